@@ -1,0 +1,1 @@
+"""State Depository Token platform."""
