@@ -1,0 +1,385 @@
+"""Every type of message: its claims, their forms, and who may sign it.
+
+One strict validator for everybody: the API, the worker and each signer read a message through `read_message`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from sdt.domain import strict_json
+from sdt.domain.envelope import Envelope, check_public_key, message_digest, open_envelope, unb64url
+from sdt.domain.errors import Invalid
+from sdt.domain.money import UNITS_MAX
+from sdt.domain.registry import Role
+
+__all__ = [
+    "MESSAGE_TYPES",
+    "Approve",
+    "AttestIdentity",
+    "AttestReserve",
+    "Deposit",
+    "Freeze",
+    "Fund",
+    "GrantRole",
+    "Issue",
+    "Message",
+    "Redeem",
+    "Register",
+    "Release",
+    "RotateKey",
+    "SetRules",
+    "Signed",
+    "Transfer",
+    "Unfreeze",
+    "format_time",
+    "parse_time",
+    "read_message",
+    "read_payload",
+]
+
+Id = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\Z")]
+Address = Annotated[str, Meta(pattern=r"^0x[0-9a-f]{40}\Z")]
+Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+OptionalDigest = Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?\Z")]
+Units = Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,18})\Z")]
+Time = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\Z")]
+Handle = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9]*([._-][a-z0-9]+)*\Z", min_length=3, max_length=32)]
+Symbol = Annotated[str, Meta(pattern=r"^[A-Z][A-Z0-9]{1,11}\Z")]
+OptionalSymbol = Annotated[str, Meta(pattern=r"^([A-Z][A-Z0-9]{1,11})?\Z")]
+RegionId = Annotated[str, Meta(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?\Z")]
+Network = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{1,31}\Z")]
+PublicKey = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{43}\Z")]
+Reference = Annotated[str, Meta(pattern=r"^(bank|dropoff|delivery):[A-Za-z0-9_-]{1,64}\Z")]
+Legal = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ./:_-]{0,79}\Z")]
+Sequence = Annotated[int, Meta(ge=0, le=2**53)]
+DomainName = Literal["dollar", "cash"]
+RoleName = Literal[
+    "custodian", "issuer", "approver", "kyc_desk", "screening_desk", "compliance_officer", "administrator"
+]
+
+
+class Message(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
+    """The claims every message has. `network` keeps a sandbox message from ever counting in production."""
+
+    signer_roles: ClassVar[Role] = Role.CLIENT
+    """Which roles may sign it; CLIENT means the key of the account it speaks for."""
+    administrative: ClassVar[bool] = False
+    """Whether it travels in a batch of its own kind, a barrier to the batches after it."""
+    approval: ClassVar[bool] = False
+    """Whether a second officer's `approve` must stand beside it."""
+
+    version: Literal[1]
+    network: Network
+    transaction_id: Id
+    region: RegionId
+    issued_at: Time
+
+
+class Register(Message, frozen=True, tag="register"):
+    """A new account, signed by the key it registers. The address is random: derived from nothing."""
+
+    administrative: ClassVar[bool] = True
+
+    user_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
+    account: Address
+    handle: Handle
+    public_key: PublicKey
+    residency: RegionId
+
+
+class RotateKey(Message, frozen=True, tag="rotate_key"):
+    """Add a key to the signer's own account, or revoke one."""
+
+    administrative: ClassVar[bool] = True
+
+    account: Address
+    public_key: PublicKey
+    action: Literal["add", "revoke"]
+    expires_at: Time
+
+
+class GrantRole(Message, frozen=True, tag="grant_role"):
+    """Give an official's key its one role, or take it back."""
+
+    signer_roles: ClassVar[Role] = Role.ADMINISTRATOR
+    administrative: ClassVar[bool] = True
+    approval: ClassVar[bool] = True
+
+    public_key: PublicKey
+    role: RoleName
+    action: Literal["grant", "revoke"]
+    expires_at: Time
+
+
+class AttestIdentity(Message, frozen=True, tag="attest_identity"):
+    """Who stands behind an account was established, for one domain."""
+
+    signer_roles: ClassVar[Role] = Role.KYC_DESK
+    administrative: ClassVar[bool] = True
+
+    account: Address
+    domain: DomainName
+    tier: Annotated[int, Meta(ge=0, le=9)]
+    resident: bool
+    evidence: Digest
+    expires_at: Time
+
+
+class Transfer(Message, frozen=True, tag="transfer"):
+    """A payment. The handle is the one the payer verified: it must be bound to the payee on chain."""
+
+    token: Symbol
+    payer: Address
+    payee: Address
+    payee_handle: Handle
+    amount: Units
+    fee_max: Units
+    memo: OptionalDigest
+    expires_at: Time
+
+
+class Deposit(Message, frozen=True, tag="deposit"):
+    """Bring value in: dollars by ACH from a linked bank account, or metal dropped off at a depository."""
+
+    token: Symbol
+    account: Address
+    amount: Units
+    source: Reference
+    expires_at: Time
+
+
+class Redeem(Message, frozen=True, tag="redeem"):
+    """Take value out: the token is burnt, then the bank pays or the depository hands over."""
+
+    token: Symbol
+    account: Address
+    amount: Units
+    fee_max: Units
+    destination: Reference
+    expires_at: Time
+
+
+class Issue(Message, frozen=True, tag="issue"):
+    """Mint against one deposit whose value stands in the reserve. Deposit and evidence are unique for ever."""
+
+    signer_roles: ClassVar[Role] = Role.ISSUER
+    approval: ClassVar[bool] = True
+
+    token: Symbol
+    account: Address
+    amount: Units
+    deposit: Id
+    evidence: Digest
+
+
+class AttestReserve(Message, frozen=True, tag="attest_reserve"):
+    """What the custodian finds in the reserve, and how long that statement holds."""
+
+    signer_roles: ClassVar[Role] = Role.CUSTODIAN
+    administrative: ClassVar[bool] = True
+
+    token: Symbol
+    reserve: Units
+    holdings: Digest
+    as_of: Time
+    valid_until: Time
+    sequence: Sequence
+
+
+class Fund(Message, frozen=True, tag="fund"):
+    """Value entered the reserve after the last attestation; numbered, used once."""
+
+    signer_roles: ClassVar[Role] = Role.CUSTODIAN
+    administrative: ClassVar[bool] = True
+
+    token: Symbol
+    amount: Units
+    sequence: Sequence
+    evidence: Digest
+
+
+class Release(Message, frozen=True, tag="release"):
+    """Value left the reserve after the last attestation; numbered, used once."""
+
+    signer_roles: ClassVar[Role] = Role.CUSTODIAN
+    administrative: ClassVar[bool] = True
+
+    token: Symbol
+    amount: Units
+    sequence: Sequence
+    evidence: Digest
+
+
+class Freeze(Message, frozen=True, tag="freeze"):
+    """Stop an account under an order. An empty token means every token."""
+
+    signer_roles: ClassVar[Role] = Role.COMPLIANCE_OFFICER
+    administrative: ClassVar[bool] = True
+
+    account: Address
+    token: OptionalSymbol
+    order: Legal
+    authority: Legal
+    expires_at: Time
+
+
+class Unfreeze(Message, frozen=True, tag="unfreeze"):
+    """Lift an order."""
+
+    signer_roles: ClassVar[Role] = Role.COMPLIANCE_OFFICER
+    administrative: ClassVar[bool] = True
+
+    account: Address
+    token: OptionalSymbol
+    order: Legal
+    authority: Legal
+
+
+class Approve(Message, frozen=True, tag="approve"):
+    """A second officer's word for another message. It settles together with that message, never alone."""
+
+    signer_roles: ClassVar[Role] = Role.APPROVER | Role.ADMINISTRATOR
+
+    digest: Digest
+
+
+class SetRules(Message, frozen=True, tag="set_rules"):
+    """Put a rules file in force, by its digest."""
+
+    signer_roles: ClassVar[Role] = Role.ADMINISTRATOR
+    administrative: ClassVar[bool] = True
+    approval: ClassVar[bool] = True
+
+    digest: Digest
+    effective: Time
+
+
+_AnyMessage = (
+    Register
+    | RotateKey
+    | GrantRole
+    | AttestIdentity
+    | Transfer
+    | Deposit
+    | Redeem
+    | Issue
+    | AttestReserve
+    | Fund
+    | Release
+    | Freeze
+    | Unfreeze
+    | Approve
+    | SetRules
+)
+MESSAGE_TYPES: Final[dict[str, type[Message]]] = {
+    str(cls.__struct_config__.tag): cls for cls in Message.__subclasses__()
+}
+_TIMES: Final = {
+    name: tuple(f for f in ("issued_at", "expires_at", "as_of", "valid_until", "effective") if f in cls.__annotations__)
+    for name, cls in MESSAGE_TYPES.items()
+}
+_UNITS: Final = {
+    name: tuple(f for f in ("amount", "fee_max", "reserve") if f in cls.__annotations__)
+    for name, cls in MESSAGE_TYPES.items()
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A message with the evidence for it: exact bytes, their digest, and the key that signed."""
+
+    raw: bytes
+    digest: bytes
+    kid: str
+    type: str
+    message: Any
+    issued_at_s: int
+    expires_at_s: int
+    """When the message's own time to act ends; for types without one, the far future."""
+
+
+NEVER_S: Final = 2**40 - 1
+
+
+def parse_time(text: str) -> int:
+    """Return unix seconds of an RFC 3339 time in UTC, written with Z and whole seconds. Errors: Invalid."""
+    try:
+        return int(datetime.fromisoformat(text).timestamp())
+    except ValueError:
+        raise Invalid(f"{text!r} is no time of the calendar.", code="time") from None
+
+
+def format_time(unix_s: int) -> str:
+    """Write unix seconds as messages carry them: 2026-11-23T09:30:00Z."""
+    from datetime import UTC
+
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def read_payload(kind: str, payload: bytes) -> Message:
+    """Return the message in `payload`, whose header announced `kind`.
+
+    Errors: Invalid, naming the claim that is wrong.
+    """
+    claims = strict_json.parse_object(payload)
+    if claims.get("type") != kind:
+        raise Invalid(f"The header says {kind!r}, the claims say otherwise.", code="type_mismatch")
+    cls = MESSAGE_TYPES.get(kind)
+    if cls is None:
+        raise Invalid(f"There is no message of type {kind!r}.", code="unknown_type")
+    try:
+        message: Message = msgspec.convert(claims, cls)
+    except msgspec.ValidationError as error:
+        raise Invalid(f"The {kind} message is not well formed: {error}.", code="claims") from None
+    for field in _TIMES[kind]:
+        parse_time(getattr(message, field))
+    for field in _UNITS[kind]:
+        if int(getattr(message, field)) > UNITS_MAX:
+            raise Invalid(f"The {field} is more than {UNITS_MAX} units.", code="amount")
+    _check_meaning(message)
+    return message
+
+
+def _check_meaning(message: Message) -> None:
+    """What no single claim's form can say."""
+    if isinstance(message, Transfer):
+        if message.payer == message.payee:
+            raise Invalid("Payer and payee are the same account.", code="same_account")
+        if message.amount == "0":
+            raise Invalid("A transfer moves more than nothing.", code="amount")
+    elif isinstance(message, Deposit | Redeem | Issue | Fund | Release):
+        if message.amount == "0":
+            raise Invalid("The amount is zero.", code="amount")
+    elif isinstance(message, Register | RotateKey | GrantRole):
+        check_public_key(unb64url(message.public_key.encode()))
+    if isinstance(message, AttestReserve) and parse_time(message.as_of) >= parse_time(message.valid_until):
+        raise Invalid("The attestation ends before it begins.", code="time")
+
+
+def read_message(raw: bytes, envelope: Envelope | None = None) -> Signed:
+    """Return the typed message in `raw`. Its signature must have been verified before anything acts on it.
+
+    Errors: Invalid.
+    """
+    envelope = envelope or open_envelope(raw)
+    message = read_payload(envelope.type, envelope.payload)
+    expires = getattr(message, "expires_at", None) if not isinstance(message, _STANDING) else None
+    return Signed(
+        raw,
+        message_digest(raw),
+        envelope.kid,
+        envelope.type,
+        message,
+        parse_time(message.issued_at),
+        parse_time(expires) if expires else NEVER_S,
+    )
+
+
+# In these, `expires_at` is when what they establish ends, not the time left to act on the message.
+_STANDING: Final = (RotateKey, GrantRole, AttestIdentity, Freeze)
