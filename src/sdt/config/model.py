@@ -1,0 +1,234 @@
+"""Settings as the rest of the platform sees them: typed, complete, frozen.
+
+Defaults stand in settings.toml alone, so every field here is required.
+Units: the end of each name says them (_s, _ms, _bytes, _wei, _blocks).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from sdt.config.errors import ConfigurationInvalid, did_you_mean, nearest
+
+__all__ = [
+    "Api",
+    "Chain",
+    "Database",
+    "Desks",
+    "Logging",
+    "Queue",
+    "Sandbox",
+    "Settings",
+    "Signer",
+    "Signing",
+    "Vault",
+    "Vendor",
+    "Vendors",
+    "Worker",
+]
+
+
+def _without_password(url: str) -> str:
+    """A URL ends up in logs and process lists, so a password in it is refused."""
+    if urlsplit(url).password is not None:
+        raise ValueError("an address must not carry a password: put it into the vault and name it here")
+    return url
+
+
+def _database_url(url: str) -> str:
+    if not url.startswith(("sqlite:///", "postgresql://")):
+        raise ValueError("must begin with sqlite:/// or postgresql://")
+    return _without_password(url)
+
+
+def _http_url(url: str) -> str:
+    if url and not url.startswith(("http://", "https://")):
+        raise ValueError("must begin with http:// or https://")
+    return _without_password(url)
+
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+Count = Annotated[int, Field(gt=0)]
+Duration = Annotated[float, Field(gt=0)]
+DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+FilePath = Annotated[Path, Field(strict=False)]
+
+
+class Section(BaseModel):
+    """One table of the settings file: nothing unknown in it, nothing changed after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+
+
+class Database(Section):
+    """The main store."""
+
+    url: DatabaseUrl
+    password_secret: str
+
+
+class Queue(Section):
+    """The embedded queue, with the semantics of SQS."""
+
+    queue_file: FilePath
+    visibility_timeout_s: Duration
+    receives_max: Count
+
+
+class Vault(Section):
+    """The embedded secrets store."""
+
+    sealed_file: FilePath
+    key_file: FilePath
+    passphrase_file: FilePath | None
+
+
+class Chain(Section):
+    """The chain: the embedded one, or a Quorum network."""
+
+    host: str
+    port: Port
+    chain_file: FilePath
+    nodes: dict[str, HttpUrl]
+    chain_id: Count
+    finality_blocks: Count
+    gas_price_wei: Annotated[int, Field(ge=0)]
+    block_gas_limit: Count
+    gas_in_flight_max: Count
+    poll_ms: Duration
+    request_timeout_s: Duration
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """The JSON-RPC addresses of the nodes, in the order of their names."""
+        return tuple(url for _, url in sorted(self.nodes.items()) if url)
+
+
+class Signer(Section):
+    """One of the three locations."""
+
+    host: str
+    port: Port
+    job_port: Port
+    state_folder: FilePath
+
+
+class Signing(Section):
+    """The stock of presignatures, and the joint jobs that make it."""
+
+    stock_per_pair: Count
+    stock_per_pair_min: Count
+    job_presignatures: Count
+    job_timeout_s: Duration
+
+
+class Api(Section):
+    """The HTTP API and its limits."""
+
+    host: str
+    port: Port
+    url: HttpUrl
+    acceptance_window_s: Duration
+    gather_ms: Annotated[float, Field(ge=0)]
+    message_bytes_max: Count
+    request_bytes_max: Count
+    messages_per_request_max: Count
+    backlog_max: Count
+    wait_s_max: Duration
+    proof_age_s_max: Duration
+
+
+class Worker(Section):
+    """Batching and settlement."""
+
+    host: str
+    port: Port
+    batch_items_max: Annotated[int, Field(gt=0, le=500)]
+    linger_ms: Annotated[float, Field(ge=0)]
+    batches_in_flight_max: Count
+    batch_deadline_s: Duration
+
+
+class Sandbox(Section):
+    """The stand-in vendors."""
+
+    host: str
+    bank_port: Port
+    kyc_port: Port
+    aml_port: Port
+    depository_port: Port
+    banking_day_s: Duration
+
+
+class Desks(Section):
+    """The role desks."""
+
+    poll_ms: Duration
+    keys_folder: FilePath
+
+
+class Vendor(Section):
+    """One vendor: where it is, and which secrets of the vault are spoken to it."""
+
+    url: HttpUrl
+    key_secret: str
+    webhook_secret: str
+    timeout_s: Duration
+
+
+class Vendors(Section):
+    """The outside parties."""
+
+    bank: Vendor
+    kyc: Vendor
+    aml: Vendor
+    depository: Vendor
+
+
+class Logging(Section):
+    """What is written about what happens."""
+
+    level: Literal["debug", "info", "warning", "error"]
+    format: Literal["json", "text"]
+
+
+class Settings(Section):
+    """The whole configuration of one platform."""
+
+    home: FilePath
+    network: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{2,39}$")]
+    regions: dict[str, str]
+    database: Database
+    queue: Queue
+    vault: Vault
+    chain: Chain
+    signing: Signing
+    signers: dict[str, Signer]
+    api: Api
+    worker: Worker
+    sandbox: Sandbox
+    desks: Desks
+    vendors: Vendors
+    logging: Logging
+
+    def region_file(self, region: str) -> Path:
+        """Return the file of a region: as named, or in home/regions, ./regions, or beside the package.
+
+        Errors: ConfigurationInvalid when the region or its file is unknown.
+        """
+        if region not in self.regions:
+            raise ConfigurationInvalid(
+                f"there is no region {region!r}; {did_you_mean(nearest(region, self.regions), self.regions)}"
+            )
+        named = Path(self.regions[region])
+        package = Path(__file__).resolve().parents[1]
+        places = [self.home, Path(), package, package.parents[1]]
+        for candidate in [named, *(place / "regions" / named for place in places)]:
+            if candidate.is_file():
+                return candidate.resolve()
+        raise ConfigurationInvalid(f"regions.{region}: there is no file {named}")
