@@ -1,0 +1,169 @@
+"""The State treasury's bank: ACH entries, book transfers between its own accounts, statements.
+
+Two accounts per dollar token: *clearing* takes every ACH entry, *reserve* moves only by book transfers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Protocol
+
+from sdt.domain.money import Amount
+from sdt.ports.evidence import Evidence
+from sdt.ports.statement import Statement
+
+
+class AchDirection(Enum):
+    """Seen by the other account: a debit takes from it (a deposit), a credit pays into it (a payout)."""
+
+    DEBIT = "debit"
+    CREDIT = "credit"
+
+
+class SecCode(Enum):
+    """Standard entry class: how the person authorised the entry.
+
+    Source: Nacha Operating Rules, Appendix Three.
+    """
+
+    PPD = "PPD"
+    CCD = "CCD"
+    WEB = "WEB"
+    TEL = "TEL"
+
+
+class AchStatus(Enum):
+    """Where an entry stands. Mint no earlier than `window_passed`; even then a late `returned` may follow."""
+
+    CREATED = "created"
+    FILED = "filed"
+    SETTLED = "settled"
+    WINDOW_PASSED = "window_passed"
+    RETURNED = "returned"
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalAccount:
+    """Somebody's account at another bank. Never printed.
+
+    Shape: `routing` nine digits, `number` up to 17 characters, `kind` "checking" or "savings".
+    """
+
+    routing: str = field(repr=False)
+    number: str = field(repr=False)
+    kind: str
+    holder: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AchOrder:
+    """One ACH entry to originate against our `account`; `reference` is the transaction_id."""
+
+    direction: AchDirection
+    account: str
+    amount: Amount
+    counterparty: ExternalAccount
+    sec_code: SecCode
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class AchEntry:
+    """An ACH entry as the bank knows it.
+
+    Units: `*_day` are banking days as the bank's calendar counts them; None until reached.
+    """
+
+    entry_id: str
+    direction: AchDirection
+    account: str
+    amount: Amount
+    sec_code: SecCode
+    reference: str
+    trace_number: str
+    status: AchStatus
+    return_code: str | None
+    created_day: int
+    filed_day: int | None
+    settled_day: int | None
+    window_passed_day: int | None
+    returned_day: int | None
+    evidence: Evidence = field(compare=False)
+
+
+class BookTransferStatus(Enum):
+    """A transfer counts only when confirmed."""
+
+    PENDING = "pending"
+    CONFIRMED = "confirmed"
+
+
+@dataclass(frozen=True, slots=True)
+class BookTransferOrder:
+    """Move money between two of our own accounts at the bank."""
+
+    source: str
+    destination: str
+    amount: Amount
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class BookTransfer:
+    """A book transfer as the bank knows it."""
+
+    transfer_id: str
+    source: str
+    destination: str
+    amount: Amount
+    reference: str
+    status: BookTransferStatus
+    confirmed_at: datetime | None
+    evidence: Evidence = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class BankCalendar:
+    """The bank's present banking day; `compressed` ones are a sandbox's, `seconds_per_banking_day` long."""
+
+    banking_day: int
+    compressed: bool
+    seconds_per_banking_day: float
+
+
+class Bank(Protocol):
+    """The same `key` always means the same order: repeat it freely after any failure.
+
+    Errors: Unprocessable when the bank refuses; Conflict for a key used with another order; NotFound;
+    StateUnknown when it may have been done; Unavailable when nothing was done.
+    """
+
+    async def originate(self, order: AchOrder, key: str) -> AchEntry:
+        """Hand an ACH entry to the bank."""
+        ...
+
+    async def ach_entry(self, entry_id: str) -> AchEntry:
+        """Return an entry as it stands now."""
+        ...
+
+    async def book_transfer(self, order: BookTransferOrder, key: str) -> BookTransfer:
+        """Move money between our own accounts."""
+        ...
+
+    async def transfer(self, transfer_id: str) -> BookTransfer:
+        """Return a book transfer as it stands now."""
+        ...
+
+    async def statement(self, account: str, after: int = 0, limit: int = 500) -> Statement:
+        """Return the confirmed balance and the lines numbered above `after`."""
+        ...
+
+    async def calendar(self) -> BankCalendar:
+        """Return the present banking day."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
