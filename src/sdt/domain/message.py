@@ -105,7 +105,7 @@ class RotateKey(Message, frozen=True, tag="rotate_key"):
 
 
 class GrantRole(Message, frozen=True, tag="grant_role"):
-    """Give an official's key its one role, or take it back."""
+    """Give an official's key its one role, or take it back; an empty token means every token."""
 
     signer_roles: ClassVar[Role] = Role.ADMINISTRATOR
     administrative: ClassVar[bool] = True
@@ -113,6 +113,7 @@ class GrantRole(Message, frozen=True, tag="grant_role"):
 
     public_key: PublicKey
     role: RoleName
+    token: OptionalSymbol
     action: Literal["grant", "revoke"]
     expires_at: Time
 

@@ -1,0 +1,121 @@
+"""Whether a key may sign this message: its status, its time, its role, its account, its token.
+
+Pure, and asked alike by the API (from the database's copy of the registry) and by every signer (from the chain's).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sdt.domain.envelope import unb64url
+from sdt.domain.errors import Forbidden, Invalid, Unauthenticated, Unprocessable
+from sdt.domain.message import (
+    AttestReserve,
+    Deposit,
+    Fund,
+    Issue,
+    Message,
+    Redeem,
+    Register,
+    Release,
+    RotateKey,
+    Signed,
+    Transfer,
+)
+from sdt.domain.region import Region
+from sdt.domain.registry import Role
+from sdt.domain.transaction_id import id_time_ms
+
+__all__ = ["KeyFacts", "check_approval", "check_authority", "check_times", "own_key", "speaks_for"]
+
+CLOCK_SKEW_S = 30
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFacts:
+    """What the registry says of a key.
+
+    `account` is empty for an official's key. `scope` is 0 for every token, else the token's index plus one.
+    Units: expires_at_s in unix seconds.
+    """
+
+    kid: str
+    public_key: bytes
+    account: str
+    roles: Role
+    scope: int
+    active: bool
+    expires_at_s: int
+
+
+def own_key(message: Register) -> bytes:
+    """Return the key that a registration is about, which must also have signed it."""
+    return unb64url(message.public_key.encode())
+
+
+def speaks_for(message: Message) -> str:
+    """Return the address a client's message speaks for; empty for an official's."""
+    if isinstance(message, Transfer):
+        return message.payer
+    if isinstance(message, Register | Deposit | Redeem | RotateKey):
+        return message.account
+    return ""
+
+
+def check_authority(signed: Signed, key: KeyFacts, region: Region, now_s: int) -> None:
+    """Refuse a key that may not sign this message. The signature itself was verified before.
+
+    Errors: Unauthenticated for a key that no longer counts; Forbidden for the wrong one.
+    """
+    if not key.active:
+        raise Unauthenticated("This key was revoked.", code="key_revoked")
+    if now_s >= key.expires_at_s:
+        raise Unauthenticated("This key has expired.", code="key_expired")
+    message: Message = signed.message
+    if not key.roles & message.signer_roles:
+        raise Forbidden(f"This key may not sign a {signed.type} message.", code="wrong_role")
+    account = speaks_for(message)
+    if account and account != key.account:
+        raise Forbidden("This key does not belong to the account it speaks for.", code="wrong_key")
+    if isinstance(message, Issue | AttestReserve | Fund | Release) and key.scope:
+        if region.token_index.get(message.token) != key.scope - 1:
+            raise Forbidden(f"This key's role does not cover {message.token}.", code="wrong_scope")
+
+
+def check_times(signed: Signed, region: Region, now_s: int, *, window: bool) -> None:
+    """Refuse a message outside its time. `window`: also hold it to the region's acceptance window, as intake does.
+
+    A signer sees a message later than intake did (it may have been held), so it enforces only what was signed.
+    Errors: Unprocessable.
+    """
+    given_s = id_time_ms(signed.message.transaction_id) // 1000
+    if window and now_s > given_s + region.acceptance_window_s:
+        raise Unprocessable("The transaction_id has expired; ask for a new one.", code="expired_transaction_id")
+    if given_s > now_s + CLOCK_SKEW_S:
+        raise Unprocessable("The transaction_id is from the future.", code="clock_skew")
+    if signed.issued_at_s > now_s + CLOCK_SKEW_S or signed.issued_at_s < given_s - CLOCK_SKEW_S:
+        raise Unprocessable("issued_at is not between the id's time and now: check your clock.", code="clock_skew")
+    if window and signed.issued_at_s > given_s + region.acceptance_window_s:
+        raise Unprocessable("issued_at lies outside the acceptance window.", code="clock_skew")
+    if now_s >= signed.expires_at_s:
+        raise Unprocessable("The message's expires_at has passed.", code="expired_message")
+    if speaks_for(signed.message) and signed.type in ("transfer", "deposit", "redeem"):
+        if signed.expires_at_s > signed.issued_at_s + region.transfer_life_s_max:
+            raise Unprocessable(
+                f"expires_at is more than {region.transfer_life_s_max} seconds after issued_at.", code="expires_too_late"
+            )
+
+
+def check_approval(signed: Signed, approve: Signed, approver: KeyFacts, maker: KeyFacts) -> None:
+    """Refuse an approval that is not a second officer's word for this very message.
+
+    Errors: Forbidden, Invalid.
+    """
+    if approve.type != "approve" or approve.message.digest != signed.digest.hex():
+        raise Invalid("The approval is for another message.", code="approval_mismatch")
+    if approver.kid == maker.kid or approver.public_key == maker.public_key:
+        raise Forbidden("Maker and checker are the same person.", code="same_officer")
+    needed = Role.APPROVER if signed.type == "issue" else Role.ADMINISTRATOR
+    if not approver.roles & needed:
+        raise Forbidden(f"A {signed.type} message is approved by another role.", code="wrong_role")
+
