@@ -1,0 +1,60 @@
+"""TLS 1.3, mutual, between locations: contexts, and whose certificate a peer showed.
+
+Identity is the certificate's one DNS name under `.signing.sdt.internal`, given by our own authority: `party-1` to
+`party-3` for the signers, `coordinator` for the worker. Host names play no part: an address may move, a party may not.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
+
+SUFFIX: Final = ".signing.sdt.internal"
+COORDINATOR: Final = 0
+"""The number under which the coordinator appears beside parties 1 to 3."""
+
+
+class Credentials(Protocol):
+    """Paths of one holder's certificate, key and authority, all PEM."""
+
+    @property
+    def certificate(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def authority(self) -> str: ...
+
+
+def name_of(party: int) -> str:
+    """Return the certificate name of a party, or of the coordinator."""
+    return ("coordinator" if party == COORDINATOR else f"party-{party}") + SUFFIX
+
+
+def party_of(peer_certificate: Mapping[str, Any] | None) -> int | None:
+    """Return whose certificate this is: a party number, COORDINATOR, or None for a stranger."""
+    names = [value for kind, value in (peer_certificate or {}).get("subjectAltName", ()) if kind == "DNS"]
+    if len(names) != 1:
+        return None
+    return next((party for party in (COORDINATOR, 1, 2, 3) if name_of(party) == names[0]), None)
+
+
+def _mutual(context: ssl.SSLContext, credentials: Credentials) -> ssl.SSLContext:
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.check_hostname = False  # the party in the certificate is checked instead, by whoever connects
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_cert_chain(credentials.certificate, credentials.key)
+    context.load_verify_locations(credentials.authority)
+    return context
+
+
+def server_context(credentials: Credentials) -> ssl.SSLContext:
+    """Return a context that demands a certificate of our authority and never resumes a session."""
+    context = _mutual(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), credentials)
+    context.num_tickets = 0  # a resumed session would outlive its keys' epoch
+    return context
+
+
+def client_context(credentials: Credentials) -> ssl.SSLContext:
+    """Return a context that shows our certificate and demands one of our authority."""
+    return _mutual(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), credentials)
