@@ -1,7 +1,7 @@
 """The items of a batch and how they lie in calldata, one item for one message.
 
-Signers rebuild these bytes from the messages themselves; the contracts read them word by word. Value items take
-64 bytes, admin items 128, big-endian, so that packing five hundred is string work and needs no ABI encoder.
+Signers rebuild these bytes from the messages themselves; the contracts read them word by word. Value items
+take 64 bytes, admin items 128, big-endian, so that packing five hundred is string work without an ABI encoder.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from enum import IntEnum
 from typing import Final
 
 from sdt.domain.errors import Invalid
-from sdt.domain.registry import NOBODY, Domain, KeyWord, handle_hash
+from sdt.domain.registry import NOBODY, Domain, KeyWord, handle_hash, pack_key_word
 
 __all__ = [
     "ADMIN_ITEM_BYTES",
@@ -110,12 +110,12 @@ class AdminItem:
     @classmethod
     def register(cls, account: str, public_key: bytes, key: KeyWord, handle: str) -> AdminItem:
         """Open an account with its first key and bind its handle to it, for ever."""
-        return cls(AdminKind.REGISTER, account, words=(public_key, key.pack(), handle_hash(handle)))
+        return cls(AdminKind.REGISTER, account, words=(public_key, pack_key_word(key), handle_hash(handle)))
 
     @classmethod
     def set_key(cls, public_key: bytes, key: KeyWord) -> AdminItem:
         """Add a key, change its roles or expiry, or revoke it."""
-        return cls(AdminKind.SET_KEY, key.account, words=(public_key, key.pack(), _ZERO))
+        return cls(AdminKind.SET_KEY, key.account, words=(public_key, pack_key_word(key), _ZERO))
 
     @classmethod
     def identity(

@@ -1,7 +1,7 @@
 """A chain transaction: the exact bytes whose hash the signers sign, and the bytes that go to the chain.
 
-Legacy form with the chain id in the hash, which every Quorum node takes. Written here rather than with web3, so
-that a signer rebuilds and hashes it with nothing but keccak.
+Legacy form with the chain id in the hash, which every Quorum node takes. Written here rather than with web3,
+so that a signer rebuilds and hashes it with nothing but keccak.
 Source: Ethereum Yellow Paper, appendix B (RLP) and section 4.3; EIP-155; EIP-2 (low s).
 """
 

@@ -15,7 +15,18 @@ from eth_hash.auto import keccak
 
 from sdt.domain.errors import Invalid
 
-__all__ = ["NEVER_S", "NOBODY", "Domain", "KeyStatus", "KeyWord", "Role", "account_bytes", "handle_hash"]
+__all__ = [
+    "NEVER_S",
+    "NOBODY",
+    "Domain",
+    "KeyStatus",
+    "KeyWord",
+    "Role",
+    "account_bytes",
+    "handle_hash",
+    "pack_key_word",
+    "unpack_key_word",
+]
 
 NOBODY: Final = "0x" + "00" * 20
 """The zero address: payer of a mint, payee of a burn, account of an official's key."""
@@ -64,9 +75,9 @@ class KeyWord:
 
     account: str
     roles: Role
-    expires_s: int = NEVER_S
-    status: KeyStatus = KeyStatus.ACTIVE
     scope: int = 0
+    status: KeyStatus = KeyStatus.ACTIVE
+    expires_s: int = NEVER_S
 
     def __post_init__(self) -> None:
         account_bytes(self.account)
@@ -74,36 +85,37 @@ class KeyWord:
         if not fits:
             raise Invalid("A key's roles, scope or expiry is out of range.", code="key_word")
 
-    def pack(self) -> bytes:
-        """Return the 32 bytes that the Registry stores."""
-        return (
-            account_bytes(self.account)
-            + self.roles.to_bytes(2, "big")
-            + self.scope.to_bytes(1, "big")
-            + self.status.to_bytes(1, "big")
-            + self.expires_s.to_bytes(5, "big")
-            + b"\0\0\0"
-        )
-
-    @classmethod
-    def unpack(cls, word: bytes) -> KeyWord:
-        """Read what the Registry stored; all zero means a key nobody registered (status NONE).
-
-        Errors: Invalid for a word of another form.
-        """
-        if len(word) != 32 or word[29:] != b"\0\0\0" or word[23] > KeyStatus.REVOKED:
-            raise Invalid("This is not a key word of the Registry.", code="key_word")
-        return cls(
-            account="0x" + word[:20].hex(),
-            roles=Role(int.from_bytes(word[20:22], "big")),
-            scope=word[22],
-            status=KeyStatus(word[23]),
-            expires_s=int.from_bytes(word[24:29], "big"),
-        )
-
     def may(self, role: Role, now_s: int) -> bool:
         """Tell whether the key is active, unexpired and holds all of `role`."""
         return self.status is KeyStatus.ACTIVE and now_s < self.expires_s and self.roles & role == role
+
+
+def pack_key_word(key: KeyWord) -> bytes:
+    """Return the 32 bytes that the Registry stores."""
+    return (
+        account_bytes(key.account)
+        + key.roles.to_bytes(2, "big")
+        + key.scope.to_bytes(1, "big")
+        + key.status.to_bytes(1, "big")
+        + key.expires_s.to_bytes(5, "big")
+        + bytes(3)
+    )
+
+
+def unpack_key_word(word: bytes) -> KeyWord:
+    """Read what the Registry stored; all zero means a key nobody registered (status NONE).
+
+    Errors: Invalid for a word of another form.
+    """
+    if len(word) != 32 or any(word[29:]) or word[23] > KeyStatus.REVOKED:
+        raise Invalid("This is not a key word of the Registry.", code="key_word")
+    return KeyWord(
+        account="0x" + word[:20].hex(),
+        roles=Role(int.from_bytes(word[20:22], "big")),
+        scope=word[22],
+        status=KeyStatus(word[23]),
+        expires_s=int.from_bytes(word[24:29], "big"),
+    )
 
 
 def account_bytes(account: str) -> bytes:
