@@ -1,0 +1,1 @@
+"""Queues: the embedded one (a SQLite file) and, later, Amazon SQS."""
