@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -15,7 +16,7 @@ from sdt.domain.errors import Invalid
 from sdt.ports.queue import VISIBILITY_MAX_S, WAIT_MAX_S, DeadLetter, QueueDepth, QueueEntry, Received
 
 _POLL_S: Final = 0.01
-"""How soon a consumer sees what another process sent; one look costs some ten microseconds."""
+"""How soon a consumer sees what another process sent; an idle consumer costs 3 % of a core."""
 
 
 class EmbeddedQueue:
@@ -105,11 +106,10 @@ class EmbeddedQueue:
             pause = min(left, _POLL_S)
             if outlook.next_reveal is not None:
                 pause = max(0.0, min(pause, outlook.next_reveal - self._clock()))
-            try:
-                await asyncio.wait_for(stirred.wait(), pause)
-                return
-            except TimeoutError:
-                pass
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await stirred.wait()
+                    return
             if outlook.next_reveal is not None and self._clock() >= outlook.next_reveal:
                 return
             if await self._thread.read(table.data_version) != outlook.version:
