@@ -1,7 +1,7 @@
 """What is known of people and their bank accounts: kept sealed, apart from the ledger, never in a message.
 
-The API seals, the worker opens when a vendor needs it; both hold the same key of the vault. The account that a
-record belongs to is sealed with it, so that a sealed row moved to another account does not open.
+The API seals, the worker opens when a vendor needs it; both hold the same key of the vault. The account a record
+belongs to is sealed with it, so that a sealed row moved to another account does not open.
 Source: libsodium secretbox (XSalsa20-Poly1305) through PyNaCl.
 """
 
@@ -76,7 +76,7 @@ def seal(record: Person | BankDetails, account: str, key: bytes, nonce: bytes) -
 
 
 def open_sealed(sealed: bytes, account: str, key: bytes, kind: type[_T]) -> _T:
-    """Return what was sealed for this account. Another key or account, or a changed byte, is an AssertionError."""
+    """Return what was sealed for this account. Another key, account or a changed byte: an AssertionError."""
     try:
         owner, _, record = nacl.secret.SecretBox(key).decrypt(sealed).partition(b"\0")
     except nacl.exceptions.CryptoError:

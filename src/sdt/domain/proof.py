@@ -1,6 +1,6 @@
 """Proof of possession for reads: who asks, shown by a signature over this one request.
 
-A compact JWS like every other, with `typ` sdt-proof+jws; short-lived, for one method and one address, used once.
+A compact JWS like every other, with `typ` sdt-proof+jws; short-lived, for one method and address, used once.
 Source: RFC 9449 (DPoP), section 4, for the claims `htm`, `htu`, `iat` and `jti`.
 """
 
