@@ -26,7 +26,7 @@ from sdt.domain.region import Region
 from sdt.domain.registry import Role
 from sdt.domain.transaction_id import id_time_ms
 
-__all__ = ["KeyFacts", "check_approval", "check_authority", "check_times", "own_key", "speaks_for"]
+__all__ = ["KeyFacts", "check_approval", "check_authority", "check_times", "own_key", "parties", "speaks_for"]
 
 CLOCK_SKEW_S = 30
 
@@ -60,6 +60,15 @@ def speaks_for(message: Message) -> str:
     if isinstance(message, Register | Deposit | Redeem | RotateKey):
         return message.account
     return ""
+
+
+def parties(message: Message) -> tuple[str | None, str | None]:
+    """Return whom a message is about, as the books index it: who gives or speaks, and who gets or is spoken of."""
+    if isinstance(message, Transfer):
+        return message.payer, message.payee
+    if isinstance(message, Register | Deposit | Redeem | RotateKey):
+        return message.account, None
+    return None, getattr(message, "account", None)
 
 
 def check_authority(signed: Signed, key: KeyFacts, region: Region, now_s: int) -> None:
@@ -102,7 +111,8 @@ def check_times(signed: Signed, region: Region, now_s: int, *, window: bool) -> 
     if speaks_for(signed.message) and signed.type in ("transfer", "deposit", "redeem"):
         if signed.expires_at_s > signed.issued_at_s + region.transfer_life_s_max:
             raise Unprocessable(
-                f"expires_at is more than {region.transfer_life_s_max} seconds after issued_at.", code="expires_too_late"
+                f"expires_at is more than {region.transfer_life_s_max} seconds after issued_at.",
+                code="expires_too_late",
             )
 
 
@@ -118,4 +128,3 @@ def check_approval(signed: Signed, approve: Signed, approver: KeyFacts, maker: K
     needed = Role.APPROVER if signed.type == "issue" else Role.ADMINISTRATOR
     if not approver.roles & needed:
         raise Forbidden(f"A {signed.type} message is approved by another role.", code="wrong_role")
-

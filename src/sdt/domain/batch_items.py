@@ -1,7 +1,7 @@
 """The items of a batch and how they lie in calldata, one item for one message.
 
 Signers rebuild these bytes from the messages themselves; the contracts read them word by word. Value items
-take 64 bytes, admin items 128, big-endian, so that packing five hundred is string work without an ABI encoder.
+take 64 bytes, admin items 128, big-endian, so that packing five hundred is string work, no ABI encoder.
 """
 
 from __future__ import annotations

@@ -8,9 +8,7 @@ from __future__ import annotations
 import hashlib
 from typing import Final
 
-from eth_hash.auto import keccak
-
-from sdt.domain.batch import AdminItem, AdminKind, ValueItem, ValueKind
+from sdt.domain.batch_items import EVERY_TOKEN, AdminItem, ValueItem, ValueKind
 from sdt.domain.envelope import unb64url
 from sdt.domain.errors import Invalid
 from sdt.domain.message import (
@@ -31,13 +29,12 @@ from sdt.domain.message import (
     parse_time,
 )
 from sdt.domain.region import Region
-from sdt.domain.registry import Domain, KeyStatus, KeyWord, Role, pack_key_word
+from sdt.domain.registry import NOBODY, Domain, KeyStatus, KeyWord, Role
 
-__all__ = ["EVERY_TOKEN", "build_item", "fee_of", "handle_hash", "order_digest"]
+__all__ = ["CLIENT_KEY_LIFE_S", "build_item", "fee_of", "key_word", "order_digest"]
 
-ZERO: Final = "0x" + "00" * 20
-EVERY_TOKEN: Final = 255
 CLIENT_KEY_LIFE_S: Final = 10 * 365 * 86_400
+"""How long the key of a registration counts, from the registration on."""
 
 _ROLES: Final = {
     "custodian": Role.CUSTODIAN,
@@ -48,11 +45,6 @@ _ROLES: Final = {
     "compliance_officer": Role.COMPLIANCE_OFFICER,
     "administrator": Role.ADMINISTRATOR,
 }
-
-
-def handle_hash(handle: str) -> bytes:
-    """Return what stands on chain for a handle: the keccak-256 of its UTF-8 bytes."""
-    return bytes(keccak(handle.encode()))
 
 
 def order_digest(order: str, authority: str) -> bytes:
@@ -74,36 +66,18 @@ def fee_of(signed: Signed, region: Region) -> int:
     return fee
 
 
-def _key_item(kind: AdminKind, public_key: str, word: KeyWord, account: str, extra: bytes = bytes(32)) -> AdminItem:
-    return AdminItem(kind, account, 0, 0, (unb64url(public_key.encode()), pack_key_word(word), extra))
-
-
-def _word(value: int) -> bytes:
-    return value.to_bytes(32, "big")
-
-
-def _two(high: int, low: int) -> bytes:
-    return (high << 128 | low).to_bytes(32, "big")
-
-
-def _value_item(signed: Signed, region: Region) -> ValueItem | None:
+def key_word(signed: Signed, region: Region) -> KeyWord:
+    """Return the registry's entry of the key that a register, rotate_key or grant_role message is about."""
     m = signed.message
-    if isinstance(m, Transfer):
-        token = region.token_index.get(m.token)
-        if token is None:
-            region.token(m.token)
-            raise AssertionError("unreachable: an unknown token raises")
-        return ValueItem(ValueKind.TRANSFER, m.payer, m.payee, int(m.amount), fee_of(signed, region), token)
-    if isinstance(m, Issue):
-        return ValueItem(ValueKind.MINT, ZERO, m.account, int(m.amount), 0, _index(region, m.token))
-    if isinstance(m, Redeem):
-        return ValueItem(ValueKind.BURN, m.account, ZERO, int(m.amount), 0, _index(region, m.token))
-    return None
-
-
-def _index(region: Region, symbol: str) -> int:
-    region.token(symbol)
-    return region.token_index[symbol]
+    if isinstance(m, Register):
+        return KeyWord(m.account, Role.CLIENT, signed.issued_at_s + CLIENT_KEY_LIFE_S)
+    if isinstance(m, RotateKey):
+        status = KeyStatus.ACTIVE if m.action == "add" else KeyStatus.REVOKED
+        return KeyWord(m.account, Role.CLIENT, parse_time(m.expires_at), status)
+    assert isinstance(m, GrantRole), f"a {signed.type} message is about no key"
+    status = KeyStatus.ACTIVE if m.action == "grant" else KeyStatus.REVOKED
+    scope = _index(region, m.token) + 1 if m.token else 0
+    return KeyWord(NOBODY, _ROLES[m.role], parse_time(m.expires_at), status, scope)
 
 
 def build_item(signed: Signed, region: Region) -> ValueItem | AdminItem:
@@ -112,48 +86,52 @@ def build_item(signed: Signed, region: Region) -> ValueItem | AdminItem:
     Errors: Invalid for an unknown token or a fee above fee_max; a message that has no item of its own (a deposit,
     an approval) is a bug here (AssertionError).
     """
-    item = _value_item(signed, region)
-    if item is not None:
-        return item
+    m = signed.message
+    if isinstance(m, Transfer):
+        token = _index(region, m.token)
+        return ValueItem(ValueKind.TRANSFER, m.payer, m.payee, int(m.amount), fee_of(signed, region), token)
+    if isinstance(m, Issue):
+        return ValueItem(ValueKind.MINT, NOBODY, m.account, int(m.amount), 0, _index(region, m.token))
+    if isinstance(m, Redeem):
+        return ValueItem(ValueKind.BURN, m.account, NOBODY, int(m.amount), 0, _index(region, m.token))
     return _admin_item(signed, region)
 
 
 def _admin_item(signed: Signed, region: Region) -> AdminItem:
     m = signed.message
     if isinstance(m, Register):
-        word = KeyWord(m.account, Role.CLIENT, 0, KeyStatus.ACTIVE, signed.issued_at_s + CLIENT_KEY_LIFE_S)
-        return _key_item(AdminKind.REGISTER, m.public_key, word, m.account, handle_hash(m.handle))
-    if isinstance(m, RotateKey):
-        status = KeyStatus.ACTIVE if m.action == "add" else KeyStatus.REVOKED
-        word = KeyWord(m.account, Role.CLIENT, 0, status, parse_time(m.expires_at))
-        return _key_item(AdminKind.SET_KEY, m.public_key, word, m.account)
-    if isinstance(m, GrantRole):
-        status = KeyStatus.ACTIVE if m.action == "grant" else KeyStatus.REVOKED
-        scope = _index(region, m.token) + 1 if m.token else 0
-        return _key_item(
-            AdminKind.SET_KEY,
-            m.public_key,
-            KeyWord(ZERO, _ROLES[m.role], scope, status, parse_time(m.expires_at)),
-            ZERO,
-        )
+        return AdminItem.register(m.account, _key(m.public_key), key_word(signed, region), m.handle)
+    if isinstance(m, RotateKey | GrantRole):
+        return AdminItem.set_key(_key(m.public_key), key_word(signed, region))
     if isinstance(m, AttestIdentity):
         domain = Domain.DOLLAR if m.domain == "dollar" else Domain.CASH
-        param = domain << 16 | m.tier << 8 | int(m.resident)
-        words = (_word(parse_time(m.expires_at)), bytes.fromhex(m.evidence), bytes(32))
-        return AdminItem(AdminKind.IDENTITY, m.account, param, 0, words)
-    if isinstance(m, Freeze | Unfreeze):
-        kind = AdminKind.FREEZE if isinstance(m, Freeze) else AdminKind.UNFREEZE
-        ends = parse_time(m.expires_at) if isinstance(m, Freeze) else 0
-        words = (order_digest(m.order, m.authority), _word(ends), bytes(32))
-        return AdminItem(kind, m.account, 0, _index(region, m.token) if m.token else EVERY_TOKEN, words)
+        evidence = bytes.fromhex(m.evidence)
+        return AdminItem.identity(m.account, domain, m.tier, m.resident, parse_time(m.expires_at), evidence)
+    if isinstance(m, Freeze):
+        order = order_digest(m.order, m.authority)
+        return AdminItem.freeze(m.account, _index_or_every(region, m.token), order, parse_time(m.expires_at))
+    if isinstance(m, Unfreeze):
+        order = order_digest(m.order, m.authority)
+        return AdminItem.unfreeze(m.account, _index_or_every(region, m.token), order)
     if isinstance(m, SetRules):
-        words = (bytes.fromhex(m.digest), _word(parse_time(m.effective)), bytes(32))
-        return AdminItem(AdminKind.SET_RULES, ZERO, 0, 0, words)
+        return AdminItem.set_rules(bytes.fromhex(m.digest), parse_time(m.effective))
     if isinstance(m, AttestReserve):
-        words = (_word(int(m.reserve)), _two(parse_time(m.as_of), parse_time(m.valid_until)), _word(m.sequence))
-        return AdminItem(AdminKind.ATTEST, ZERO, 0, _index(region, m.token), words)
+        as_of, until = parse_time(m.as_of), parse_time(m.valid_until)
+        return AdminItem.attest(_index(region, m.token), int(m.reserve), as_of, until, m.sequence)
     if isinstance(m, Fund | Release):
-        kind = AdminKind.FUND if isinstance(m, Fund) else AdminKind.RELEASE
-        words = (_word(int(m.amount)), _word(m.sequence), bytes.fromhex(m.evidence))
-        return AdminItem(kind, ZERO, 0, _index(region, m.token), words)
+        make = AdminItem.fund if isinstance(m, Fund) else AdminItem.release
+        return make(_index(region, m.token), int(m.amount), m.sequence, bytes.fromhex(m.evidence))
     raise AssertionError(f"a {signed.type} message has no item")
+
+
+def _key(text: str) -> bytes:
+    return unb64url(text.encode())
+
+
+def _index(region: Region, symbol: str) -> int:
+    region.token(symbol)
+    return region.token_index[symbol]
+
+
+def _index_or_every(region: Region, symbol: str) -> int:
+    return _index(region, symbol) if symbol else EVERY_TOKEN

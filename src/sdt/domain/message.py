@@ -340,9 +340,9 @@ def read_payload(kind: str, payload: bytes) -> Message:
         raise Invalid(f"The {kind} message is not well formed: {error}.", code="claims") from None
     for field in _TIMES[kind]:
         parse_time(getattr(message, field))
-    for field in _UNITS[kind]:
-        if int(getattr(message, field)) > UNITS_MAX:
-            raise Invalid(f"The {field} is more than {UNITS_MAX} units.", code="amount")
+    for name in _UNITS[kind]:
+        if int(getattr(message, name)) > UNITS_MAX:
+            raise Invalid(f"The {name} is more than {UNITS_MAX} units.", code="amount")
     _check_meaning(message)
     return message
 

@@ -70,8 +70,6 @@ class Effect(StrEnum):
 
     INSTRUCT = "instruct"
     """Tell the bank, depository or KYC vendor what this transaction asks of them."""
-    NOTIFY = "notify"
-    """Tell whoever waits for it."""
 
 
 _S, _E = Status, Event
@@ -118,7 +116,6 @@ _INSTRUCTING: Final = {
     ("redeem", _S.SETTLED),
     ("register", _S.SETTLED),
 }
-_NOTIFYING: Final = FINAL | {_S.SETTLED}
 
 
 def advance(status: Status, event: Event) -> Status:
@@ -130,9 +127,4 @@ def advance(status: Status, event: Event) -> Status:
 
 def effects_of(kind: str, status: Status) -> tuple[Effect, ...]:
     """Return what must be told to others when a transaction of this message type reaches `status`."""
-    effects = []
-    if (kind, status) in _INSTRUCTING:
-        effects.append(Effect.INSTRUCT)
-    if status in _NOTIFYING:
-        effects.append(Effect.NOTIFY)
-    return tuple(effects)
+    return (Effect.INSTRUCT,) if (kind, status) in _INSTRUCTING else ()

@@ -20,9 +20,7 @@ __all__ = ["RANDOM_BYTES", "IdIssuer", "id_bytes", "id_time_ms", "parse_id", "uu
 RANDOM_BYTES: Final = 10
 _TAG_BITS: Final = 36
 _TAG_MASK: Final = (1 << _TAG_BITS) - 1
-_FORM: Final = re.compile(
-    r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\Z", re.ASCII
-)
+_FORM: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\Z", re.ASCII)
 
 
 def _text(value: int) -> str:
