@@ -70,14 +70,14 @@ def key_word(signed: Signed, region: Region) -> KeyWord:
     """Return the registry's entry of the key that a register, rotate_key or grant_role message is about."""
     m = signed.message
     if isinstance(m, Register):
-        return KeyWord(m.account, Role.CLIENT, signed.issued_at_s + CLIENT_KEY_LIFE_S)
+        return KeyWord(m.account, Role.CLIENT, expires_s=signed.issued_at_s + CLIENT_KEY_LIFE_S)
     if isinstance(m, RotateKey):
         status = KeyStatus.ACTIVE if m.action == "add" else KeyStatus.REVOKED
-        return KeyWord(m.account, Role.CLIENT, parse_time(m.expires_at), status)
+        return KeyWord(m.account, Role.CLIENT, status=status, expires_s=parse_time(m.expires_at))
     assert isinstance(m, GrantRole), f"a {signed.type} message is about no key"
     status = KeyStatus.ACTIVE if m.action == "grant" else KeyStatus.REVOKED
     scope = _index(region, m.token) + 1 if m.token else 0
-    return KeyWord(NOBODY, _ROLES[m.role], parse_time(m.expires_at), status, scope)
+    return KeyWord(NOBODY, _ROLES[m.role], scope, status, parse_time(m.expires_at))
 
 
 def build_item(signed: Signed, region: Region) -> ValueItem | AdminItem:
