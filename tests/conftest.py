@@ -1,0 +1,43 @@
+"""Fixtures for what is outside: a real database server, published test data, free ports."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import outside
+import ports
+import postgres
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The address of a database in a private PostgreSQL cluster, made for this run and shared by its tests."""
+    bin_folder = postgres.binaries()
+    if bin_folder is None:
+        outside.lacking(postgres.HOW_TO_GET_IT)
+    with postgres.cluster(bin_folder) as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_database(postgres_url: str) -> Iterator[str]:
+    """The address of an empty PostgreSQL database, made for this test."""
+    name = f"test_{uuid.uuid4().hex}"
+    yield postgres.new_database(postgres_url, name)
+    postgres.drop_database(postgres_url, name)
+
+
+@pytest.fixture
+def sdt_data() -> Path:
+    """The folder of outside test data."""
+    return outside.data_folder()
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A loopback port that nobody listens on now."""
+    return ports.free_port()
