@@ -1,0 +1,527 @@
+# pragma version 0.4.3
+# pragma evm-version london
+"""
+@title  State Depository Token
+@license Apache-2.0
+@notice One asset of one region. Value moves only through the region's Settlement contract, which carries out what
+        holders signed. Reads as ERC-20; a wallet's own transfers are refused.
+@dev    One storage slot an account, so that a transfer reads and writes two slots and looks nothing else up:
+        balance (128 bits, low) | eligible until (40) | frozen until (40) | zero (48), times in unix seconds.
+        Every balance fits 128 bits because supply never passes SUPPLY_MAX.
+"""
+
+# ERC-20
+event Transfer:
+    sender: indexed(address)
+    receiver: indexed(address)
+    value: uint256
+
+# ERC-3643
+event AddressFrozen:
+    userAddress: indexed(address)
+    isFrozen: indexed(bool)
+    owner: indexed(address)
+
+event Paused:
+    userAddress: address
+
+event Unpaused:
+    userAddress: address
+
+event FreezeOrdered:
+    account: indexed(address)
+    order: indexed(bytes32)
+    until: uint256
+
+event EligibilitySet:
+    account: indexed(address)
+    until: uint256
+
+event ReserveAttested:
+    amount: uint256
+    as_of: uint256
+    valid_until: uint256
+    sequence: uint256
+
+event ReserveFunded:
+    sequence: indexed(uint256)
+    amount: uint256
+    evidence: indexed(bytes32)
+
+event ReserveReleased:
+    sequence: indexed(uint256)
+    amount: uint256
+    evidence: indexed(bytes32)
+
+struct Attestation:
+    amount: uint256
+    as_of: uint256
+    valid_until: uint256
+    sequence: uint256
+
+struct ReserveState:
+    attested: uint256
+    as_of: uint256
+    valid_until: uint256
+    attested_sequence: uint256
+    sequence: uint256
+    funded: uint256
+    released: uint256
+    reserve: uint256
+    supply: uint256
+
+struct AccountState:
+    balance: uint256
+    eligible_until: uint256
+    frozen_until: uint256
+    freeze_order: bytes32
+
+# Why an item is skipped; 0 is success. The same numbers everywhere: sdt.domain.batch.SkipReason.
+INSUFFICIENT_FUNDS: constant(uint256) = 1
+PAYER_FROZEN: constant(uint256) = 2
+PAYEE_FROZEN: constant(uint256) = 3
+PAYER_NOT_ELIGIBLE: constant(uint256) = 4
+PAYEE_NOT_ELIGIBLE: constant(uint256) = 5
+OVER_RESERVE: constant(uint256) = 6
+ATTESTATION_STALE: constant(uint256) = 7
+MINT_ALLOWANCE_SPENT: constant(uint256) = 8
+PAUSED: constant(uint256) = 9
+BAD_ITEM: constant(uint256) = 10
+BAD_SEQUENCE: constant(uint256) = 13
+
+ITEMS_MAX: constant(uint256) = 500
+ITEM_BYTES: constant(uint256) = 64
+# kind (8 bits) and the zero byte that end an item
+TRANSFER: constant(uint256) = 0 << 8
+MINT: constant(uint256) = 1 << 8
+BURN: constant(uint256) = 2 << 8
+
+MASK_128: constant(uint256) = (1 << 128) - 1
+MASK_96: constant(uint256) = (1 << 96) - 1
+MASK_64: constant(uint256) = (1 << 64) - 1
+MASK_40: constant(uint256) = (1 << 40) - 1
+SUPPLY_MAX: constant(uint256) = (1 << 127) - 1
+NEVER: constant(uint256) = MASK_40
+DAY: constant(uint256) = 86400
+# An attestation may be dated this far ahead of the block: clocks differ.
+CLOCK_SKEW: constant(uint256) = 300
+
+SETTLEMENT: immutable(address)
+DOMAIN: immutable(uint256)
+FEE_ACCOUNT: immutable(address)
+DAILY_MINT_ALLOWANCE: immutable(uint256)
+
+name: public(String[64])
+symbol: public(String[12])
+decimals: public(immutable(uint8))
+totalSupply: public(uint256)
+paused: public(bool)
+
+_accounts: HashMap[address, uint256]
+_freeze_orders: HashMap[address, bytes32]
+
+_attestation: Attestation
+_sequence: uint256
+# By sequence number, everything funded (high 128 bits) and released (low 128) so far: what an attestation
+# does not yet include is one subtraction.
+_flows: HashMap[uint256, uint256]
+_minted_day: uint256
+_minted_today: uint256
+
+
+@deploy
+def __init__(
+    settlement: address,
+    name_: String[64],
+    symbol_: String[12],
+    decimals_: uint8,
+    domain: uint256,
+    fee_account: address,
+    daily_mint_allowance: uint256,
+):
+    """
+    @param settlement The only contract that may write here; its address is predicted, for it is deployed after.
+    @param domain 1 dollar, 2 cash; fixed for ever.
+    @param fee_account Where fees go; eligible from the start.
+    @param daily_mint_allowance The most that may be minted in one day of chain time (UTC).
+    """
+    assert settlement != empty(address), "token: no settlement"
+    assert fee_account != empty(address), "token: no fee account"
+    assert domain == 1 or domain == 2, "token: unknown domain"
+    assert len(symbol_) > 0 and len(name_) > 0, "token: no name"
+    assert decimals_ <= 18, "token: decimals"
+    SETTLEMENT = settlement
+    DOMAIN = domain
+    FEE_ACCOUNT = fee_account
+    DAILY_MINT_ALLOWANCE = daily_mint_allowance
+    decimals = decimals_
+    self.name = name_
+    self.symbol = symbol_
+    self._accounts[fee_account] = NEVER << 128
+    log EligibilitySet(account=fee_account, until=NEVER)
+
+
+# --- value: called by Settlement with a run of items of this token ---------------------------------------------
+
+
+@external
+def settle(items: Bytes[ITEMS_MAX * ITEM_BYTES]) -> DynArray[uint256, ITEMS_MAX]:
+    """
+    @notice Carry out items in order; one that cannot be is skipped and changes nothing.
+    @param items 64 bytes an item: from | amount (96), to | fee (64) | token (16) | kind (8) | zero (8).
+    @return What was skipped: place in this run << 8 | reason.
+    """
+    assert msg.sender == SETTLEMENT, "token: only settlement"
+    skipped: DynArray[uint256, ITEMS_MAX] = []
+    is_paused: bool = self.paused
+    for i: uint256 in range(len(items) // ITEM_BYTES, bound=ITEMS_MAX):
+        at: uint256 = unsafe_mul(i, ITEM_BYTES)
+        a: uint256 = extract32(items, at, output_type=uint256)
+        b: uint256 = extract32(items, unsafe_add(at, 32), output_type=uint256)
+        payer: address = convert(a >> 96, address)
+        payee: address = convert(b >> 96, address)
+        amount: uint256 = a & MASK_96
+        fee: uint256 = (b >> 32) & MASK_64
+        kind: uint256 = b & 65535
+        reason: uint256 = 0
+        if is_paused:
+            reason = PAUSED
+        elif amount == 0:
+            reason = BAD_ITEM
+        elif kind == TRANSFER:
+            reason = self._transfer(payer, payee, amount, fee)
+        elif kind == MINT and payer == empty(address) and fee == 0:
+            reason = self._mint(payee, amount)
+        elif kind == BURN and payee == empty(address):
+            reason = self._burn(payer, amount, fee)
+        else:
+            reason = BAD_ITEM
+        if reason != 0:
+            skipped.append((i << 8) | reason)
+    return skipped
+
+
+@internal
+def _transfer(payer: address, payee: address, amount: uint256, fee: uint256) -> uint256:
+    if payer == empty(address) or payee == empty(address) or payer == payee:
+        return BAD_ITEM
+    source: uint256 = self._accounts[payer]
+    target: uint256 = self._accounts[payee]
+    reason: uint256 = self._payer_fault(source)
+    if reason == 0:
+        reason = self._payee_fault(target)
+    if reason == 0 and fee != 0:
+        reason = self._payee_fault(self._accounts[FEE_ACCOUNT])
+    if reason == 0 and source & MASK_128 < unsafe_add(amount, fee):
+        reason = INSUFFICIENT_FUNDS
+    if reason != 0:
+        return reason
+    # Neither wraps: the balance covers both, and balances add up to at most SUPPLY_MAX.
+    self._accounts[payer] = unsafe_sub(source, unsafe_add(amount, fee))
+    self._accounts[payee] = unsafe_add(target, amount)
+    log Transfer(sender=payer, receiver=payee, value=amount)
+    if fee != 0:
+        self._take_fee(payer, fee)
+    return 0
+
+
+@internal
+def _mint(payee: address, amount: uint256) -> uint256:
+    if payee == empty(address):
+        return BAD_ITEM
+    target: uint256 = self._accounts[payee]
+    reason: uint256 = self._payee_fault(target)
+    if reason != 0:
+        return reason
+    if self._attestation.valid_until <= block.timestamp:
+        return ATTESTATION_STALE
+    supply: uint256 = self.totalSupply + amount
+    if supply > min(self._reserve(), SUPPLY_MAX):
+        return OVER_RESERVE
+    today: uint256 = block.timestamp // DAY
+    minted: uint256 = amount
+    if self._minted_day == today:
+        minted += self._minted_today
+    if minted > DAILY_MINT_ALLOWANCE:
+        return MINT_ALLOWANCE_SPENT
+    self._minted_day = today
+    self._minted_today = minted
+    self.totalSupply = supply
+    self._accounts[payee] = unsafe_add(target, amount)
+    log Transfer(sender=empty(address), receiver=payee, value=amount)
+    return 0
+
+
+@internal
+def _burn(payer: address, amount: uint256, fee: uint256) -> uint256:
+    if payer == empty(address):
+        return BAD_ITEM
+    source: uint256 = self._accounts[payer]
+    reason: uint256 = self._payer_fault(source)
+    if reason == 0 and fee != 0:
+        reason = self._payee_fault(self._accounts[FEE_ACCOUNT])
+    if reason == 0 and source & MASK_128 < unsafe_add(amount, fee):
+        reason = INSUFFICIENT_FUNDS
+    if reason != 0:
+        return reason
+    self._accounts[payer] = unsafe_sub(source, unsafe_add(amount, fee))
+    self.totalSupply -= amount
+    log Transfer(sender=payer, receiver=empty(address), value=amount)
+    if fee != 0:
+        self._take_fee(payer, fee)
+    return 0
+
+
+@internal
+def _take_fee(payer: address, fee: uint256):
+    # Read again: the fee account may have been the payer or the payee just written.
+    self._accounts[FEE_ACCOUNT] = unsafe_add(self._accounts[FEE_ACCOUNT], fee)
+    log Transfer(sender=payer, receiver=FEE_ACCOUNT, value=fee)
+
+
+@internal
+@view
+def _payer_fault(slot: uint256) -> uint256:
+    if slot >> 168 > block.timestamp:
+        return PAYER_FROZEN
+    if (slot >> 128) & MASK_40 <= block.timestamp:
+        return PAYER_NOT_ELIGIBLE
+    return 0
+
+
+@internal
+@view
+def _payee_fault(slot: uint256) -> uint256:
+    if slot >> 168 > block.timestamp:
+        return PAYEE_FROZEN
+    if (slot >> 128) & MASK_40 <= block.timestamp:
+        return PAYEE_NOT_ELIGIBLE
+    return 0
+
+
+# --- reserve: called by Settlement; what the custodian signed --------------------------------------------------
+
+
+@external
+def attest(amount: uint256, as_of: uint256, valid_until: uint256, sequence: uint256) -> uint256:
+    """
+    @notice Replace the attestation: what the reserve held at a time, funds and releases up to `sequence` included.
+    @dev    Less than the supply is recorded as it is: it is the truth, and it stops minting.
+    @return 0, or the reason to skip.
+    """
+    assert msg.sender == SETTLEMENT, "token: only settlement"
+    if amount > MASK_96 or valid_until > MASK_40 or valid_until <= max(as_of, block.timestamp):
+        return BAD_ITEM
+    if as_of < self._attestation.as_of or as_of > block.timestamp + CLOCK_SKEW:
+        return BAD_ITEM
+    if sequence < self._attestation.sequence or sequence > self._sequence:
+        return BAD_SEQUENCE
+    self._attestation = Attestation(amount=amount, as_of=as_of, valid_until=valid_until, sequence=sequence)
+    log ReserveAttested(amount=amount, as_of=as_of, valid_until=valid_until, sequence=sequence)
+    return 0
+
+
+@external
+def fund(amount: uint256, sequence: uint256, evidence: bytes32) -> uint256:
+    """
+    @notice Record value that entered the reserve.
+    @return 0, or the reason to skip.
+    """
+    reason: uint256 = self._flow(amount << 128, amount, sequence)
+    if reason == 0:
+        log ReserveFunded(sequence=sequence, amount=amount, evidence=evidence)
+    return reason
+
+
+@external
+def release(amount: uint256, sequence: uint256, evidence: bytes32) -> uint256:
+    """
+    @notice Record value that left the reserve.
+    @dev    A release that leaves less than the supply is recorded as well: hiding it would let more be minted.
+    @return 0, or the reason to skip.
+    """
+    reason: uint256 = self._flow(amount, amount, sequence)
+    if reason == 0:
+        log ReserveReleased(sequence=sequence, amount=amount, evidence=evidence)
+    return reason
+
+
+@internal
+def _flow(packed: uint256, amount: uint256, sequence: uint256) -> uint256:
+    assert msg.sender == SETTLEMENT, "token: only settlement"
+    if amount == 0 or amount > MASK_96:
+        return BAD_ITEM
+    last: uint256 = self._sequence
+    if sequence != last + 1:
+        return BAD_SEQUENCE
+    self._sequence = sequence
+    self._flows[sequence] = self._flows[last] + packed
+    return 0
+
+
+@internal
+@view
+def _since_attested() -> (uint256, uint256):
+    now: uint256 = self._flows[self._sequence]
+    included: uint256 = self._flows[self._attestation.sequence]
+    return (now >> 128) - (included >> 128), (now & MASK_128) - (included & MASK_128)
+
+
+@internal
+@view
+def _reserve() -> uint256:
+    funded: uint256 = 0
+    released: uint256 = 0
+    funded, released = self._since_attested()
+    held: uint256 = self._attestation.amount + funded
+    return held - released if held > released else 0
+
+
+# --- flags: called by Settlement -------------------------------------------------------------------------------
+
+
+@external
+def set_eligible(account: address, until: uint256):
+    """
+    @notice Say until when an account may hold this token; 0 takes the right away and leaves the balance in place.
+    """
+    assert msg.sender == SETTLEMENT, "token: only settlement"
+    slot: uint256 = self._accounts[account]
+    self._accounts[account] = (slot & ~(MASK_40 << 128)) | ((until & MASK_40) << 128)
+    log EligibilitySet(account=account, until=until)
+
+
+@external
+def freeze(account: address, order: bytes32, until: uint256):
+    """
+    @notice Stop an account under an order; the latest order counts. `until` 0 lifts it.
+    """
+    assert msg.sender == SETTLEMENT, "token: only settlement"
+    slot: uint256 = self._accounts[account]
+    self._accounts[account] = (slot & ((1 << 168) - 1)) | ((until & MASK_40) << 168)
+    self._freeze_orders[account] = order
+    log AddressFrozen(userAddress=account, isFrozen=until != 0, owner=msg.sender)
+    log FreezeOrdered(account=account, order=order, until=until)
+
+
+@external
+def set_paused(paused: bool):
+    """
+    @notice Stop every movement of this token, or let it go on.
+    """
+    assert msg.sender == SETTLEMENT, "token: only settlement"
+    self.paused = paused
+    if paused:
+        log Paused(userAddress=msg.sender)
+    else:
+        log Unpaused(userAddress=msg.sender)
+
+
+# --- for readers -----------------------------------------------------------------------------------------------
+
+
+@external
+@view
+def balanceOf(account: address) -> uint256:
+    return self._accounts[account] & MASK_128
+
+
+@external
+@view
+def allowance(owner: address, spender: address) -> uint256:
+    return 0
+
+
+@external
+@view
+def isFrozen(account: address) -> bool:
+    return self._accounts[account] >> 168 > block.timestamp
+
+
+@external
+@view
+def is_eligible(account: address) -> bool:
+    return (self._accounts[account] >> 128) & MASK_40 > block.timestamp
+
+
+@external
+@view
+def account_state(account: address) -> AccountState:
+    """
+    @notice All that this token holds of an account.
+    """
+    slot: uint256 = self._accounts[account]
+    return AccountState(
+        balance=slot & MASK_128,
+        eligible_until=(slot >> 128) & MASK_40,
+        frozen_until=slot >> 168,
+        freeze_order=self._freeze_orders[account],
+    )
+
+
+@external
+@view
+def reserve_state() -> ReserveState:
+    """
+    @notice What stands behind the supply, and how that was reached.
+    """
+    funded: uint256 = 0
+    released: uint256 = 0
+    funded, released = self._since_attested()
+    return ReserveState(
+        attested=self._attestation.amount,
+        as_of=self._attestation.as_of,
+        valid_until=self._attestation.valid_until,
+        attested_sequence=self._attestation.sequence,
+        sequence=self._sequence,
+        funded=funded,
+        released=released,
+        reserve=self._reserve(),
+        supply=self.totalSupply,
+    )
+
+
+@external
+@view
+def mint_allowance() -> (uint256, uint256):
+    """
+    @return What may be minted in a day, and what of it is left today.
+    """
+    spent: uint256 = self._minted_today if self._minted_day == block.timestamp // DAY else 0
+    return DAILY_MINT_ALLOWANCE, DAILY_MINT_ALLOWANCE - spent
+
+
+@external
+@view
+def settlement() -> address:
+    return SETTLEMENT
+
+
+@external
+@view
+def domain() -> uint256:
+    return DOMAIN
+
+
+@external
+@view
+def fee_account() -> address:
+    return FEE_ACCOUNT
+
+
+# --- the writing half of ERC-20, refused by name ---------------------------------------------------------------
+
+
+@external
+def transfer(to: address, amount: uint256) -> bool:
+    raise "token: pay with a signed message"
+
+
+@external
+def transferFrom(owner: address, to: address, amount: uint256) -> bool:
+    raise "token: pay with a signed message"
+
+
+@external
+def approve(spender: address, amount: uint256) -> bool:
+    raise "token: no allowances"
