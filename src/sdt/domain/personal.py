@@ -1,7 +1,7 @@
 """What is known of people and their bank accounts: kept sealed, apart from the ledger, never in a message.
 
-The API seals, the worker opens when a vendor needs it; both hold the same key of the vault. The account a record
-belongs to is sealed with it, so that a sealed row moved to another account does not open.
+The API seals, the worker opens when a vendor needs it; both hold the same key of the vault. The account is sealed
+with the record, so that a sealed row moved to another account does not open.
 Source: libsodium secretbox (XSalsa20-Poly1305) through PyNaCl.
 """
 
