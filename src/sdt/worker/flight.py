@@ -1,0 +1,66 @@
+"""Batches on their way: what the lane has sent and not yet seen final."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+__all__ = ["Flight", "Flights"]
+
+
+@dataclass(slots=True)
+class Flight:
+    """One signed batch. `included_at` is the block it was seen in, until that block leaves the chain.
+
+    Units: gas as limited in the chain transaction; sent_at_s in unix seconds.
+    """
+
+    number: int
+    kind: str
+    head: bytes
+    ids: tuple[str, ...]
+    attached: tuple[str, ...]
+    chain_tx_hash: bytes
+    raw: bytes
+    gas: int
+    deadline_s: int
+    sent_at_s: float = 0.0
+    included_at: int | None = None
+
+
+@dataclass(slots=True)
+class Flights:
+    """All of them, by number and by chain transaction.
+
+    Gas counts until a batch is included, not until it is final: else throughput is window over finality time.
+    """
+
+    by_number: dict[int, Flight] = field(default_factory=dict)
+    by_hash: dict[bytes, Flight] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.by_number)
+
+    def __iter__(self) -> Iterator[Flight]:
+        return iter(sorted(self.by_number.values(), key=lambda flight: flight.number))
+
+    def add(self, flight: Flight) -> None:
+        """Put a signed batch on its way."""
+        self.by_number[flight.number] = flight
+        self.by_hash[flight.chain_tx_hash] = flight
+
+    def remove(self, flights: Sequence[Flight]) -> None:
+        """Forget batches that are final or void."""
+        for flight in flights:
+            self.by_number.pop(flight.number, None)
+            self.by_hash.pop(flight.chain_tx_hash, None)
+
+    @property
+    def gas(self) -> int:
+        """Gas of the batches sent and not yet in a block."""
+        return sum(flight.gas for flight in self.by_number.values() if flight.included_at is None)
+
+    @property
+    def has_admin(self) -> bool:
+        """Whether a barrier is on its way: the batches after it wait until it is final."""
+        return any(flight.kind == "admin" for flight in self.by_number.values())

@@ -1,0 +1,279 @@
+"""The settlement lane, one per region key: forms batches, has two locations sign them, sends them in order.
+
+A batch names its parent, so the next is formed once this one is signed and its root stands; sending and finality
+overlap. What is signed is stored before it is sent. A batch that was formed is proposed again unchanged after a
+crash, since a signature for it may already exist somewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sdt.domain.assembly import Assembled, Frame, assemble
+from sdt.domain.chain_tx import transaction_hash
+from sdt.domain.errors import SdtError, Unavailable
+from sdt.domain.ledger import token_account
+from sdt.domain.message import read_message
+from sdt.domain.region import Region
+from sdt.domain.transaction import Event, Status
+from sdt.signing.coordinator import Coordinator, Signature
+from sdt.signing.wire import BatchProposal, Entry, MessageRefusal
+from sdt.store import Store, batches, ledger, transactions
+from sdt.store.batches import FormedBatch
+from sdt.store.transactions import Change, TransactionRow
+from sdt.worker.clock import Clock
+from sdt.worker.flight import Flight
+from sdt.worker.follower import Follower
+from sdt.worker.projection import ACTOR
+
+__all__ = ["Lane", "LaneLimits"]
+
+log = logging.getLogger(__name__)
+
+RETRY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class LaneLimits:
+    """How much goes into a batch and how much may be on its way. Units: as the names say."""
+
+    items_max: int
+    linger_s: float
+    flights_max: int
+    gas_max: int
+    deadline_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Formed:
+    """A numbered batch before it is signed: its transactions in order, and the approvals beside them."""
+
+    frame: Frame
+    rows: Sequence[TransactionRow]
+    approvals: Sequence[Sequence[TransactionRow]]
+
+    @property
+    def attached(self) -> tuple[str, ...]:
+        return tuple(row.id for beside in self.approvals for row in beside)
+
+
+class Lane:
+    """Settles what screening lets through. `screened` wakes it."""
+
+    def __init__(
+        self,
+        store: Store,
+        region: Region,
+        coordinator: Coordinator,
+        follower: Follower,
+        screened: asyncio.Event,
+        limits: LaneLimits,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._region = region
+        self._coordinator = coordinator
+        self._follower = follower
+        self._screened = screened
+        self._limits = limits
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Work until cancelled. A fault outside is logged and tried again: nothing formed is ever dropped."""
+        pending = await self._store.run(self._unsigned)
+        while True:
+            try:
+                if pending is None:
+                    await self._room()
+                    pending = await self._next()
+                else:
+                    pending = await self._settle(pending)
+            except SdtError as error:
+                log.warning("the lane waits: %s (%s)", error.detail, error.code)
+                await asyncio.sleep(RETRY_S)
+
+    async def _room(self) -> None:
+        """Wait until the chain has taken enough of what was sent: overfeeding stalls a Quorum network."""
+        flights, limits = self._follower.flights, self._limits
+        while len(flights) >= limits.flights_max or flights.gas >= limits.gas_max:
+            await self._follower.changed()
+
+    async def _next(self) -> _Formed | None:
+        """Form the next batch, or wait a moment for work."""
+        self._screened.clear()
+        waiting = await self._store.run(transactions.claim_screened, self._limits.items_max)
+        if not waiting:
+            try:
+                await asyncio.wait_for(self._screened.wait(), 0.5)
+            except TimeoutError:
+                return None
+            # The first of a burst has arrived: the others belong into the same batch.
+            await asyncio.sleep(self._limits.linger_s)
+            return None
+        # A batch that changes keys, roles, rules or reserves is a barrier: signers judge by the final registry.
+        if waiting[0].administrative or self._follower.flights.has_admin:
+            while len(self._follower.flights):
+                await self._follower.changed()
+        elif len(waiting) < self._limits.items_max and len(self._follower.flights):
+            # Not full, and the chain is busy anyway: a short wait makes fewer, fuller batches.
+            await asyncio.sleep(self._limits.linger_s)
+        return await self._store.run(self._form)
+
+    def _form(self, store: Store) -> _Formed | None:
+        """Number a batch and move its transactions into it, in one database transaction."""
+        rows = transactions.claim_screened(store, self._limits.items_max)
+        if not rows:
+            return None
+        now_ms = self._clock.now_ms()
+        place = self._follower.place(store)
+        frame = place.frame(self._clock.now_s() + self._limits.deadline_s)
+        approvals = [_approvals_of(store, row) for row in rows]
+        formed = _Formed(frame, rows, approvals)
+        batches.form(
+            store,
+            FormedBatch(
+                number=frame.number,
+                kind="admin" if rows[0].administrative else "value",
+                parent=frame.parent,
+                deadline_s=frame.deadline_s,
+                nonce=frame.nonce,
+                count=len(rows),
+                formed_at_ms=now_ms,
+            ),
+        )
+        transactions.place_in_batch(store, [row.id for row in rows], frame.number, actor=ACTOR, at_ms=now_ms)
+        if formed.attached:
+            transactions.attach_to_batch(store, formed.attached, frame.number, actor=ACTOR, at_ms=now_ms)
+        return formed
+
+    def _unsigned(self, store: Store) -> _Formed | None:
+        """Return the batch that a crash left formed and not signed, exactly as it was."""
+        row = next((b for b in batches.unfinished(store) if b.status == "formed"), None)
+        if row is None:
+            return None
+        rows = transactions.in_batch(store, row.number)
+        frame = Frame(
+            row.number,
+            row.parent,
+            row.deadline_s,
+            row.nonce,
+            self._follower.chain_id,
+            self._follower.settlement,
+            self._follower.gas_price_wei,
+        )
+        return _Formed(frame, rows, [_approvals_of(store, r) for r in rows])
+
+    async def _settle(self, formed: _Formed) -> _Formed | None:
+        """Have a batch signed and send it. Returns what is still to be signed after refusals, or None."""
+        if not formed.rows or self._clock.now_s() > formed.frame.deadline_s - self._limits.deadline_s // 2:
+            await self._store.run(self._unform, formed)
+            return None
+        messages = [read_message(row.raw) for row in formed.rows]
+        batch = assemble(formed.frame, messages, self._region)
+        answer = await self._coordinator.sign(self._proposal(formed, batch))
+        if not isinstance(answer, Signature):
+            return await self._store.run(self._drop, formed, answer)
+        raw = batch.transaction.raw(answer.r, answer.s, answer.y_parity)
+        flight = Flight(
+            number=formed.frame.number,
+            kind="admin" if batch.administers else "value",
+            head=batch.head,
+            ids=tuple(row.id for row in formed.rows),
+            attached=formed.attached,
+            chain_tx_hash=transaction_hash(raw),
+            raw=raw,
+            gas=batch.transaction.gas,
+            deadline_s=formed.frame.deadline_s,
+        )
+        await self._store.run(self._signed, flight, batch)
+        await self._follower.send(flight)
+        return None
+
+    def _proposal(self, formed: _Formed, batch: Assembled) -> BatchProposal:
+        frame = formed.frame
+        return BatchProposal(
+            number=frame.number,
+            parent=frame.parent,
+            kind="admin" if batch.administers else "value",
+            deadline_s=frame.deadline_s,
+            nonce=frame.nonce,
+            gas=batch.transaction.gas,
+            entries=tuple(
+                Entry(row.raw, tuple(a.raw for a in beside))
+                for row, beside in zip(formed.rows, formed.approvals, strict=True)
+            ),
+        )
+
+    def _signed(self, store: Store, flight: Flight, batch: Assembled) -> None:
+        """Store the raw chain transaction before anybody sees it."""
+        now_ms = self._clock.now_ms()
+        batches.mark_signed(
+            store,
+            flight.number,
+            root=batch.root,
+            head=batch.head,
+            gas=flight.gas,
+            chain_tx_hash=flight.chain_tx_hash,
+            raw_tx=flight.raw,
+        )
+        transactions.advance_batch(
+            store,
+            [*flight.ids, *flight.attached],
+            Event.SUBMIT,
+            from_status=Status.BATCHED,
+            actor=ACTOR,
+            at_ms=now_ms,
+        )
+
+    def _drop(self, store: Store, formed: _Formed, refusals: Sequence[MessageRefusal]) -> _Formed | None:
+        """Reject what signers refuse and keep the rest under the same number: no signature exists for it yet."""
+        by_position = {refusal.position: refusal for refusal in refusals}
+        changes, releases = [], []
+        for position, refusal in sorted(by_position.items()):
+            row = formed.rows[position]
+            changes.append(_refused(row.id, refusal))
+            changes += [
+                Change(a.id, Event.REJECT, code="approved_was_refused") for a in formed.approvals[position]
+            ]
+            if row.held_units:
+                releases.append((token_account(row.token or "", row.account or ""), row.held_units))
+        ledger.release_holds(store, releases)
+        transactions.move(store, changes, actor="signers", at_ms=self._clock.now_ms())
+        kept = [i for i in range(len(formed.rows)) if i not in by_position]
+        if not kept:
+            batches.void(store, [formed.frame.number])
+            return None
+        rows = [formed.rows[i] for i in kept]
+        transactions.renumber(store, [row.id for row in rows])
+        return _Formed(formed.frame, rows, [formed.approvals[i] for i in kept])
+
+    def _unform(self, store: Store, formed: _Formed) -> None:
+        """Too old to be signed in time: its transactions go back and are batched anew, the old deadline guards it."""
+        batches.void(store, [formed.frame.number])
+        ids = [row.id for row in formed.rows] + list(formed.attached)
+        if ids:
+            transactions.advance_batch(
+                store, ids, Event.UNBATCH, from_status=Status.BATCHED, actor=ACTOR, at_ms=self._clock.now_ms()
+            )
+
+
+def _approvals_of(store: Store, row: TransactionRow) -> list[TransactionRow]:
+    if row.type not in ("issue", "grant_role", "set_rules"):
+        return []
+    live = (Status.SCREENED, Status.BATCHED)
+    return [t for t in transactions.linked_to(store, row.id) if t.type == "approve" and t.status in live][:1]
+
+
+def _refused(transaction_id: str, refusal: MessageRefusal) -> Change:
+    return Change(
+        transaction_id,
+        Event.REJECT,
+        code=refusal.code,
+        detail=refusal.detail,
+        rule=refusal.facts.get("rule"),
+        statute=refusal.facts.get("statute"),
+        effective=refusal.facts.get("effective"),
+    )

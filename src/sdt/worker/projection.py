@@ -1,0 +1,218 @@
+"""What a final batch does to the books: the database becomes the chain's projection, plus holds.
+
+One function per kind of message; everything of one block is one database transaction, so a crash repeats the
+block as a whole or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sdt.domain.authority import own_key
+from sdt.domain.batch import SkipReason
+from sdt.domain.envelope import kid_of, unb64url
+from sdt.domain.items import CLIENT_KEY_LIFE_S, ROLES, order_digest
+from sdt.domain.ledger import (
+    Posting,
+    fund_postings,
+    issue_postings,
+    redeem_postings,
+    release_postings,
+    token_account,
+    transfer_postings,
+)
+from sdt.domain.message import (
+    AttestIdentity,
+    AttestReserve,
+    Freeze,
+    Fund,
+    GrantRole,
+    Register,
+    Release,
+    RotateKey,
+    Unfreeze,
+    parse_time,
+    read_message,
+)
+from sdt.domain.region import Region
+from sdt.domain.registry import Role
+from sdt.domain.transaction import Event, Status
+from sdt.store import Store, accounts, ledger, reserves, transactions
+from sdt.store.accounts import FreezeRow, IdentityRow, KeyRow
+from sdt.store.transactions import Change, TransactionRow
+
+__all__ = ["ACTOR", "Settled", "project"]
+
+ACTOR = "worker:lane"
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A batch that is final: its transactions in order, what travelled with them, and who was skipped why."""
+
+    number: int
+    rows: Sequence[TransactionRow]
+    attached: Sequence[str]
+    skipped: dict[int, SkipReason]
+
+
+def project(store: Store, region: Region, batch: Settled, at_ms: int) -> None:
+    """Post a final batch. The caller has opened the database transaction."""
+    good = [row for position, row in enumerate(batch.rows) if position not in batch.skipped]
+    bad = [(batch.rows[position], reason) for position, reason in sorted(batch.skipped.items())]
+    if good and good[0].administrative:
+        for row in good:
+            _project_admin(store, region, row)
+    else:
+        _project_value(store, region, good, at_ms)
+    _finish(store, good, batch.attached, at_ms)
+    if bad:
+        _reject(store, bad, at_ms)
+
+
+def _project_value(store: Store, region: Region, rows: Sequence[TransactionRow], at_ms: int) -> None:
+    postings: list[tuple[str, Posting]] = []
+    release: list[tuple[str, int]] = []
+    for row in rows:
+        postings += [(row.id, posting) for posting in _postings(region, row)]
+        if row.held_units:
+            release.append((token_account(row.token, row.account), row.held_units))
+    ledger.post(store, postings, release=release, at_ms=at_ms)
+
+
+def _postings(region: Region, row: TransactionRow) -> list[Posting]:
+    fee_account = region.token(row.token).fee_account
+    if row.type == "transfer":
+        return transfer_postings(row.token, row.account, row.counterparty, row.units, row.fee_units, fee_account)
+    if row.type == "redeem":
+        return redeem_postings(row.token, row.account, row.units, row.fee_units, fee_account)
+    assert row.type == "issue", f"a {row.type} does not move value"
+    assert row.linked_id, "an issue names its deposit"
+    return issue_postings(row.token, row.linked_id, row.counterparty, row.units)
+
+
+def _finish(store: Store, rows: Sequence[TransactionRow], attached: Sequence[str], at_ms: int) -> None:
+    """Settled is final on chain; what asks nothing of a bank or a vault is completed with it."""
+    ids = [row.id for row in rows] + list(attached)
+    transactions.advance_batch(store, ids, Event.SETTLE, from_status=Status.SUBMITTED, actor=ACTOR, at_ms=at_ms)
+    complete = [row.id for row in rows if row.type != "redeem"] + list(attached)
+    transactions.advance_batch(store, complete, Event.COMPLETE, from_status=Status.SETTLED, actor=ACTOR, at_ms=at_ms)
+    deposits = [row.linked_id for row in rows if row.type == "issue" and row.linked_id]
+    if deposits:
+        transactions.advance_batch(
+            store, deposits, Event.ISSUED, from_status=Status.AWAITING_FUNDS, actor=ACTOR, at_ms=at_ms
+        )
+        transactions.advance_batch(
+            store, deposits, Event.COMPLETE, from_status=Status.SETTLED, actor=ACTOR, at_ms=at_ms
+        )
+
+
+def _reject(store: Store, bad: Sequence[tuple[TransactionRow, SkipReason]], at_ms: int) -> None:
+    """An item the contract skipped: void its hold, say why."""
+    ledger.release_holds(
+        store, [(token_account(row.token, row.account), row.held_units) for row, _ in bad if row.held_units]
+    )
+    transactions.move(
+        store,
+        [Change(row.id, Event.REJECT, code=reason.code, detail=reason.sentence) for row, reason in bad],
+        actor=ACTOR,
+        at_ms=at_ms,
+    )
+
+
+def _project_admin(store: Store, region: Region, row: TransactionRow) -> None:
+    signed = read_message(row.raw)
+    handler = _ADMIN.get(type(signed.message))
+    if handler is not None:
+        handler(store, region, row, signed.message)
+
+
+def _register(store: Store, region: Region, row: TransactionRow, m: Register) -> None:
+    accounts.mark_registered(store, m.account)
+    issued = parse_time(m.issued_at)
+    accounts.upsert_key(
+        store,
+        KeyRow(row.kid, own_key(m), m.account, int(Role.CLIENT), 0, "active", issued + CLIENT_KEY_LIFE_S, row.id),
+    )
+
+
+def _rotate(store: Store, region: Region, row: TransactionRow, m: RotateKey) -> None:
+    public_key = unb64url(m.public_key.encode())
+    status = "active" if m.action == "add" else "revoked"
+    accounts.upsert_key(
+        store,
+        KeyRow(
+            kid_of(public_key), public_key, m.account, int(Role.CLIENT), 0, status, parse_time(m.expires_at), row.id
+        ),
+    )
+
+
+def _grant(store: Store, region: Region, row: TransactionRow, m: GrantRole) -> None:
+    public_key = unb64url(m.public_key.encode())
+    scope = region.token_index[m.token] + 1 if m.token else 0
+    status = "active" if m.action == "grant" else "revoked"
+    accounts.upsert_key(
+        store,
+        KeyRow(
+            kid_of(public_key), public_key, None, int(ROLES[m.role]), scope, status, parse_time(m.expires_at), row.id
+        ),
+    )
+
+
+def _identity(store: Store, region: Region, row: TransactionRow, m: AttestIdentity) -> None:
+    accounts.set_identity(store, IdentityRow(m.account, m.domain, m.tier, m.resident, parse_time(m.expires_at)))
+
+
+def _freeze(store: Store, region: Region, row: TransactionRow, m: Freeze) -> None:
+    digest = order_digest(m.order, m.authority)
+    for symbol in [m.token] if m.token else list(region.token_index):
+        accounts.set_freeze(store, FreezeRow(m.account, symbol, digest, parse_time(m.expires_at)))
+
+
+def _unfreeze(store: Store, region: Region, row: TransactionRow, m: Unfreeze) -> None:
+    for symbol in [m.token] if m.token else list(region.token_index):
+        accounts.clear_freeze(store, m.account, symbol)
+
+
+def _attest(store: Store, region: Region, row: TransactionRow, m: AttestReserve) -> None:
+    reserves.attest(
+        store, m.token, int(m.reserve), parse_time(m.as_of), parse_time(m.valid_until), m.sequence
+    )
+
+
+def _fund(store: Store, region: Region, row: TransactionRow, m: Fund) -> None:
+    reserves.fund(store, m.token, int(m.amount), m.sequence)
+    if region.token(m.token).domain == "dollar":
+        ledger.post(
+            store,
+            [(row.id, posting) for posting in fund_postings(m.token, int(m.amount))],
+            release=[],
+            at_ms=row.accepted_at_ms,
+        )
+
+
+def _release(store: Store, region: Region, row: TransactionRow, m: Release) -> None:
+    reserves.release(store, m.token, int(m.amount), m.sequence)
+    if region.token(m.token).domain == "dollar":
+        ledger.post(
+            store,
+            [(row.id, posting) for posting in release_postings(m.token, int(m.amount))],
+            release=[],
+            at_ms=row.accepted_at_ms,
+        )
+
+
+_Handler = Callable[[Store, Region, TransactionRow, object], None]
+_ADMIN: Final[dict[type, _Handler]] = {
+    Register: _register,
+    RotateKey: _rotate,
+    GrantRole: _grant,
+    AttestIdentity: _identity,
+    Freeze: _freeze,
+    Unfreeze: _unfreeze,
+    AttestReserve: _attest,
+    Fund: _fund,
+    Release: _release,
+}  # type: ignore[dict-item]

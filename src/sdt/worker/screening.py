@@ -1,0 +1,220 @@
+"""The first half of the worker: takes ids from the queue, checks each transaction, and holds the payer's funds.
+
+Any number may run; none keeps anything in memory. A message leaves the queue once its verdict is committed, so a
+payer waits for screening and not for settlement. Rules over history and sanctions screening belong here: signers
+check the per-transaction rules again, and hold neither history nor names.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sdt.domain.authority import speaks_for
+from sdt.domain.errors import SdtError, Unavailable
+from sdt.domain.ledger import token_account
+from sdt.domain.message import Approve, Deposit, Issue, Message, Redeem, Register, Transfer, read_message
+from sdt.domain.region import Region
+from sdt.domain.rules import UNKNOWN, AccountFacts, check_rules
+from sdt.domain.transaction import Event, Status
+from sdt.ports import Queue, Received
+from sdt.store import Store, accounts, ledger, transactions
+from sdt.store.transactions import Change, TransactionRow
+from sdt.worker.clock import Clock
+from sdt.worker.sanctions import Sanctions
+
+__all__ = ["Screening"]
+
+log = logging.getLogger(__name__)
+
+RECEIVE_MAX = 500
+VISIBILITY_S = 60.0
+ACTOR = "worker:screening"
+
+
+@dataclass(slots=True)
+class _Verdicts:
+    """What one round decided: changes to write, and those who first need an answer from outside."""
+
+    changes: list[Change] = field(default_factory=list)
+    to_hold: list[tuple[TransactionRow, int]] = field(default_factory=list)
+    outside: list[tuple[TransactionRow, Message]] = field(default_factory=list)
+
+
+class Screening:
+    """Pulls the queue and decides. `wake` is called after a commit that gives the lane something to do."""
+
+    def __init__(self, store: Store, queue: Queue, region: Region, sanctions: Sanctions, clock: Clock) -> None:
+        self._store = store
+        self._queue = queue
+        self._region = region
+        self._sanctions = sanctions
+        self._clock = clock
+        self._outside: set[asyncio.Task[None]] = set()
+        self.screened = asyncio.Event()
+
+    async def run(self) -> None:
+        """Work until cancelled; a failure outside is logged and tried again, since the queue keeps the message."""
+        while True:
+            try:
+                received = await self._queue.receive(RECEIVE_MAX, 1.0, VISIBILITY_S)
+                if received:
+                    await self.take(received)
+            except Unavailable as error:
+                log.warning("screening waits: %s", error.detail)
+                await asyncio.sleep(0.5)
+
+    async def take(self, received: Sequence[Received]) -> None:
+        """Decide a round of messages, commit the verdicts, then delete the messages."""
+        ids = [message.body for message in received]
+        waiting = await self._store.run(self._decide, ids)
+        self.screened.set()
+        by_id = {message.body: message.receipt for message in received}
+        later = {row.id for row, _ in waiting}
+        await self._queue.delete([receipt for id_, receipt in by_id.items() if id_ not in later])
+        for row, message in waiting:
+            task = asyncio.create_task(self._decide_outside(row, message, by_id[row.id]))
+            self._outside.add(task)
+            task.add_done_callback(self._outside.discard)
+
+    def _decide(self, store: Store, ids: Sequence[str]) -> list[tuple[TransactionRow, Message]]:
+        """Decide everything that needs no answer from outside, in one database transaction."""
+        rows = transactions.get_many(store, ids)
+        fresh = [rows[id_] for id_ in dict.fromkeys(ids) if id_ in rows and rows[id_].status == Status.ACCEPTED]
+        signed = [(row, read_message(row.raw).message) for row in fresh]
+        addresses = {a for row, _ in signed for a in (row.account, row.counterparty) if a}
+        facts = accounts.facts(store, sorted(addresses))
+        verdicts = _Verdicts()
+        for row, message in signed:
+            self._judge(store, row, message, facts, verdicts)
+        self._hold(store, verdicts)
+        transactions.move(store, verdicts.changes, actor=ACTOR, at_ms=self._clock.now_ms())
+        return verdicts.outside
+
+    def _judge(
+        self,
+        store: Store,
+        row: TransactionRow,
+        message: Message,
+        facts: dict[str, AccountFacts],
+        verdicts: _Verdicts,
+    ) -> None:
+        now_s = self._clock.now_s()
+        if row.expires_at_s <= now_s:
+            verdicts.changes.append(Change(row.id, Event.EXPIRE, code="expired_message"))
+            return
+        refusal = check_rules(row.type, message, self._region, lambda a: facts.get(a, UNKNOWN), now_s)
+        if refusal:
+            verdicts.changes.append(
+                Change(
+                    row.id,
+                    Event.REJECT,
+                    code=refusal.code,
+                    detail=refusal.text,
+                    rule=refusal.rule,
+                    statute=refusal.statute,
+                    effective=refusal.effective,
+                )
+            )
+        elif isinstance(message, Transfer):
+            verdicts.to_hold.append((row, row.units + row.fee_units))
+        elif isinstance(message, Deposit | Redeem | Register):
+            verdicts.outside.append((row, message))
+        elif isinstance(message, Issue):
+            verdicts.changes.append(self._judge_issue(store, row, message))
+        elif isinstance(message, Approve):
+            verdicts.changes.extend(self._judge_approval(store, row, message))
+        elif message.approval:
+            verdicts.changes.append(_held_for_approval(row))
+        else:
+            verdicts.changes.append(Change(row.id, Event.SCREEN))
+
+    def _hold(self, store: Store, verdicts: _Verdicts) -> None:
+        """Reserve funds in the order of arrival; who has too little is rejected here and not on chain."""
+        wants = [(row.id, token_account(row.token, row.account), units) for row, units in verdicts.to_hold]
+        for (row, units), enough in zip(verdicts.to_hold, ledger.hold(store, wants), strict=True):
+            if enough:
+                verdicts.changes.append(Change(row.id, Event.SCREEN, held_units=units))
+            else:
+                verdicts.changes.append(
+                    Change(
+                        row.id,
+                        Event.REJECT,
+                        code="insufficient_funds",
+                        detail="The account does not hold that much beyond what is already on its way.",
+                    )
+                )
+
+    def _judge_issue(self, store: Store, row: TransactionRow, message: Issue) -> Change:
+        """An issue names a deposit that waits for it, and says the same as that deposit."""
+        deposit = transactions.get(store, message.deposit)
+        if deposit is None or deposit.type != "deposit":
+            return Change(row.id, Event.REJECT, code="unknown_deposit", detail="There is no such deposit.")
+        if (deposit.account, deposit.token, deposit.units) != (message.account, message.token, int(message.amount)):
+            return Change(
+                row.id, Event.REJECT, code="deposit_mismatch", detail="Account, token or amount differ from the deposit."
+            )
+        rivals = [t for t in transactions.linked_to(store, deposit.id) if t.type == "issue" and t.id != row.id]
+        if deposit.status != Status.AWAITING_FUNDS or any(t.status != Status.REJECTED for t in rivals):
+            return Change(
+                row.id, Event.REJECT, code="deposit_used", detail="This deposit does not wait to be issued."
+            )
+        return _held_for_approval(row, deposit.id)
+
+    def _judge_approval(self, store: Store, row: TransactionRow, message: Approve) -> list[Change]:
+        """An approval frees the message it names, and travels with it."""
+        target = transactions.by_digest(store, bytes.fromhex(message.digest))
+        if target is None or target.status != Status.HELD:
+            return [
+                Change(
+                    row.id,
+                    Event.REJECT,
+                    code="nothing_to_approve",
+                    detail="No message with this digest waits for an approval.",
+                )
+            ]
+        if target.kid == row.kid:
+            return [
+                Change(row.id, Event.REJECT, code="same_officer", detail="Maker and checker are the same person.")
+            ]
+        return [Change(target.id, Event.SCREEN), Change(row.id, Event.SCREEN, linked_id=target.id)]
+
+    async def _decide_outside(self, row: TransactionRow, message: Message, receipt: str) -> None:
+        """Ask whoever knows names, then decide. A failure leaves the message in the queue, to be taken again."""
+        try:
+            clear = await self._sanctions.is_clear(row.id, speaks_for(message), row.type)
+        except SdtError as error:
+            log.warning("screening of %s waits: %s", row.id, error.detail)
+            return
+        await self._store.run(self._write_outside, row, message, clear)
+        self.screened.set()
+        await self._queue.delete([receipt])
+
+    def _write_outside(self, store: Store, row: TransactionRow, message: Message, clear: bool) -> None:
+        current = transactions.get(store, row.id)
+        if current is None or current.status != Status.ACCEPTED:
+            return
+        verdicts = _Verdicts()
+        if not clear:
+            # The same neutral word whatever the reason: a suspicion shows nowhere outside the compliance role.
+            verdicts.changes.append(Change(row.id, Event.REVIEW, code="in_review"))
+        elif isinstance(message, Redeem):
+            verdicts.to_hold.append((row, row.units + row.fee_units))
+        elif isinstance(message, Deposit):
+            verdicts.changes.append(Change(row.id, Event.AWAIT_FUNDS))
+        else:
+            verdicts.changes.append(Change(row.id, Event.SCREEN))
+        self._hold(store, verdicts)
+        transactions.move(store, verdicts.changes, actor=ACTOR, at_ms=self._clock.now_ms())
+
+
+def _held_for_approval(row: TransactionRow, linked_id: str | None = None) -> Change:
+    return Change(
+        row.id,
+        Event.HOLD,
+        code="approval_required",
+        detail="A second officer's approval is needed.",
+        linked_id=linked_id,
+    )
