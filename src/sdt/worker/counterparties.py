@@ -1,0 +1,142 @@
+"""What bank and depository have done since: the worker asks, and the books follow.
+
+Statements of others are facts to be recorded once: each change is written with its postings in one database
+transaction, keyed by the entry it is about.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+from sdt.domain.errors import SdtError
+from sdt.domain.ledger import deposit_returned, deposit_settled, metal_taken_in, payout_paid
+from sdt.domain.region import Region
+from sdt.domain.transaction import Event, Status
+from sdt.ports import AchEntry, AchStatus, Bank, Depository, Flow, StatementLine
+from sdt.store import Store, banking, ledger, transactions
+from sdt.store.banking import BankEntryRow
+from sdt.store.transactions import Change
+from sdt.worker.clock import Clock
+
+__all__ = ["Counterparties"]
+
+log = logging.getLogger(__name__)
+
+ACTOR: Final = "worker:counterparties"
+OPEN: Final = (AchStatus.CREATED.value, AchStatus.FILED.value, AchStatus.SETTLED.value)
+
+
+class Counterparties:
+    """Follows ACH entries to the end of their return window, and bars into the vaults."""
+
+    def __init__(
+        self, store: Store, region: Region, bank: Bank, depository: Depository, poll_s: float, clock: Clock
+    ) -> None:
+        self._store = store
+        self._region = region
+        self._bank = bank
+        self._depository = depository
+        self._poll_s = poll_s
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Ask until cancelled; whoever does not answer is asked again."""
+        while True:
+            try:
+                await self.look()
+            except SdtError as error:
+                log.warning("a counterparty does not answer: %s", error.detail)
+            await asyncio.sleep(self._poll_s)
+
+    async def look(self) -> None:
+        """Ask once about everything that is open."""
+        for entry in await self._store.read(banking.entries, OPEN):
+            if entry.direction == "book":
+                continue
+            found = await self._bank.ach_entry(entry.external_id)
+            if found.status.value != entry.status:
+                await self._store.run(self._entry_moved, entry, found)
+        for token in self._region.tokens:
+            if token.domain == "cash":
+                await self._look_at_vault(token.symbol)
+
+    def _entry_moved(self, store: Store, entry: BankEntryRow, found: AchEntry) -> None:
+        """Write one step of an ACH entry. Steps the poll did not see are made up for, in order."""
+        now_ms = self._clock.now_ms()
+        if found.settled_day is not None and entry.status in (AchStatus.CREATED.value, AchStatus.FILED.value):
+            self._post_settled(store, entry, now_ms)
+        if found.status is AchStatus.RETURNED:
+            self._returned(store, entry, found, now_ms)
+        banking.update_entry(store, entry.id, status=found.status.value, code=found.return_code, at_ms=now_ms)
+
+    def _post_settled(self, store: Store, entry: BankEntryRow, now_ms: int) -> None:
+        if entry.direction == "debit":
+            postings = deposit_settled(entry.token, entry.units)
+        else:
+            postings = payout_paid(entry.token, entry.units)
+            row = transactions.get(store, entry.transaction_id)
+            if row is not None and row.status == Status.SETTLED:
+                change = Change(row.id, Event.COMPLETE)
+                transactions.move(store, [change], actor=ACTOR, at_ms=now_ms)
+        ledger.post(store, [(entry.transaction_id, p) for p in postings], release=[], at_ms=now_ms)
+
+    def _returned(self, store: Store, entry: BankEntryRow, found: AchEntry, now_ms: int) -> None:
+        """A debit that came back before it was minted ends here; any later return is an officer's case."""
+        row = transactions.get(store, entry.transaction_id)
+        if entry.direction != "debit" or row is None or row.status != Status.AWAITING_FUNDS:
+            log.error("entry %s came back as %s after settlement: for an officer", entry.id, found.return_code)
+            return
+        settled = found.settled_day is not None
+        postings = deposit_returned(entry.token, entry.transaction_id, entry.units, settled=settled)
+        ledger.post(store, [(entry.transaction_id, p) for p in postings], release=[], at_ms=now_ms)
+        change = Change(
+            row.id, Event.RETURN, code=found.return_code, detail=f"The bank returned the debit: {found.return_code}."
+        )
+        transactions.move(store, [change], actor=ACTOR, at_ms=now_ms)
+
+    async def _look_at_vault(self, symbol: str) -> None:
+        """Book bars that came in for a deposit. The vault's own name of the drop-off is our transaction_id."""
+        waiting = {
+            row.id: row
+            for row in await self._store.read(transactions.in_status, Status.AWAITING_FUNDS, 500)
+            if row.type == "deposit" and row.token == symbol
+        }
+        if not waiting:
+            return
+        known = {entry.transaction_id for entry in await self._store.read(banking.entries_of, list(waiting))}
+        after = 0
+        while True:
+            page = await self._depository.statement(vault_of(symbol), after=after)
+            for line in page.lines:
+                if line.flow is Flow.IN and line.reference in waiting and line.reference not in known:
+                    await self._store.run(self._bar_in, symbol, line)
+            if not page.more:
+                return
+            after = page.lines[-1].sequence
+
+    def _bar_in(self, store: Store, symbol: str, line: StatementLine) -> None:
+        now_ms = self._clock.now_ms()
+        fresh = banking.put_entry(
+            store,
+            BankEntryRow(
+                id=f"bar:{line.subject}",
+                transaction_id=line.reference,
+                direction="in",
+                token=symbol,
+                units=line.amount.units,
+                external_id=line.subject,
+                status=AchStatus.WINDOW_PASSED.value,
+                code=None,
+                updated_at_ms=now_ms,
+            ),
+        )
+        if fresh:
+            postings = metal_taken_in(symbol, line.reference, line.amount.units)
+            ledger.post(store, [(line.reference, p) for p in postings], release=[], at_ms=now_ms)
+
+
+def vault_of(symbol: str) -> str:
+    """Return the name of the vault that stands behind a token."""
+    return symbol.lower()

@@ -1,0 +1,282 @@
+"""Follows the chain block by block and carries what it finds into the books.
+
+A batch counts as included when a block has it, as final `depth` blocks later; each final block is one database
+transaction that also moves the mark from which a restart goes on. Blocks are followed by hash and parent: one that
+left the chain takes its inclusions with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from sdt.adapters.chain.reader import Block, ChainReader, Receipt
+from sdt.adapters.chain.client import ChainClient
+from sdt.domain.assembly import Frame
+from sdt.domain.batch import (
+    BATCH_SETTLED_TOPIC,
+    GENESIS_HEAD,
+    ITEM_SKIPPED_TOPIC,
+    BatchSettled,
+    ItemSkipped,
+    SkipReason,
+)
+from sdt.domain.errors import SdtError, Unavailable
+from sdt.domain.region import Region
+from sdt.domain.transaction import Event, Status
+from sdt.store import Store, batches, events, lane, transactions
+from sdt.worker.clock import Clock
+from sdt.worker.flight import Flight, Flights
+from sdt.worker.projection import ACTOR, Settled, project
+
+__all__ = ["Follower", "Place"]
+
+log = logging.getLogger(__name__)
+
+RESEND_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the next batch goes."""
+
+    number: int
+    parent: bytes
+    nonce: int
+    chain_id: int
+    settlement: str
+    gas_price_wei: int
+
+    def frame(self, deadline_s: int) -> Frame:
+        """Return the frame of a batch in this place."""
+        return Frame(
+            self.number, self.parent, deadline_s, self.nonce, self.chain_id, self.settlement, self.gas_price_wei
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a block says of one flight."""
+
+    flight: Flight
+    receipt: Receipt
+
+
+class Follower:
+    """Keeps the flights, sends and re-sends them, and settles them in the order of the chain."""
+
+    def __init__(
+        self,
+        store: Store,
+        region: Region,
+        reader: ChainReader,
+        client: ChainClient,
+        *,
+        chain_id: int,
+        settlement: str,
+        gas_price_wei: int,
+        depth: int,
+        poll_s: float,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._region = region
+        self._reader = reader
+        self._client = client
+        self.chain_id = chain_id
+        self.settlement = settlement
+        self.gas_price_wei = gas_price_wei
+        self._depth = depth
+        self._poll_s = poll_s
+        self._clock = clock
+        self.flights = Flights()
+        self._change = asyncio.Event()
+        self._sent = asyncio.Event()
+        self._seen: list[Block] = []
+        self.head_block = -1
+        self.head_seen_s = 0.0
+
+    async def changed(self) -> None:
+        """Wait until a flight was included, settled or voided."""
+        self._change.clear()
+        await self._change.wait()
+
+    def place(self, store: Store) -> Place:
+        """Return the place after the last batch that still stands; read from the books, so a crash loses none.
+
+        A voided batch gives its number back, and its nonce too unless the chain has consumed it.
+        """
+        last = batches.last_standing(store)
+        number, parent = (last.number + 1, last.head) if last else (1, GENESIS_HEAD)
+        assert parent is not None, "a batch is formed on one that is not signed"
+        nonce = batches.next_nonce(store)
+        return Place(number, parent, nonce, self.chain_id, self.settlement, self.gas_price_wei)
+
+    async def recover(self) -> None:
+        """Take up what a crash left on its way: everything signed is still to be seen final."""
+        for flight in await self._store.run(_signed_flights):
+            self.flights.add(flight)
+        mark = await self._store.read(lane.state)
+        if mark is None or mark.followed_block_number is None:
+            start = await self._reader.block_number()
+            await self._store.run(self._mark, await self._reader.block(start))
+
+    async def send(self, flight: Flight) -> None:
+        """Send a signed batch to every node. Whether that worked shows in the blocks."""
+        self.flights.add(flight)
+        flight.sent_at_s = asyncio.get_running_loop().time()
+        await self._client.broadcast(flight.raw)
+        self._sent.set()
+
+    async def run(self) -> None:
+        """Follow until cancelled; a node that does not answer is asked again."""
+        while True:
+            try:
+                moved = await self.look()
+                await self._resend()
+            except Unavailable as error:
+                log.warning("the chain does not answer: %s", error.detail)
+                moved = False
+                await asyncio.sleep(0.5)
+            if not moved:
+                # Nothing on its way: look seldom. Something on its way: look at the pace of the chain.
+                await asyncio.sleep(self._poll_s if len(self.flights) else min(0.5, self._poll_s * 10))
+
+    async def look(self) -> bool:
+        """Take in the blocks since the last look; returns whether there were any."""
+        head = await self._reader.block_number()
+        self.head_block, self.head_seen_s = head, asyncio.get_running_loop().time()
+        mark = await self._store.read(lane.state)
+        assert mark is not None
+        tip_number = self._seen[-1].number if self._seen else mark.followed_block_number
+        tip_hash = self._seen[-1].hash if self._seen else mark.followed_block_hash
+        moved = False
+        while tip_number < head:
+            block = await self._reader.block(tip_number + 1)
+            if block.parent_hash != tip_hash:
+                self._forget(mark.followed_block_number)
+                return True
+            self._include(block)
+            self._seen.append(block)
+            tip_number, tip_hash, moved = block.number, block.hash, True
+        while self._seen and self._seen[0].number <= head - self._depth + 1:
+            await self._finalise(self._seen[0])
+            self._seen.pop(0)
+        return moved
+
+    def _forget(self, followed: int) -> None:
+        """A block above the final ones left the chain: what it had included is on its way again."""
+        if not self._seen:
+            raise Unavailable("A block that was final has left the chain.", code="chain_reorganised")
+        log.warning("the chain reorganised above block %d", followed)
+        self._seen.clear()
+        for flight in self.flights:
+            flight.included_at = None
+
+    def _include(self, block: Block) -> None:
+        for tx_hash in block.transactions:
+            flight = self.flights.by_hash.get(tx_hash)
+            if flight is not None and flight.included_at is None:
+                flight.included_at = block.number
+                self._change.set()
+
+    async def _finalise(self, block: Block) -> None:
+        """Carry one final block into the books."""
+        mine = [self.flights.by_hash[h] for h in block.transactions if h in self.flights.by_hash]
+        if not mine:
+            await self._store.run(self._mark, block)
+            return
+        receipts = {r.tx_hash: r for r in await self._reader.receipts(block.number)}
+        found = [_Found(flight, receipts[flight.chain_tx_hash]) for flight in mine]
+        await self._store.run(self._settle, block, found)
+        self.flights.remove(mine)
+        self._change.set()
+
+    def _mark(self, store: Store, block: Block) -> None:
+        lane.set_followed(store, block.number, block.hash)
+
+    def _settle(self, store: Store, block: Block, found: list[_Found]) -> None:
+        now_ms = self._clock.now_ms()
+        for one in found:
+            settled = _batch_settled(one.receipt, self.settlement)
+            if settled is None:
+                self._void(store, one.flight, block, now_ms)
+                continue
+            assert settled.number == one.flight.number, "the chain settled another batch than this one"
+            assert settled.head == one.flight.head, "the chain's head differs from the one that was signed"
+            rows = transactions.in_batch(store, one.flight.number)
+            skipped = _skipped(one.receipt, self.settlement, settled)
+            project(store, self._region, Settled(one.flight.number, rows, one.flight.attached, skipped), now_ms)
+            batches.mark_final(
+                store,
+                one.flight.number,
+                block_number=block.number,
+                block_hash=block.hash,
+                skipped_count=len(skipped),
+                final_at_ms=now_ms,
+            )
+        events.seal(store, now_ms)
+        self._mark(store, block)
+
+    def _void(self, store: Store, flight: Flight, block: Block, now_ms: int) -> None:
+        """The chain refused the batch as a whole: nothing moved, so all of it is batched anew."""
+        log.error("batch %d was refused by the contract in block %d", flight.number, block.number)
+        ids = [*flight.ids, *flight.attached]
+        transactions.advance_batch(
+            store, ids, Event.UNBATCH, from_status=Status.SUBMITTED, actor=ACTOR, at_ms=now_ms
+        )
+        batches.void(store, [flight.number], block_number=block.number)
+
+    async def _resend(self) -> None:
+        """A node that was restarted has forgotten its pool: send again what no block has."""
+        now = asyncio.get_running_loop().time()
+        for flight in self.flights:
+            if flight.included_at is None and now - flight.sent_at_s > RESEND_S:
+                flight.sent_at_s = now
+                try:
+                    await self._client.broadcast(flight.raw)
+                except SdtError as error:
+                    log.warning("batch %d could not be sent again: %s", flight.number, error.detail)
+
+
+def _signed_flights(store: Store) -> list[Flight]:
+    flights = []
+    for row in batches.unfinished(store):
+        if row.status == "formed":
+            continue
+        assert row.raw_tx is not None and row.chain_tx_hash is not None and row.head is not None
+        items = transactions.in_batch(store, row.number)
+        attached = transactions.attached_to(store, row.number)
+        flights.append(
+            Flight(
+                number=row.number,
+                kind=row.kind,
+                head=row.head,
+                ids=tuple(item.id for item in items),
+                attached=tuple(item.id for item in attached),
+                chain_tx_hash=row.chain_tx_hash,
+                raw=row.raw_tx,
+                gas=row.gas or 0,
+                deadline_s=row.deadline_s,
+            )
+        )
+    return flights
+
+
+def _batch_settled(receipt: Receipt, settlement: str) -> BatchSettled | None:
+    for entry in receipt.logs:
+        if entry.address == settlement and entry.topics and entry.topics[0] == BATCH_SETTLED_TOPIC:
+            return BatchSettled.from_log(entry.topics, entry.data)
+    return None
+
+
+def _skipped(receipt: Receipt, settlement: str, settled: BatchSettled) -> dict[int, SkipReason]:
+    skipped = {}
+    for entry in receipt.logs:
+        if entry.address == settlement and entry.topics and entry.topics[0] == ITEM_SKIPPED_TOPIC:
+            item = ItemSkipped.from_log(entry.topics, entry.data)
+            skipped[item.position] = item.reason
+    bitmap = {i for i in range(settled.count) if not settled.settled(i)}
+    assert bitmap == set(skipped), "the bitmap of skipped items and their reasons disagree"
+    return skipped

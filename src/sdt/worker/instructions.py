@@ -1,0 +1,182 @@
+"""What settlement asks of others: the outbox, taken to bank, depository and KYC vendor.
+
+The outbox row was written in the same database transaction as the status that caused it. Every call carries the
+transaction_id as its idempotency key, so a crash between call and commit repeats the call and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from sdt.domain.errors import SdtError
+from sdt.domain.ledger import deposit_filed
+from sdt.domain.message import Deposit, Redeem, Register, read_message
+from sdt.domain.personal import BankDetails, open_sealed
+from sdt.domain.region import Region
+from sdt.domain.transaction import Event, Status
+from sdt.ports import AchDirection, AchEntry, AchOrder, Bank, ExternalAccount, Kyc, KycPerson, SecCode
+from sdt.store import Store, accounts, banking, ledger, outbox, transactions
+from sdt.store.banking import BankEntryRow
+from sdt.store.transactions import Change, TransactionRow
+from sdt.worker.clock import Clock
+from sdt.worker.sanctions import Sanctions, postal
+
+__all__ = ["Instructions"]
+
+log = logging.getLogger(__name__)
+
+ACTOR: Final = "worker:instructions"
+ROUND: Final = 50
+RETRY_MS_MAX: Final = 60_000
+
+
+class Instructions:
+    """Works off the outbox, oldest first; what fails is tried again later, with growing pauses."""
+
+    def __init__(
+        self,
+        store: Store,
+        region: Region,
+        bank: Bank,
+        kyc: Kyc,
+        sanctions: Sanctions,
+        personal_key: Callable[[], bytes],
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._region = region
+        self._bank = bank
+        self._kyc = kyc
+        self._sanctions = sanctions
+        self._personal_key = personal_key
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            if not await self.work():
+                await asyncio.sleep(0.2)
+
+    async def work(self) -> int:
+        """Carry out what is due; returns how many were tried."""
+        due = await self._store.read(outbox.due, ["instruct"], self._clock.now_ms(), ROUND)
+        for row in due:
+            try:
+                await self._carry_out(json.loads(row.payload)["transaction_id"])
+            except SdtError as error:
+                pause_ms = min(500 * 2 ** min(row.attempts, 10), RETRY_MS_MAX)
+                log.warning("instruction %s waits %d ms: %s", row.key, pause_ms, error.detail)
+                await self._store.run(outbox.retry, row.id, error.code, self._clock.now_ms() + pause_ms)
+            else:
+                await self._store.run(outbox.done, [row.id])
+        return len(due)
+
+    async def _carry_out(self, transaction_id: str) -> None:
+        row = await self._store.read(transactions.get, transaction_id)
+        assert row is not None, "the outbox names a transaction that is not there"
+        handler: dict[str, Callable[[TransactionRow], Awaitable[None]]] = {
+            "deposit": self._collect,
+            "redeem": self._pay_out,
+            "register": self._identify,
+        }
+        await handler[row.type](row)
+
+    async def _collect(self, row: TransactionRow) -> None:
+        """A deposit: debit the user's bank account by ACH. Metal needs no instruction: it is dropped off."""
+        message = read_message(row.raw).message
+        assert isinstance(message, Deposit)
+        if message.source.startswith("bank:"):
+            order = await self._ach_order(row, message.source, AchDirection.DEBIT)
+            if order is None:
+                await self._store.run(self._refuse, row.id)
+                return
+            entry = await self._bank.originate(order, key=row.id)
+            await self._store.run(self._filed, row, entry)
+
+    async def _pay_out(self, row: TransactionRow) -> None:
+        """A redemption that is burnt: credit the user's bank account."""
+        message = read_message(row.raw).message
+        assert isinstance(message, Redeem)
+        order = await self._ach_order(row, message.destination, AchDirection.CREDIT)
+        assert order is not None, "a redemption was accepted for a bank account that is not there"
+        entry = await self._bank.originate(order, key=row.id)
+        await self._store.run(self._filed, row, entry)
+
+    async def _identify(self, row: TransactionRow) -> None:
+        """A registration that settled: hand the person to the KYC vendor. Its desk decides on the outcome."""
+        message = read_message(row.raw).message
+        assert isinstance(message, Register)
+        person = await self._sanctions.person(message.account)
+        if person is None:
+            return
+        year, month, day = (int(part) for part in person.born_on.split("-"))
+        from datetime import date
+
+        application = await self._kyc.apply(
+            KycPerson(
+                account=message.account,
+                given_name=person.given_name,
+                family_name=person.family_name,
+                born_on=date(year, month, day),
+                address=postal(person),
+                ssn_last4=person.ssn_last4,
+                region_state=self._region.id.partition("-")[2],
+            ),
+            key=row.id,
+        )
+        await self._store.run(
+            accounts.set_kyc, message.account, application.application_id, application.outcome.value, list(application.reasons)
+        )
+
+    async def _ach_order(self, row: TransactionRow, reference: str, direction: AchDirection) -> AchOrder | None:
+        linked = await self._store.read(banking.bank_account, reference.removeprefix("bank:"))
+        if linked is None or linked.account != row.account:
+            return None
+        assert row.account and row.token
+        details = open_sealed(linked.details_sealed, row.account, self._personal_key(), BankDetails)
+        return AchOrder(
+            direction=direction,
+            account="clearing",
+            amount=self._region.token(row.token).amount(row.units),
+            counterparty=ExternalAccount(details.routing_number, details.account_number, details.kind, details.holder),
+            sec_code=SecCode.WEB if direction is AchDirection.DEBIT else SecCode.PPD,
+            reference=row.id,
+        )
+
+    def _filed(self, store: Store, row: TransactionRow, entry: AchEntry) -> None:
+        """Record the entry once, with the posting that says the money is under way."""
+        assert row.token
+        now_ms = self._clock.now_ms()
+        fresh = banking.put_entry(
+            store,
+            BankEntryRow(
+                id=f"ach:{row.id}",
+                transaction_id=row.id,
+                direction=entry.direction.value,
+                token=row.token,
+                units=row.units,
+                external_id=entry.entry_id,
+                status=entry.status.value,
+                code=None,
+                updated_at_ms=now_ms,
+            ),
+        )
+        if fresh and entry.direction is AchDirection.DEBIT:
+            ledger.post(
+                store,
+                [(row.id, posting) for posting in deposit_filed(row.token, row.id, row.units)],
+                release=[],
+                at_ms=now_ms,
+            )
+
+    def _refuse(self, store: Store, transaction_id: str) -> None:
+        current = transactions.get(store, transaction_id)
+        if current is not None and current.status == Status.AWAITING_FUNDS:
+            change = Change(
+                transaction_id, Event.REJECT, code="unknown_bank_account", detail="No such bank account is linked."
+            )
+            transactions.move(store, [change], actor=ACTOR, at_ms=self._clock.now_ms())
