@@ -75,7 +75,7 @@ class _Exchanger(asyncoro.MessageExchanger):  # type: ignore[misc]
         return tls is not None and party_of(tls.getpeercert()) == pid + 1
 
     def connection_made(self, transport: Any) -> None:
-        self.transport = transport
+        self.transport = transport  # type: ignore[misc]  # a slot of MPyC's own class
         if self.peer_pid is not None and not self._peer_is_certified(self.peer_pid):
             transport.abort()
             return
@@ -183,7 +183,8 @@ async def with_peers(runtime: JointRuntime, work: Awaitable[T]) -> T:
     Errors: PeerLost.
     """
     task = asyncio.ensure_future(work)
-    await asyncio.wait({task, runtime.failed}, return_when=asyncio.FIRST_COMPLETED)
+    either: set[asyncio.Future[Any]] = {task, runtime.failed}
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     if task.done():
         return task.result()
     task.cancel()
@@ -197,7 +198,7 @@ async def exchange(runtime: JointRuntime, data: bytes) -> list[bytes]:
     Errors: PeerLost.
     """
 
-    @asyncoro.mpc_coro  # type: ignore[untyped-decorator]
+    @asyncoro.mpc_coro
     async def all_to_all():  # type: ignore[no-untyped-def]  # MPyC reads a return annotation as a secure type
         await runtime.returnType(asyncio.Future)
         others = [pid for pid in range(PARTIES) if pid != runtime.pid]

@@ -121,9 +121,7 @@ def _checked_line(points: tuple[bytes, bytes, bytes], what: str) -> bytes:
     return at_zero
 
 
-async def presign(
-    runtime: JointRuntime, terms: bytes, key_share: int, public: bytes, count: int
-) -> list[Presignature]:
+async def presign(runtime: JointRuntime, terms: bytes, key_share: int, public: bytes, count: int) -> list[Presignature]:
     """Make `count` presignatures, each checked: K on one line, A(0) = G, B(0) = Y.
 
     Errors: CheckFailed, PeerLost.
@@ -182,8 +180,7 @@ def _rows_of_three(blobs: list[bytes], count: int, size: int) -> list[tuple[byte
         raise CheckFailed("A location sent too much or too little.")
     first, second, third = blobs
     return [
-        (first[at : at + size], second[at : at + size], third[at : at + size])
-        for at in range(0, count * size, size)
+        (first[at : at + size], second[at : at + size], third[at : at + size]) for at in range(0, count * size, size)
     ]
 
 

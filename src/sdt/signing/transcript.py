@@ -86,9 +86,7 @@ class StockStatement:
     def digest(self) -> bytes:
         """Return what each location signs."""
         low, high = self.pair
-        return digest(
-            "stock", self.network, self.epoch, self.job, self.public, *self.shares, low, high, self.rows
-        )
+        return digest("stock", self.network, self.epoch, self.job, self.public, *self.shares, low, high, self.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +146,6 @@ def check_certificate(keys: dict[int, VerifyKey], statement: bytes, signatures: 
     """
     if len(signatures) != 3:
         raise BadCertificate("A certificate carries three signatures.")
-    missing = [
-        party for party, mine in enumerate(signatures, 1) if not is_signed(keys[party], statement, mine)
-    ]
+    missing = [party for party, mine in enumerate(signatures, 1) if not is_signed(keys[party], statement, mine)]
     if missing:
         raise BadCertificate(f"The certificate lacks a valid signature of location {missing}.", parties=missing)

@@ -1,0 +1,126 @@
+"""Joint jobs as the coordinator runs them: start all three, gather three signatures, hand the certificate round.
+
+A job that fails anywhere is thrown away everywhere. A certificate that did not reach everybody is handed round again;
+any location that has it can be asked for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from typing import Final
+
+from nacl.signing import VerifyKey
+
+from sdt.domain.errors import Conflict, SdtError, Unavailable
+from sdt.signing.keyring import FIRST_EPOCH
+from sdt.signing.locations import Remote
+from sdt.signing.transcript import KeyStatement, check_certificate
+from sdt.signing.wire import (
+    ActivateKey,
+    Answer,
+    Done,
+    KeyCertificate,
+    KeySigned,
+    Operation,
+    Pair,
+    Promote,
+    ShowKey,
+    StartKey,
+    StartStock,
+    StockSigned,
+)
+
+JOB_BYTES: Final = 16
+JOB_DEADLINE_S: Final = 30.0
+CALL_TIMEOUT_S: Final = 5.0
+HAND_ROUND_ATTEMPTS: Final = 3
+
+_log = logging.getLogger("sdt.signing.coordinator")
+
+
+class Ceremonies:
+    """Runs one joint job at a time."""
+
+    def __init__(self, remotes: dict[int, Remote], keys: dict[int, VerifyKey], network: str) -> None:
+        self._remotes = remotes
+        self._keys = keys
+        self._network = network
+        self._one = asyncio.Lock()
+
+    async def generate_key(self) -> None:
+        """Make the chain key; where one exists, see that all three have it in force.
+
+        Errors: Unavailable.
+        """
+        async with self._one:
+            if await self._forward_key():
+                return
+            job = os.urandom(JOB_BYTES)
+            signed = [
+                answer
+                for answer in await self._all(StartKey(job, JOB_DEADLINE_S), JOB_DEADLINE_S + 15)
+                if isinstance(answer, KeySigned)
+            ]
+            one, two, three = signed
+            statement = KeyStatement(self._network, FIRST_EPOCH, job, one.public, one.points).digest()
+            signatures = (one.signature, two.signature, three.signature)
+            check_certificate(self._keys, statement, signatures)
+            await self._hand_round(ActivateKey(job, signatures))
+
+    async def _forward_key(self) -> bool:
+        """Hand the certificate of an existing key to whoever missed it; tell whether there is one."""
+        shown = [each for each in await self._all(ShowKey(), CALL_TIMEOUT_S) if isinstance(each, KeyCertificate)]
+        held = next((each for each in shown if each.job), None)
+        if held is None:
+            return False
+        if any(not each.job for each in shown):
+            one, two, three = held.signatures
+            await self._hand_round(ActivateKey(held.job, (one, two, three)))
+        return True
+
+    async def presign(self, pair: Pair, count: int) -> float:
+        """Make one certified batch for a pair; return the seconds that the joint computation took.
+
+        Errors: Unavailable; Conflict when the three did not sign the same.
+        """
+        async with self._one:
+            job = os.urandom(JOB_BYTES)
+            operation = StartStock(job, pair, count, JOB_DEADLINE_S)
+            answers = await self._all(operation, JOB_DEADLINE_S + 15)
+            one, two, three = (answer for answer in answers if isinstance(answer, StockSigned))
+            if not one.statement == two.statement == three.statement:
+                raise Conflict("The locations do not agree on what they made; it is burnt.", code="stock_disputed")
+            signatures = (one.signature, two.signature, three.signature)
+            check_certificate(self._keys, one.statement, signatures)
+            await self._hand_round(Promote(job, signatures))
+            return max(one.working_s, two.working_s, three.working_s)
+
+    async def _all(self, operation: Operation, timeout_s: float) -> list[Answer]:
+        """Call all three and return their answers in order.
+
+        Errors: the first location's error.
+        """
+        calls = [remote.call(operation, timeout_s) for _, remote in sorted(self._remotes.items())]
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+        return [answer for answer in answers if not isinstance(answer, BaseException)]
+
+    async def _hand_round(self, operation: ActivateKey | Promote) -> None:
+        """Give a certificate to all three, with a few tries each; the members of the pair are what counts."""
+
+        async def give(remote: Remote) -> bool:
+            for attempt in range(HAND_ROUND_ATTEMPTS):
+                try:
+                    return isinstance(await remote.call(operation, CALL_TIMEOUT_S), Done)
+                except SdtError as error:
+                    _log.warning("Location %d did not take a certificate: %s", remote.party, error.detail)
+                    await asyncio.sleep(0.1 * (attempt + 1))
+            return False
+
+        taken = await asyncio.gather(*(give(remote) for remote in self._remotes.values()))
+        if not any(taken):
+            raise Unavailable("No location took the certificate.", code="certificate_undelivered")

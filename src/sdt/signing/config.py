@@ -1,0 +1,117 @@
+"""A signer's folder: `signer.toml`, its certificates, its sealing key, its sealed Ed25519 key, its database."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+from nacl.signing import SigningKey, VerifyKey
+
+from sdt.domain.errors import Invalid
+from sdt.signing.pki import TlsFiles
+from sdt.signing.seal import BoxSealer, Sealer
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+PartyNumber = Annotated[int, Meta(ge=1, le=3)]
+
+INTENT_KEY_LABEL = b"intent key"
+
+
+class Location(Struct, frozen=True, forbid_unknown_fields=True):
+    """How one of the three locations is reached. Shape: intent_key is its Ed25519 public key in hex."""
+
+    party: PartyNumber
+    host: str
+    port: Port
+    mpc_port: Port
+    intent_key: str
+
+
+class _File(Struct, frozen=True, forbid_unknown_fields=True):
+    party: PartyNumber
+    network: str
+    chain_url: str
+    region_file: str
+    deployment_file: str
+    location: tuple[Location, ...]
+    gas_price_wei: Annotated[int, Meta(ge=0)] = 0
+
+
+@dataclass(frozen=True)
+class SignerConfig:
+    """Everything a signer is told; it is told nothing else by anybody."""
+
+    home: Path
+    party: int
+    network: str
+    chain_url: str
+    region_file: Path
+    deployment_file: Path
+    locations: tuple[Location, Location, Location]
+    gas_price_wei: int
+
+    @property
+    def me(self) -> Location:
+        """This location."""
+        return self.locations[self.party - 1]
+
+    @property
+    def peers(self) -> tuple[Location, ...]:
+        """The other two."""
+        return tuple(location for location in self.locations if location.party != self.party)
+
+    @property
+    def tls(self) -> TlsFiles:
+        """This location's certificate files."""
+        return TlsFiles(str(self.home / "tls.pem"), str(self.home / "tls.key"), str(self.home / "authority.pem"))
+
+    def intent_keys(self) -> dict[int, VerifyKey]:
+        """Return the keys with which the locations sign intents and certificates."""
+        return intent_keys(self.locations)
+
+    def sealer(self) -> Sealer:
+        """Open this location's sealer.
+
+        Errors: SealBroken.
+        """
+        return BoxSealer.from_file(self.home / "seal.key")
+
+    def intent_key(self, sealer: Sealer) -> SigningKey:
+        """Unseal this location's own signing key.
+
+        Errors: SealBroken.
+        """
+        return SigningKey(sealer.unseal(INTENT_KEY_LABEL, (self.home / "intent.sealed").read_bytes()))
+
+
+def intent_keys(locations: tuple[Location, ...]) -> dict[int, VerifyKey]:
+    """Return the verifying keys of locations by party."""
+    return {location.party: VerifyKey(bytes.fromhex(location.intent_key)) for location in locations}
+
+
+def load_signer_config(home: Path) -> SignerConfig:
+    """Read `signer.toml`; relative paths in it start at the folder.
+
+    Errors: Invalid, naming what is wrong.
+    """
+    try:
+        file = msgspec.convert(tomllib.loads((home / "signer.toml").read_text()), _File)
+        first, second, third = sorted(file.location, key=lambda location: location.party)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError, ValueError) as error:
+        raise Invalid(f"signer.toml in {home.name} is not usable: {error}.", code="signer_config") from None
+    if (first.party, second.party, third.party) != (1, 2, 3):
+        raise Invalid("signer.toml must name the locations 1, 2 and 3, once each.", code="signer_config")
+    return SignerConfig(
+        home,
+        file.party,
+        file.network,
+        file.chain_url,
+        home / file.region_file,
+        home / file.deployment_file,
+        (first, second, third),
+        file.gas_price_wei,
+    )

@@ -1,0 +1,179 @@
+"""Which messages stand behind which head: what makes a replay fail, whoever asks for it.
+
+Every batch names its parent, and the contract takes it only on that parent. So a message counts as used exactly when
+it lies in a batch on the line under the proposed parent, and a batch that lost its race frees its messages by not
+being on that line. A signer signs only when it holds every batch on the line within the window.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sdt.domain.batch import GENESIS_HEAD, leaf, merkle_root, next_head
+from sdt.domain.errors import Invalid, Unavailable
+from sdt.signing.store import Store
+from sdt.signing.wire import BatchIds
+
+KNOWN_COMPLETE_MAX: Final = 4096
+
+
+class UnknownParent(Unavailable):
+    """The messages behind the proposed parent are not known here, and no peer could tell."""
+
+    code = "unknown_parent"
+
+
+@dataclass(frozen=True, slots=True)
+class LineBatch:
+    """One batch on the line: its place, and its messages as (transaction_id, digest), in order."""
+
+    head: bytes
+    number: int
+    parent: bytes
+    messages: tuple[tuple[bytes, bytes], ...]
+
+    @property
+    def oldest_ms(self) -> int:
+        """When its oldest message's id was given. Units: milliseconds since 1970, from UUIDv7."""
+        return min(int.from_bytes(transaction_id[:6], "big") for transaction_id, _ in self.messages)
+
+
+def record(db: sqlite3.Connection, batch: LineBatch) -> None:
+    """Remember a batch's messages; the same again changes nothing."""
+    inserted = db.execute(
+        "INSERT OR IGNORE INTO batch (head, number, parent, oldest_ms) VALUES (?, ?, ?, ?)",
+        (batch.head, batch.number, batch.parent, batch.oldest_ms),
+    ).rowcount
+    if inserted:
+        db.executemany(
+            "INSERT INTO batch_message (transaction_id, head, position, digest) VALUES (?, ?, ?, ?)",
+            [(id_, batch.head, position, digest) for position, (id_, digest) in enumerate(batch.messages)],
+        )
+
+
+def record_issued(db: sqlite3.Connection, head: bytes, unique: Sequence[tuple[int, bytes]]) -> None:
+    """Remember what this batch used up for ever."""
+    db.executemany("INSERT OR IGNORE INTO issued (what, head) VALUES (?, ?)", [(what, head) for _, what in unique])
+
+
+def show(db: sqlite3.Connection, head: bytes) -> BatchIds | None:
+    """Return what stands behind a head, for a peer."""
+    row = db.execute("SELECT number, parent FROM batch WHERE head = ?", (head,)).fetchone()
+    if row is None:
+        return None
+    messages = db.execute(
+        "SELECT transaction_id, digest FROM batch_message WHERE head = ? ORDER BY position", (head,)
+    ).fetchall()
+    if not messages:  # forgotten long ago
+        return None
+    return BatchIds(row[0], row[1], b"".join(m[0] for m in messages), b"".join(m[1] for m in messages))
+
+
+def read_shown(head: bytes, shown: BatchIds) -> LineBatch:
+    """Return a peer's answer once it proves to be what stands behind the head.
+
+    Errors: Invalid.
+    """
+    ids = [shown.ids[at : at + 16] for at in range(0, len(shown.ids), 16)]
+    digests = [shown.digests[at : at + 32] for at in range(0, len(shown.digests), 32)]
+    if len(ids) != len(digests) or not ids or any(len(i) != 16 for i in ids) or any(len(d) != 32 for d in digests):
+        raise Invalid("A peer's account of a batch is malformed.", code="bad_batch_ids")
+    messages = tuple(zip(ids, digests, strict=True))
+    root = merkle_root([leaf(position, *message) for position, message in enumerate(messages)])
+    if len(shown.parent) != 32 or shown.number < 1 or next_head(shown.parent, shown.number, root) != head:
+        raise Invalid("A peer's account of a batch does not fit its head.", code="bad_batch_ids")
+    return LineBatch(head, shown.number, shown.parent, messages)
+
+
+Fetch = Callable[[bytes], Awaitable[LineBatch]]
+
+
+class Lineage:
+    """The lines of batches that this signer holds whole, as far back as any message can still be valid.
+
+    Units: life_ms, the longest a message lives from its id to its end.
+    """
+
+    def __init__(self, store: Store, life_ms: int) -> None:
+        self._store = store
+        self._db = store.db
+        self._life_ms = life_ms
+        self._complete: OrderedDict[bytes, None] = OrderedDict({GENESIS_HEAD: None})
+
+    async def complete(self, parent: bytes, now_ms: int, fetch: Fetch) -> None:
+        """Walk back from a parent, fetching and keeping what is missing.
+
+        It stops where every message must be over. A batch was signed before its own messages ended, its ancestors
+        before that, and their messages ended at most one more life later: two lives after the oldest id.
+        Errors: UnknownParent.
+        """
+        walked: list[bytes] = []
+        fetched: list[LineBatch] = []
+        head = parent
+        while head not in self._complete:
+            row = self._db.execute("SELECT parent, oldest_ms FROM batch WHERE head = ?", (head,)).fetchone()
+            if row is None:
+                batch = await fetch(head)
+                fetched.append(batch)
+                row = batch.parent, batch.oldest_ms
+            walked.append(head)
+            if row[1] + 2 * self._life_ms < now_ms:
+                break
+            head = row[0]
+        if fetched:
+            with self._store.write() as db:
+                for batch in fetched:
+                    record(db, batch)
+        for known in reversed(walked):
+            self.note_complete(known)
+
+    def note_complete(self, head: bytes) -> None:
+        """Remember that everything behind a head is held."""
+        self._complete[head] = None
+        self._complete.move_to_end(head)
+        while len(self._complete) > KNOWN_COMPLETE_MAX:
+            oldest = next(iter(self._complete))
+            if oldest == GENESIS_HEAD:
+                self._complete.move_to_end(oldest)
+                continue
+            del self._complete[oldest]
+
+    def used_on_line(self, parent: bytes, transaction_ids: Sequence[bytes]) -> set[bytes]:
+        """Return which of these messages lie in a batch on the line that ends in `parent`."""
+        marks = ",".join("?" * len(transaction_ids))
+        rows = self._db.execute(
+            "SELECT m.transaction_id, m.head, b.number FROM batch_message m JOIN batch b USING (head)"  # noqa: S608
+            f" WHERE m.transaction_id IN ({marks})",
+            list(transaction_ids),
+        ).fetchall()
+        return {id_ for id_, head, number in rows if self.on_line(parent, head, number)}
+
+    def issued_on_line(self, parent: bytes, what: bytes) -> bool:
+        """Tell whether a deposit or a piece of evidence was used on the line that ends in `parent`."""
+        rows = self._db.execute(
+            "SELECT i.head, b.number FROM issued i JOIN batch b USING (head) WHERE i.what = ?", (what,)
+        ).fetchall()
+        return any(self.on_line(parent, head, number) for head, number in rows)
+
+    def on_line(self, parent: bytes, head: bytes, number: int) -> bool:
+        """Tell whether a batch is `parent` or an ancestor of it; unknown ground counts as yes."""
+        current = parent
+        while current != GENESIS_HEAD:
+            row = self._db.execute("SELECT number, parent FROM batch WHERE head = ?", (current,)).fetchone()
+            if row is None:
+                return True
+            if row[0] <= number:
+                return current == head
+            current = row[1]
+        return False
+
+
+def prune(db: sqlite3.Connection, before_ms: int) -> int:
+    """Forget messages of batches that ended long ago; the batches' places stay, so that a walk can pass."""
+    return db.execute(
+        "DELETE FROM batch_message WHERE head IN (SELECT head FROM batch WHERE oldest_ms < ?)", (before_ms,)
+    ).rowcount

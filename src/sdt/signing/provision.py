@@ -1,0 +1,104 @@
+"""Making the three signer folders and the coordinator's, at first start.
+
+For a demonstration, or where one organisation runs all three. Three organisations each make their own folder and
+exchange only certificates and public keys.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from nacl.signing import SigningKey
+
+from sdt.domain.errors import Conflict
+from sdt.signing.config import INTENT_KEY_LABEL, Location
+from sdt.signing.pki import Authority, write_secret
+from sdt.signing.seal import BoxSealer, new_seal_key
+from sdt.signing.tls import COORDINATOR
+
+PARTIES: Final = (1, 2, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where one location listens: for calls, and for joint jobs."""
+
+    host: str
+    port: int
+    mpc_port: int
+
+
+def provision(
+    home: Path,
+    addresses: Sequence[Address],
+    *,
+    network: str,
+    chain_url: str,
+    region_file: Path,
+    deployment_file: Path,
+    now: datetime,
+    gas_price_wei: int = 0,
+) -> None:
+    """Write `signer-1` to `signer-3` and `coordinator` under `home`, with all keys and certificates fresh.
+
+    Folders that exist keep their keys; only their `signer.toml` is written anew, since ports may change between runs.
+    Errors: Conflict when only some of the folders exist.
+    """
+    folders = [home / f"signer-{party}" for party in PARTIES]
+    existing = [folder for folder in folders if (folder / "seal.key").exists()]
+    if existing and len(existing) != len(PARTIES):
+        raise Conflict("Only some signer folders exist; restore the others or start anew.", code="signers_incomplete")
+    if not existing:
+        _make_keys(home, folders, now)
+    locations = [
+        Location(party, address.host, address.port, address.mpc_port, (folder / "intent.pub").read_text())
+        for party, address, folder in zip(PARTIES, addresses, folders, strict=True)
+    ]
+    for party, folder in zip(PARTIES, folders, strict=True):
+        settings: dict[str, str | int] = {
+            "party": party,
+            "network": network,
+            "chain_url": chain_url,
+            "region_file": str(region_file.resolve()),
+            "deployment_file": str(deployment_file.resolve()),
+            "gas_price_wei": gas_price_wei,
+        }
+        (folder / "signer.toml").write_text(_toml(settings) + _locations_toml(locations))
+    (home / "coordinator" / "signers.toml").write_text(_locations_toml(locations))
+
+
+def _make_keys(home: Path, folders: Sequence[Path], now: datetime) -> None:
+    authority = Authority.open(home / "signing-authority", now)
+    authority.issue(COORDINATOR, home / "coordinator", now)
+    for party, folder in zip(PARTIES, folders, strict=True):
+        authority.issue(party, folder, now)
+        seal_key, intent = new_seal_key(), SigningKey.generate()
+        write_secret(folder / "intent.sealed", BoxSealer(seal_key).seal(INTENT_KEY_LABEL, bytes(intent)))
+        (folder / "intent.pub").write_text(bytes(intent.verify_key).hex())
+        write_secret(folder / "seal.key", seal_key)
+
+
+def _toml(settings: dict[str, str | int]) -> str:
+    """Write plain settings; a JSON string is a TOML string."""
+    return "".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items())
+
+
+def _locations_toml(locations: Sequence[Location]) -> str:
+    return "".join(
+        "\n[[location]]\n"
+        + _toml(
+            {
+                "party": location.party,
+                "host": location.host,
+                "port": location.port,
+                "mpc_port": location.mpc_port,
+                "intent_key": location.intent_key,
+            }
+        )
+        for location in locations
+    )

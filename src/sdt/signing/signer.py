@@ -1,0 +1,400 @@
+"""`python -m sdt.signing.signer --home DIR`: the long-lived process of one location.
+
+It owns its share, its presignatures, its record of messages and its own view of the chain, and takes nobody's word:
+the coordinator is trusted for nothing but liveness. It imports neither MPyC nor web3.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import resource
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import uvloop
+
+from sdt.domain.errors import Conflict, Forbidden, Invalid, NotFound, SdtError
+from sdt.signing import keyring, lineage, stock
+from sdt.signing.building import BatchRefused, Builder, Built
+from sdt.signing.config import SignerConfig, load_signer_config
+from sdt.signing.job_wire import JobKey, JobSpec, JobStock
+from sdt.signing.jobs import JobThrownAway, run_job
+from sdt.signing.keyring import ChainKey
+from sdt.signing.lineage import Lineage, LineBatch, UnknownParent
+from sdt.signing.link import Link, LinkServer
+from sdt.signing.store import Store
+from sdt.signing.tls import COORDINATOR
+from sdt.signing.transcript import Intent, check_certificate, is_signed, sign
+from sdt.signing.wire import (
+    PAIRS,
+    ActivateKey,
+    Answer,
+    BatchIds,
+    Certificate,
+    Done,
+    KeyCertificate,
+    KeySigned,
+    ListStock,
+    MessageRefusal,
+    MessagesRefused,
+    Operation,
+    Promote,
+    Propose,
+    Proposed,
+    Release,
+    Released,
+    ShowBatch,
+    ShowCertificate,
+    ShowKey,
+    StartKey,
+    StartStock,
+    Status,
+    StatusAnswer,
+    StockList,
+    StockSigned,
+)
+
+JOB_BYTES: Final = 16
+JOB_DEADLINE_S_MAX: Final = 300.0
+PRESIGN_COUNT_MAX: Final = 1000
+STOCK_PER_PAIR_MAX: Final = 100_000
+CHECKPOINT_AFTER_S: Final = 2.0
+FETCH_TIMEOUT_S: Final = 3.0
+
+_log = logging.getLogger("sdt.signing")
+_PEER_MAY: Final = (Status, ShowBatch, ShowCertificate, ShowKey)
+
+
+class Signer:
+    """One location's answers to every operation.
+
+    `build` judges a batch's messages and rebuilds its chain transaction; `now_s` is this location's own clock.
+    """
+
+    def __init__(self, config: SignerConfig, builder: Builder, now_s: Callable[[], float] = time.time) -> None:
+        self._config = config
+        self._party = config.party
+        self._builder = builder
+        self._now_s = now_s
+        self._sealer = config.sealer()
+        self._intent_key = config.intent_key(self._sealer)
+        self._peer_keys = config.intent_keys()
+        self.store = Store(config.home / "signer.db")
+        self._lineage = Lineage(self.store, builder.message_life_ms)
+        self._peers = [Link(peer.party, peer.host, peer.port, config.tls) for peer in config.peers]
+        self._job = asyncio.Lock()
+        self._proposing = asyncio.Lock()
+        self._checkpoint: asyncio.TimerHandle | None = None
+        with self.store.write() as db:
+            burnt = stock.burn_unfinished(db)
+        if burnt:
+            _log.warning("%d presignatures were half used when this signer stopped; they are burnt.", burnt)
+
+    async def answer(self, caller: int, operation: Operation) -> Answer:
+        """Answer one operation.
+
+        Errors: SdtError.
+        """
+        if caller != COORDINATOR and not isinstance(operation, _PEER_MAY):
+            raise Forbidden("A peer may not ask this.", code="not_for_peers")
+        match operation:
+            case Status():
+                return await self._status()
+            case StartKey():
+                return await self._start_key(operation)
+            case ActivateKey():
+                return self._activate_key(operation)
+            case ShowKey():
+                return self._show_key()
+            case StartStock():
+                return await self._start_stock(operation)
+            case Promote():
+                return self._promote(operation)
+            case ListStock():
+                return StockList(stock.ready(self.store.db, _pair(operation.pair)))
+            case ShowCertificate():
+                return self._show_certificate(operation)
+            case Propose():
+                return await self._propose(operation)
+            case Release():
+                return self._release(operation)
+            case ShowBatch():
+                return self._show_batch(operation)
+
+    async def close(self) -> None:
+        """Close peers and database."""
+        if self._checkpoint is not None:
+            self._checkpoint.cancel()
+        await asyncio.gather(*(peer.close() for peer in self._peers))
+        self.store.checkpoint()
+        self.store.close()
+
+    # Status
+
+    async def _status(self) -> StatusAnswer:
+        key = keyring.active_key(self.store.db)
+        seen = self._builder.chain_seen()
+        return StatusAnswer(
+            self._party,
+            self._config.network,
+            key.epoch if key else 0,
+            key.public if key else b"",
+            key.address if key else b"",
+            stock.counts(self.store.db),
+            seen.block,
+            seen.time_s,
+            self._now_s(),
+        )
+
+    # Joint jobs
+
+    def _spec(self, kind: str, job: bytes, epoch: int, deadline_s: float) -> JobSpec:
+        if len(job) != JOB_BYTES or not 0 < deadline_s <= JOB_DEADLINE_S_MAX:
+            raise Invalid("A joint job has a number of 16 bytes and a deadline within 300 s.", code="bad_job")
+        tls = self._config.tls
+        return JobSpec(
+            kind=kind,
+            job=job,
+            network=self._config.network,
+            epoch=epoch,
+            party=self._party,
+            addresses=[(location.host, location.mpc_port) for location in self._config.locations],
+            certificate=tls.certificate,
+            key=tls.key,
+            authority=tls.authority,
+            deadline_s=deadline_s,
+        )
+
+    def _demand_free(self) -> None:
+        if self._job.locked():
+            raise JobThrownAway("This location is in another joint job.", code="job_running")
+
+    async def _start_key(self, operation: StartKey) -> KeySigned:
+        if keyring.active_key(self.store.db) is not None:
+            raise Conflict("This location already holds a key.", code="key_exists")
+        self._demand_free()
+        async with self._job:
+            made = await run_job(self._spec("key", operation.job, keyring.FIRST_EPOCH, operation.deadline_s))
+            assert isinstance(made, JobKey), "a key job answers with a key"
+            key = ChainKey(keyring.FIRST_EPOCH, operation.job, made.public, made.points)
+            with self.store.write() as db:
+                keyring.keep_pending(db, self._sealer, key, self._party, made.secret)
+        signature = sign(self._intent_key, key.statement(self._config.network).digest())
+        return KeySigned(key.public, key.points, signature)
+
+    def _activate_key(self, operation: ActivateKey) -> Done:
+        key = keyring.pending_key(self.store.db, operation.job)
+        check_certificate(self._peer_keys, key.statement(self._config.network).digest(), operation.signatures)
+        with self.store.write() as db:
+            keyring.activate(db, operation.job, b"".join(operation.signatures))
+        self._plan_checkpoint()
+        _log.info("The chain key is in force: 0x%s.", key.address.hex())
+        return Done()
+
+    def _show_key(self) -> KeyCertificate:
+        key = keyring.active_key(self.store.db)
+        return KeyCertificate(key.job if key else b"", _three(keyring.active_certificate(self.store.db)))
+
+    async def _start_stock(self, operation: StartStock) -> StockSigned:
+        pair, job, key = _pair(operation.pair), operation.job, keyring.demand_key(self.store.db)
+        spec = self._spec("stock", job, key.epoch, operation.deadline_s)
+        if not 0 < operation.count <= PRESIGN_COUNT_MAX:
+            raise Invalid(f"A presigning job makes 1 to {PRESIGN_COUNT_MAX}.", code="bad_job")
+        if stock.counts(self.store.db)[PAIRS.index(pair)] + operation.count > STOCK_PER_PAIR_MAX:
+            raise Conflict("This pair's stock is full.", code="stock_full")
+        self._demand_free()
+        async with self._job:
+            with self.store.write() as db:
+                stock.start_batch(db, job, key.epoch, pair, int(self._now_s()))
+            try:
+                rows, working_s = await self._make_stock(spec, operation, key)
+            except SdtError:
+                with self.store.write() as db:
+                    stock.burn_batch(db, job)
+                raise
+        # The job's process is gone, and with it k, a and, at the third location, all of its shares.
+        statement = stock.statement_of(
+            self._config.network, key.epoch, job, key.public, key.points, pair, rows
+        ).digest()
+        return StockSigned(statement, sign(self._intent_key, statement), working_s)
+
+    async def _make_stock(self, spec: JobSpec, operation: StartStock, key: ChainKey) -> tuple[bytes, float]:
+        """Run the job and keep its batch as pending; return the rows' digests and how long the work took."""
+        pair = _pair(operation.pair)
+        share = keyring.unsealed_share(self.store.db, self._sealer)
+        made = await run_job(stock.with_terms(spec, pair=pair, count=operation.count, secret=share, public=key.public))
+        assert isinstance(made, JobStock), "a presigning job answers with presignatures"
+        assert all(bool(row.secret) == (self._party in pair) for row in made.rows), "shares only at the members"
+        digests = stock.row_digests(made.rows)
+        with self.store.write() as db:
+            stock.keep_pending(db, self._sealer, spec.job, pair, made.rows, digests)
+        return digests, made.working_s
+
+    def _promote(self, operation: Promote) -> Done:
+        batch, key = stock.batch_of(self.store.db, operation.job), keyring.demand_key(self.store.db)
+        statement = stock.statement_of(
+            self._config.network, batch.epoch, batch.job, key.public, key.points, batch.pair, batch.rows
+        )
+        check_certificate(self._peer_keys, statement.digest(), operation.signatures)
+        with self.store.write() as db:
+            stock.promote(db, operation.job, b"".join(operation.signatures))
+        return Done()
+
+    def _show_certificate(self, operation: ShowCertificate) -> Certificate:
+        batch, key = stock.batch_of(self.store.db, operation.job), keyring.demand_key(self.store.db)
+        return Certificate(batch.epoch, key.public, key.points, batch.pair, batch.rows, _three(batch.certificate))
+
+    # Signing
+
+    async def _propose(self, operation: Propose) -> Proposed | MessagesRefused:
+        key = keyring.demand_key(self.store.db)
+        async with self._proposing:  # in the order of arrival, so that a batch finds its parent known
+            try:
+                built = await self._builder.build(operation.batch, key.address)
+                await self._lineage.complete(operation.batch.parent, int(self._now_s() * 1000), self._fetch_batch)
+                bound = self._bind(operation, built)
+            except BatchRefused as refused:
+                return MessagesRefused(refused.refusals)
+        intent = self._intent(key, operation.job, operation.index, bound, stock.binding_of(built))
+        return Proposed(built.tx_hash, built.line.head, sign(self._intent_key, intent.digest()), bound.row)
+
+    def _bind(self, operation: Propose, built: Built) -> stock.Bound:
+        """Refuse what was used before; else remember the messages and bind the presignature, all or nothing."""
+        self._refuse_used(operation.batch.parent, built)
+        with self.store.write() as db:
+            lineage.record(db, built.line)
+            lineage.record_issued(db, built.line.head, built.unique)
+            bound = stock.bind(
+                db,
+                operation.job,
+                operation.index,
+                stock.binding_of(built),
+                self._party,
+                int(self._now_s()),
+            )
+        self._lineage.note_complete(built.line.head)
+        return bound
+
+    def _refuse_used(self, parent: bytes, built: Built) -> None:
+        """Errors: BatchRefused, naming each message that lies on the line under `parent` already."""
+        used = self._lineage.used_on_line(parent, [id_ for id_, _ in built.line.messages])
+        refusals = [
+            MessageRefusal(position, "already_used", "This message is in a batch before this one.")
+            for position, (id_, _) in enumerate(built.line.messages)
+            if id_ in used
+        ]
+        refusals += [
+            MessageRefusal(position, "already_issued", "This deposit or its evidence was issued against before.")
+            for position, what in built.unique
+            if self._lineage.issued_on_line(parent, what)
+        ]
+        if refusals:
+            raise BatchRefused(tuple(refusals))
+
+    def _intent(self, key: ChainKey, job: bytes, index: int, bound: stock.Bound, binding: stock.Binding) -> Intent:
+        return Intent(
+            self._config.network,
+            binding.chain_id,
+            key.public,
+            bound.epoch,
+            binding.number,
+            job,
+            index,
+            bound.row.point,
+            bound.pair,
+            binding.tx_hash,
+            binding.nonce,
+        )
+
+    def _release(self, operation: Release) -> Released:
+        """Give our part on the partner's promise; giving it and forgetting the share are one database transaction."""
+        found = stock.spendable(self.store.db, operation.job, operation.index)
+        if found.binding.tx_hash != operation.tx_hash:
+            raise Conflict("This presignature is bound to another transaction.", code="presignature_bound")
+        partner = found.pair[0] if found.pair[1] == self._party else found.pair[1]
+        key = keyring.demand_key(self.store.db)
+        bound = stock.Bound(found.row, found.pair, found.epoch)
+        intent = self._intent(key, operation.job, operation.index, bound, found.binding)
+        if not is_signed(self._peer_keys[partner], intent.digest(), operation.partner_intent):
+            raise Forbidden(
+                f"Location {partner} did not promise this very transaction.", code="bad_intent", party=partner
+            )
+        if found.state == "released":
+            return Released(found.part)
+        with self.store.write() as db:
+            part = stock.spend(db, self._sealer, operation.job, operation.index, found)
+        self._plan_checkpoint()
+        return Released(part)
+
+    def _plan_checkpoint(self) -> None:
+        """Empty the write-ahead log when things have been quiet for a moment."""
+        if self._checkpoint is not None:
+            self._checkpoint.cancel()
+        self._checkpoint = asyncio.get_running_loop().call_later(CHECKPOINT_AFTER_S, self.store.checkpoint)
+
+    # Peers
+
+    def _show_batch(self, operation: ShowBatch) -> BatchIds:
+        shown = lineage.show(self.store.db, operation.head)
+        if shown is None:
+            raise NotFound("This location does not know that head.", code="unknown_head")
+        return shown
+
+    async def _fetch_batch(self, head: bytes) -> LineBatch:
+        """Ask the peers what stands behind a head, and believe only what proves itself."""
+        for peer in self._peers:
+            try:
+                shown = await peer.call(ShowBatch(head), FETCH_TIMEOUT_S)
+                assert isinstance(shown, BatchIds)
+                return lineage.read_shown(head, shown)
+            except SdtError as error:
+                _log.info("Location %d does not show the batch of a head: %s", peer.party, error.detail)
+        raise UnknownParent("No location can tell which messages stand behind the proposed parent.")
+
+
+def _pair(pair: tuple[int, int]) -> tuple[int, int]:
+    if pair not in PAIRS:
+        raise Invalid("A pair is two of the locations 1, 2 and 3, the lower first.", code="bad_pair")
+    return pair
+
+
+def _three(signatures: bytes) -> tuple[bytes, ...]:
+    return tuple(signatures[at : at + 64] for at in range(0, len(signatures), 64))
+
+
+async def serve(config: SignerConfig, builder: Builder) -> None:
+    """Run one signer until SIGTERM or SIGINT."""
+    signer = Signer(config, builder)
+    server = LinkServer(config.tls, signer.answer)
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    await builder.start()
+    await server.start(config.me.host, config.me.port)
+    _log.info("Signer %d of network %s listens on port %d.", config.party, config.network, config.me.port)
+    await stop.wait()
+    await server.close()
+    await builder.close()
+    await signer.close()
+
+
+def main() -> None:
+    """Read the folder and serve."""
+    from sdt.signing.validation import Validator
+
+    parser = argparse.ArgumentParser(prog="python -m sdt.signing.signer", description="One of the three signers.")
+    parser.add_argument("--home", type=Path, required=True, help="the signer's folder, with signer.toml")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    config = load_signer_config(arguments.home)
+    uvloop.run(serve(config, Validator(config)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""A signer's own database: SQLite, one writer, durable before anything leaves.
+
+WAL with synchronous=FULL, so that a commit is an fsync; secure_delete, so that a spent share's page is overwritten.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from sdt.domain.errors import Unavailable
+
+SCHEMA_VERSION: Final = 1
+
+_SCHEMA: Final = """
+CREATE TABLE key_share (
+    job BLOB PRIMARY KEY,
+    epoch INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('pending', 'active')),
+    sealed BLOB NOT NULL,
+    public BLOB NOT NULL,
+    points BLOB NOT NULL,
+    certificate BLOB
+);
+CREATE UNIQUE INDEX one_active_key ON key_share (state) WHERE state = 'active';
+
+CREATE TABLE stock_batch (
+    job BLOB PRIMARY KEY,
+    epoch INTEGER NOT NULL,
+    low INTEGER NOT NULL,
+    high INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('started', 'pending', 'ready', 'burnt')),
+    started_s INTEGER NOT NULL,
+    rows BLOB,
+    certificate BLOB
+);
+
+-- r is unique: a nonce that came twice would give the key away.
+-- A row that is no longer 'ready' or 'bound' holds no share.
+CREATE TABLE presignature (
+    job BLOB NOT NULL REFERENCES stock_batch (job),
+    idx INTEGER NOT NULL,
+    r BLOB NOT NULL UNIQUE,
+    public BLOB NOT NULL,
+    low INTEGER NOT NULL,
+    high INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('pending', 'ready', 'bound', 'released', 'burnt')),
+    sealed BLOB,
+    tx_hash BLOB,
+    chain_id INTEGER,
+    number INTEGER,
+    nonce INTEGER,
+    bound_s INTEGER,
+    part BLOB,
+    PRIMARY KEY (job, idx),
+    CHECK ((sealed IS NOT NULL) = (state IN ('pending', 'ready', 'bound'))),
+    CHECK ((part IS NOT NULL) = (state = 'released'))
+) WITHOUT ROWID;
+CREATE INDEX presignature_stock ON presignature (low, high, state);
+CREATE INDEX presignature_hash ON presignature (tx_hash) WHERE tx_hash IS NOT NULL;
+CREATE INDEX presignature_nonce ON presignature (nonce) WHERE nonce IS NOT NULL;
+
+CREATE TABLE batch (
+    head BLOB PRIMARY KEY,
+    number INTEGER NOT NULL,
+    parent BLOB NOT NULL,
+    oldest_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE batch_message (
+    transaction_id BLOB NOT NULL,
+    head BLOB NOT NULL,
+    position INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    PRIMARY KEY (transaction_id, head)
+) WITHOUT ROWID;
+CREATE INDEX batch_message_head ON batch_message (head, position);
+
+-- Deposits that were issued against, and the evidence used: unique for ever on one line of batches.
+CREATE TABLE issued (
+    what BLOB NOT NULL,
+    head BLOB NOT NULL,
+    PRIMARY KEY (what, head)
+) WITHOUT ROWID;
+"""
+
+
+class StoreUnusable(Unavailable):
+    """The signer's database cannot be used: another version, a full disk, a broken file."""
+
+    code = "signer_store"
+
+
+class Store:
+    """The open database; `write` is one database transaction."""
+
+    def __init__(self, path: Path) -> None:
+        old_mask = os.umask(0o077)
+        try:
+            self.db = sqlite3.connect(path, isolation_level=None, cached_statements=256)
+        finally:
+            os.umask(old_mask)
+        self.db.execute("PRAGMA journal_mode = WAL")
+        self.db.execute("PRAGMA synchronous = FULL")
+        self.db.execute("PRAGMA secure_delete = ON")
+        self.db.execute("PRAGMA foreign_keys = ON")
+        self._migrate()
+
+    def _migrate(self) -> None:
+        version = self.db.execute("PRAGMA user_version").fetchone()[0]
+        if version == SCHEMA_VERSION:
+            return
+        if version:
+            raise StoreUnusable(f"The signer's database has version {version}; this program knows {SCHEMA_VERSION}.")
+        self.db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """Open a database transaction: all of it is on disk when the block ends, or none.
+
+        Errors: StoreUnusable when the disk refuses.
+        """
+        try:
+            self.db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.db
+            except BaseException:
+                self.db.execute("ROLLBACK")
+                raise
+            self.db.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            if self.db.in_transaction:
+                self.db.execute("ROLLBACK")
+            raise StoreUnusable("The signer's disk refuses to write; nothing was signed.") from error
+
+    def checkpoint(self) -> None:
+        """Fold the write-ahead log into the database and empty it: spent shares' sealed bytes lie there too."""
+        self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        """Close the database."""
+        self.db.close()

@@ -1,0 +1,99 @@
+"""A real signer process whose messages are opaque: for tests of signing itself, without a chain or a registry.
+
+`python tests/bare_signer.py --home DIR [--lie WHAT]`. A message is 16 bytes of transaction id and anything; one whose
+rest begins with `refuse` is refused. A liar deviates on the wire as named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import time
+from pathlib import Path
+
+import uvloop
+
+from sdt.domain.batch import leaf, merkle_root, next_head
+from sdt.domain.chain_tx import ChainTransaction
+from sdt.signing import signer
+from sdt.signing.building import BatchRefused, Built, ChainSeen
+from sdt.signing.config import load_signer_config
+from sdt.signing.curve import multiply_base
+from sdt.signing.lineage import LineBatch
+from sdt.signing.wire import BatchProposal, MessageRefusal, Proposed, Released
+
+CHAIN_ID = 4242
+CONTRACT = "0x" + "11" * 20
+
+
+def rebuild(batch: BatchProposal) -> Built:
+    """Return what every location, and the coordinator, makes of a bare batch."""
+    messages = tuple((entry.jws[:16], hashlib.sha256(entry.jws).digest()) for entry in batch.entries)
+    root = merkle_root([leaf(position, *message) for position, message in enumerate(messages)])
+    head = next_head(batch.parent, batch.number, root)
+    transaction = ChainTransaction(CHAIN_ID, batch.nonce, CONTRACT, root + head, batch.gas)
+    return Built(transaction, transaction.signing_hash(), LineBatch(head, batch.number, batch.parent, messages))
+
+
+class BareBuilder:
+    """Believes every message that does not ask to be refused."""
+
+    message_life_ms = 7 * 86_400_000
+
+    async def start(self) -> None:
+        """Nothing to follow."""
+
+    async def close(self) -> None:
+        """Nothing to stop."""
+
+    def chain_seen(self) -> ChainSeen:
+        """Pretend that the chain is where the clock is."""
+        return ChainSeen(1, int(time.time()))
+
+    async def build(self, batch: BatchProposal, sender: bytes) -> Built:
+        """Rebuild, refusing by position."""
+        refused = tuple(
+            MessageRefusal(position, "refused", "It asked for it.")
+            for position, entry in enumerate(batch.entries)
+            if entry.jws[16:].startswith(b"refuse")
+        )
+        if refused:
+            raise BatchRefused(refused)
+        return rebuild(batch)
+
+
+def lie(what: str) -> None:
+    """Make this process deviate."""
+    honest = signer.Signer.answer
+
+    async def answer(self, caller, operation):
+        result = await honest(self, caller, operation)
+        if what == "part" and isinstance(result, Released):
+            return Released((int.from_bytes(result.part, "big") ^ 1).to_bytes(32, "big"))
+        if isinstance(result, Proposed):
+            if what == "intent":
+                return Proposed(result.tx_hash, result.head, bytes(64), result.row)
+            if what == "hash":
+                return Proposed(bytes(32), result.head, result.intent, result.row)
+            if what == "row":
+                a = tuple(multiply_base(7) for _ in range(3))
+                row = type(result.row)(result.row.index, result.row.point, result.row.opened, a, result.row.b)
+                return Proposed(result.tx_hash, result.head, result.intent, row)
+        return result
+
+    signer.Signer.answer = answer
+
+
+def main() -> None:
+    """Serve until stopped."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--lie", default="")
+    arguments = parser.parse_args()
+    if arguments.lie:
+        lie(arguments.lie)
+    uvloop.run(signer.serve(load_signer_config(arguments.home), BareBuilder()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""Three real signer processes in a temporary folder, and batches for them to sign."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import bare_signer
+import ports
+from sdt.domain.batch import GENESIS_HEAD
+from sdt.domain.transaction_id import id_bytes, uuid7
+from sdt.signing.coordinator import Coordinator, Outcome, StockPolicy
+from sdt.signing.ecdsa import verify
+from sdt.signing.provision import Address, provision
+from sdt.signing.wire import PAIRS, BatchProposal, Entry
+
+NETWORK = "test"
+BARE = Path(bare_signer.__file__)
+
+
+class Rig:
+    """Three locations: start, kill, pause each; keys and stock on demand."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.processes: dict[int, subprocess.Popen[bytes]] = {}
+        provision(
+            home,
+            [Address("127.0.0.1", ports.free_port(), ports.free_port()) for _ in range(3)],
+            network=NETWORK,
+            chain_url="http://127.0.0.1:1",
+            region_file=home / "region.toml",
+            deployment_file=home / "deployment.json",
+            now=datetime.now(UTC),
+        )
+
+    def folder(self, party: int) -> Path:
+        return self.home / f"signer-{party}"
+
+    def start(self, party: int, *, lie: str = "") -> None:
+        log = (self.folder(party) / "log").open("ab")
+        self.processes[party] = subprocess.Popen(
+            [sys.executable, str(BARE), "--home", str(self.folder(party)), *(["--lie", lie] if lie else [])],
+            stdout=log,
+            stderr=log,
+        )
+
+    def signal(self, party: int, number: int) -> None:
+        self.processes[party].send_signal(number)
+        if number in (signal.SIGKILL, signal.SIGTERM):
+            self.processes[party].wait(10)
+
+    def stop(self) -> None:
+        for process in self.processes.values():
+            if process.poll() is None:
+                process.send_signal(signal.SIGCONT)
+                process.kill()
+                process.wait(10)
+
+
+@asynccontextmanager
+async def coordinator(rig: Rig, policy: StockPolicy | None = None, *, wait: bool = True) -> AsyncIterator[Coordinator]:
+    """Open a coordinator; with `wait`, once every started location answers."""
+    opened = Coordinator(rig.home / "coordinator", NETWORK, policy)
+    await opened.start()
+    try:
+        if wait:
+            await until(lambda: all(opened.status()[party] for party, p in rig.processes.items() if p.poll() is None))
+        yield opened
+    finally:
+        await opened.close()
+
+
+async def until(holds, timeout_s: float = 20.0) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < deadline, "it never came to hold"
+        await asyncio.sleep(0.02)
+
+
+class Line:
+    """The chain's order as the worker keeps it: number, parent and nonce of the next batch."""
+
+    def __init__(self) -> None:
+        self.number = 1
+        self.parent = GENESIS_HEAD
+
+    def batch(self, count: int = 1, *, entries: tuple[Entry, ...] = (), gas: int = 100_000) -> BatchProposal:
+        entries = entries or tuple(message() for _ in range(count))
+        return BatchProposal(
+            number=self.number,
+            parent=self.parent,
+            kind="value",
+            deadline_s=int(time.time()) + 300,
+            nonce=self.number - 1,
+            gas=gas,
+            entries=entries,
+        )
+
+    def settled(self, batch: BatchProposal) -> None:
+        self.number += 1
+        self.parent = bare_signer.rebuild(batch).line.head
+
+
+def message(rest: bytes = b"") -> Entry:
+    """Return a bare message with a fresh id."""
+    return Entry(id_bytes(uuid7(int(time.time() * 1000), secrets.token_bytes(10))) + rest + os.urandom(4))
+
+
+def tx_hash(batch: BatchProposal) -> bytes:
+    return bare_signer.rebuild(batch).tx_hash
+
+
+async def sign(to: Coordinator, batch: BatchProposal) -> Outcome:
+    """Have a batch signed and check whatever signature comes back."""
+    outcome = await to.sign(batch, tx_hash(batch))
+    if outcome.signature is not None:
+        assert verify(to.public_key(), tx_hash(batch), outcome.signature.compact())
+    return outcome
+
+
+async def with_stock(to: Coordinator, count: int, pairs=PAIRS) -> None:
+    """Make the key and some presignatures."""
+    await to.keygen()
+    for pair in pairs:
+        await to.presign(pair, count)
