@@ -19,7 +19,7 @@ from sdt.domain.ledger import token_account
 from sdt.domain.message import read_message
 from sdt.domain.region import Region
 from sdt.domain.transaction import Event, Status
-from sdt.signing.coordinator import Coordinator, Signature
+from sdt.signing.coordinator import Coordinator
 from sdt.signing.wire import BatchProposal, Entry, MessageRefusal
 from sdt.store import Store, batches, ledger, transactions
 from sdt.store.batches import FormedBatch
@@ -168,15 +168,17 @@ class Lane:
 
     async def _settle(self, formed: _Formed) -> _Formed | None:
         """Have a batch signed and send it. Returns what is still to be signed after refusals, or None."""
-        if not formed.rows or self._clock.now_s() > formed.frame.deadline_s - self._limits.deadline_s // 2:
+        if self._clock.now_s() > formed.frame.deadline_s:
             await self._store.run(self._unform, formed)
             return None
+        assert formed.rows, "a batch has messages"
         messages = [read_message(row.raw) for row in formed.rows]
         batch = assemble(formed.frame, messages, self._region)
-        answer = await self._coordinator.sign(self._proposal(formed, batch))
-        if not isinstance(answer, Signature):
-            return await self._store.run(self._drop, formed, answer)
-        raw = batch.transaction.raw(answer.r, answer.s, answer.y_parity)
+        outcome = await self._coordinator.sign(self._proposal(formed, batch), batch.transaction.signing_hash())
+        if outcome.signature is None:
+            return await self._store.run(self._drop, formed, outcome.refusals)
+        signature = outcome.signature
+        raw = batch.transaction.raw(signature.r, signature.s, signature.recovery & 1)
         flight = Flight(
             number=formed.frame.number,
             kind="admin" if batch.administers else "value",
@@ -251,13 +253,12 @@ class Lane:
         return _Formed(formed.frame, rows, [formed.approvals[i] for i in kept])
 
     def _unform(self, store: Store, formed: _Formed) -> None:
-        """Too old to be signed in time: its transactions go back and are batched anew, the old deadline guards it."""
+        """Past its deadline: whatever was signed for it is void on chain, so its transactions may be batched anew."""
         batches.void(store, [formed.frame.number])
         ids = [row.id for row in formed.rows] + list(formed.attached)
-        if ids:
-            transactions.advance_batch(
-                store, ids, Event.UNBATCH, from_status=Status.BATCHED, actor=ACTOR, at_ms=self._clock.now_ms()
-            )
+        transactions.advance_batch(
+            store, ids, Event.UNBATCH, from_status=Status.BATCHED, actor=ACTOR, at_ms=self._clock.now_ms()
+        )
 
 
 def _approvals_of(store: Store, row: TransactionRow) -> list[TransactionRow]:

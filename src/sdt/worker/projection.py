@@ -10,10 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sdt.domain.authority import own_key
 from sdt.domain.batch import SkipReason
 from sdt.domain.envelope import kid_of, unb64url
-from sdt.domain.items import CLIENT_KEY_LIFE_S, ROLES, order_digest
+from sdt.domain.items import key_word, order_digest
 from sdt.domain.ledger import (
     Posting,
     fund_postings,
@@ -28,16 +27,14 @@ from sdt.domain.message import (
     AttestReserve,
     Freeze,
     Fund,
-    GrantRole,
-    Register,
     Release,
-    RotateKey,
+    Signed,
     Unfreeze,
     parse_time,
     read_message,
 )
 from sdt.domain.region import Region
-from sdt.domain.registry import Role
+from sdt.domain.registry import NOBODY
 from sdt.domain.transaction import Event, Status
 from sdt.store import Store, accounts, ledger, reserves, transactions
 from sdt.store.accounts import FreezeRow, IdentityRow, KeyRow
@@ -124,65 +121,62 @@ def _reject(store: Store, bad: Sequence[tuple[TransactionRow, SkipReason]], at_m
 
 def _project_admin(store: Store, region: Region, row: TransactionRow) -> None:
     signed = read_message(row.raw)
-    handler = _ADMIN.get(type(signed.message))
+    handler = _ADMIN.get(signed.type)
     if handler is not None:
-        handler(store, region, row, signed.message)
+        handler(store, region, row, signed)
 
 
-def _register(store: Store, region: Region, row: TransactionRow, m: Register) -> None:
-    accounts.mark_registered(store, m.account)
-    issued = parse_time(m.issued_at)
-    accounts.upsert_key(
-        store,
-        KeyRow(row.kid, own_key(m), m.account, int(Role.CLIENT), 0, "active", issued + CLIENT_KEY_LIFE_S, row.id),
-    )
+def _register(store: Store, region: Region, row: TransactionRow, signed: Signed) -> None:
+    accounts.mark_registered(store, signed.message.account)
+    _set_key(store, region, row, signed)
 
 
-def _rotate(store: Store, region: Region, row: TransactionRow, m: RotateKey) -> None:
-    public_key = unb64url(m.public_key.encode())
-    status = "active" if m.action == "add" else "revoked"
+def _set_key(store: Store, region: Region, row: TransactionRow, signed: Signed) -> None:
+    """What the Registry now says of the key that the message is about."""
+    word = key_word(signed, region)
+    public_key = unb64url(signed.message.public_key.encode())
     accounts.upsert_key(
         store,
         KeyRow(
-            kid_of(public_key), public_key, m.account, int(Role.CLIENT), 0, status, parse_time(m.expires_at), row.id
+            kid=kid_of(public_key),
+            public_key=public_key,
+            account=None if word.account == NOBODY else word.account,
+            roles=int(word.roles),
+            scope=word.scope,
+            status=word.status.name.lower(),
+            expires_at_s=word.expires_s,
+            registered_by=row.id,
         ),
     )
 
 
-def _grant(store: Store, region: Region, row: TransactionRow, m: GrantRole) -> None:
-    public_key = unb64url(m.public_key.encode())
-    scope = region.token_index[m.token] + 1 if m.token else 0
-    status = "active" if m.action == "grant" else "revoked"
-    accounts.upsert_key(
-        store,
-        KeyRow(
-            kid_of(public_key), public_key, None, int(ROLES[m.role]), scope, status, parse_time(m.expires_at), row.id
-        ),
-    )
-
-
-def _identity(store: Store, region: Region, row: TransactionRow, m: AttestIdentity) -> None:
+def _identity(store: Store, region: Region, row: TransactionRow, signed: Signed) -> None:
+    m: AttestIdentity = signed.message
     accounts.set_identity(store, IdentityRow(m.account, m.domain, m.tier, m.resident, parse_time(m.expires_at)))
 
 
-def _freeze(store: Store, region: Region, row: TransactionRow, m: Freeze) -> None:
+def _freeze(store: Store, region: Region, row: TransactionRow, signed: Signed) -> None:
+    m: Freeze = signed.message
     digest = order_digest(m.order, m.authority)
     for symbol in [m.token] if m.token else list(region.token_index):
         accounts.set_freeze(store, FreezeRow(m.account, symbol, digest, parse_time(m.expires_at)))
 
 
-def _unfreeze(store: Store, region: Region, row: TransactionRow, m: Unfreeze) -> None:
+def _unfreeze(store: Store, region: Region, row: TransactionRow, signed: Signed) -> None:
+    m: Unfreeze = signed.message
     for symbol in [m.token] if m.token else list(region.token_index):
         accounts.clear_freeze(store, m.account, symbol)
 
 
-def _attest(store: Store, region: Region, row: TransactionRow, m: AttestReserve) -> None:
+def _attest(store: Store, region: Region, row: TransactionRow, signed: Signed) -> None:
+    m: AttestReserve = signed.message
     reserves.attest(
         store, m.token, int(m.reserve), parse_time(m.as_of), parse_time(m.valid_until), m.sequence
     )
 
 
-def _fund(store: Store, region: Region, row: TransactionRow, m: Fund) -> None:
+def _fund(store: Store, region: Region, row: TransactionRow, signed: Signed) -> None:
+    m: Fund = signed.message
     reserves.fund(store, m.token, int(m.amount), m.sequence)
     if region.token(m.token).domain == "dollar":
         ledger.post(
@@ -193,7 +187,8 @@ def _fund(store: Store, region: Region, row: TransactionRow, m: Fund) -> None:
         )
 
 
-def _release(store: Store, region: Region, row: TransactionRow, m: Release) -> None:
+def _release(store: Store, region: Region, row: TransactionRow, signed: Signed) -> None:
+    m: Release = signed.message
     reserves.release(store, m.token, int(m.amount), m.sequence)
     if region.token(m.token).domain == "dollar":
         ledger.post(
@@ -204,15 +199,16 @@ def _release(store: Store, region: Region, row: TransactionRow, m: Release) -> N
         )
 
 
-_Handler = Callable[[Store, Region, TransactionRow, object], None]
-_ADMIN: Final[dict[type, _Handler]] = {
-    Register: _register,
-    RotateKey: _rotate,
-    GrantRole: _grant,
-    AttestIdentity: _identity,
-    Freeze: _freeze,
-    Unfreeze: _unfreeze,
-    AttestReserve: _attest,
-    Fund: _fund,
-    Release: _release,
-}  # type: ignore[dict-item]
+_Handler = Callable[[Store, Region, TransactionRow, Signed], None]
+_ADMIN: Final[dict[str, _Handler]] = {
+    "register": _register,
+    "rotate_key": _set_key,
+    "grant_role": _set_key,
+    "attest_identity": _identity,
+    "freeze": _freeze,
+    "unfreeze": _unfreeze,
+    "attest_reserve": _attest,
+    "fund": _fund,
+    "release": _release,
+}
+"""set_rules has no entry: the rules in force are the chain's to say, and the file's to spell out."""

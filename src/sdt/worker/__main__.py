@@ -1,0 +1,136 @@
+"""The worker process: `python -m sdt.worker --home DIR`.
+
+Screening (any number may run) and the settlement lane (one per region key) in one process, with what they need:
+the follower of the chain, the outbox, and the watch over bank and depository. Prints `ready PORT` and serves
+/healthz and /metrics there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from sdt.adapters.aml import HttpAml
+from sdt.adapters.bank import HttpBank
+from sdt.adapters.chain.client import ChainClient
+from sdt.adapters.chain.deploy import read_deployment
+from sdt.adapters.chain.reader import ChainReader
+from sdt.adapters.depository import HttpDepository
+from sdt.adapters.kyc import HttpKyc
+from sdt.adapters.queue.embedded import EmbeddedQueue
+from sdt.adapters.vault import SealedFile
+from sdt.config import Settings, load_settings
+from sdt.config.logs import set_up_logging
+from sdt.domain.region import load_region
+from sdt.signing.coordinator import Coordinator, StockPolicy
+from sdt.store import open_store
+from sdt.worker.clock import Clock
+from sdt.worker.counterparties import Counterparties
+from sdt.worker.follower import Follower
+from sdt.worker.health import serve_health
+from sdt.worker.instructions import Instructions
+from sdt.worker.lane import Lane, LaneLimits
+from sdt.worker.sanctions import Sanctions
+from sdt.worker.screening import Screening
+
+__all__ = ["main"]
+
+log = logging.getLogger("sdt.worker")
+
+
+async def work(settings: Settings) -> None:
+    """Run every part until a signal or a bug ends it. A part that ends by a bug ends the process: it restarts."""
+    region_name, _ = next(iter(settings.regions.items()))
+    region = load_region(settings.region_file(region_name).read_bytes())
+    deployment = read_deployment(settings.home)
+    vault = SealedFile.open(settings.vault.sealed_file, settings.vault.key_file, settings.vault.passphrase_file)
+    store = open_store(settings.database.url)
+    queue = EmbeddedQueue(settings.queue.queue_file, max_receives=settings.queue.receives_max)
+    reader = ChainReader(settings.chain.urls, timeout_s=settings.chain.request_timeout_s)
+    client = ChainClient(settings.chain.urls, timeout_s=settings.chain.request_timeout_s)
+    clock = Clock()
+    vendors = settings.vendors
+
+    def vendor_key(name: str) -> str:
+        return vault.get(name).text()
+
+    def personal_key() -> bytes:
+        return vault.get("personal/key").value
+
+    bank = HttpBank(vendors.bank.url, vendor_key(vendors.bank.key_secret), timeout_s=vendors.bank.timeout_s)
+    kyc = HttpKyc(vendors.kyc.url, vendor_key(vendors.kyc.key_secret), timeout_s=vendors.kyc.timeout_s)
+    aml = HttpAml(vendors.aml.url, vendor_key(vendors.aml.key_secret), timeout_s=vendors.aml.timeout_s)
+    depository = HttpDepository(
+        vendors.depository.url, vendor_key(vendors.depository.key_secret), timeout_s=vendors.depository.timeout_s
+    )
+    stock = settings.signing
+    policy = StockPolicy(low=stock.stock_per_pair_min, target=stock.stock_per_pair, per_job=stock.job_presignatures)
+    sanctions = Sanctions(store, aml, personal_key)
+    screening = Screening(store, queue, region, sanctions, clock)
+    follower = Follower(
+        store,
+        region,
+        reader,
+        client,
+        chain_id=deployment.chain_id,
+        settlement=deployment.settlement,
+        gas_price_wei=settings.chain.gas_price_wei,
+        depth=settings.chain.finality_blocks,
+        poll_s=settings.chain.poll_ms / 1000,
+        clock=clock,
+    )
+    limits = LaneLimits(
+        items_max=settings.worker.batch_items_max,
+        linger_s=settings.worker.linger_ms / 1000,
+        flights_max=settings.worker.batches_in_flight_max,
+        gas_max=settings.chain.gas_in_flight_max,
+        deadline_s=int(settings.worker.batch_deadline_s),
+    )
+    async with Coordinator(settings.home / "coordinator", settings.network, policy) as coordinator:
+        lane = Lane(store, region, coordinator, follower, screening.screened, limits, clock)
+        parts: list[Coroutine[Any, Any, None]] = [
+            screening.run(),
+            lane.run(),
+            follower.run(),
+            Instructions(store, region, bank, kyc, sanctions, personal_key, clock).run(),
+            Counterparties(store, region, bank, depository, min(1.0, settings.sandbox.banking_day_s / 2), clock).run(),
+        ]
+        await follower.recover()
+        health = await serve_health(settings.worker.host, settings.worker.port, store, queue, follower, coordinator)
+        tasks = [asyncio.create_task(part) for part in parts]
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        stopping = asyncio.create_task(stop.wait())
+        print(f"ready {settings.worker.port}", flush=True)
+        done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await health.cleanup()
+        for closing in (queue, bank, kyc, aml, depository, reader, client):
+            await closing.close()
+        store.close()
+        for task in done - {stopping}:
+            task.result()
+
+
+def main() -> None:
+    """Read the command line and work."""
+    parser = argparse.ArgumentParser(prog="python -m sdt.worker", description="Screens and settles transactions.")
+    parser.add_argument("--home", type=Path, required=True, help="the platform's folder")
+    arguments = parser.parse_args()
+    settings = load_settings(home=arguments.home)
+    set_up_logging(settings.logging)
+    uvloop.run(work(settings))
+
+
+if __name__ == "__main__":
+    main()

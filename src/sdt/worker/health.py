@@ -1,0 +1,78 @@
+"""The worker's own health and figures, told truthfully: what waits, what is on its way, what stock is left."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+
+from sdt.ports import Queue
+from sdt.signing.coordinator import Coordinator
+from sdt.store import Store, transactions
+from sdt.worker.follower import Follower
+
+__all__ = ["serve_health"]
+
+CHAIN_SILENT_S = 15.0
+STOCK_LOW = 20
+
+
+async def serve_health(
+    host: str, port: int, store: Store, queue: Queue, follower: Follower, coordinator: Coordinator
+) -> web.AppRunner:
+    """Serve /healthz (the state as JSON; 503 when settlement cannot go on) and /metrics (Prometheus text)."""
+
+    async def state() -> dict[str, object]:
+        depth = await queue.depth()
+        locations = coordinator.status()
+        age_s = asyncio.get_running_loop().time() - follower.head_seen_s
+        stock = {f"{a}{b}": left for (a, b), left in coordinator.stock().items()}
+        answering = [party for party, status in locations.items() if status is not None]
+        problems = []
+        if age_s > CHAIN_SILENT_S:
+            problems.append("the chain does not answer")
+        if len(answering) < 2:
+            problems.append("fewer than two signers answer")
+        if max(stock.values(), default=0) < STOCK_LOW:
+            problems.append("presignatures run out")
+        return {
+            "ok": not problems,
+            "problems": problems,
+            "chain_block": follower.head_block,
+            "chain_seen_s_ago": round(age_s, 1),
+            "batches_in_flight": len(follower.flights),
+            "queue_waiting": depth.waiting,
+            "queue_dead": depth.dead,
+            "queue_oldest_s": depth.oldest_age_s,
+            "signers_answering": answering,
+            "signers_caught": coordinator.culprits(),
+            "presignatures": stock,
+            "transactions": await store.read(transactions.counts_by_status),
+        }
+
+    async def healthz(request: web.Request) -> web.Response:
+        found = await state()
+        return web.json_response(found, status=200 if found["ok"] else 503)
+
+    async def metrics(request: web.Request) -> web.Response:
+        found = await state()
+        stock, statuses = found["presignatures"], found["transactions"]
+        assert isinstance(stock, dict) and isinstance(statuses, dict)
+        lines = [
+            f"sdt_worker_ok {int(bool(found['ok']))}",
+            f"sdt_chain_block {found['chain_block']}",
+            f"sdt_batches_in_flight {found['batches_in_flight']}",
+            f"sdt_queue_waiting {found['queue_waiting']}",
+            f"sdt_queue_dead {found['queue_dead']}",
+            *(f'sdt_presignatures{{pair="{pair}"}} {left}' for pair, left in stock.items()),
+            *(f'sdt_transactions{{status="{status}"}} {count}' for status, count in statuses.items()),
+        ]
+        return web.Response(text="\n".join(lines) + "\n", content_type="text/plain")
+
+    app = web.Application()
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/metrics", metrics)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, host, port).start()
+    return runner
