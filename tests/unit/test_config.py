@@ -86,9 +86,7 @@ def test_a_text_that_looks_like_a_number_is_marked_as_text(monkeypatch: pytest.M
 
 def test_ports_left_open_are_listed_and_filled_from_the_home_folder(tmp_path: Path) -> None:
     unset = open_ports(load_settings(ports={}))
-    assert {"api.port", "chain.port", "signers.1.port", "signers.3.job_port", "sandbox.bank_port"} <= set(
-        unset
-    )
+    assert {"api.port", "chain.port", "signers.1.port", "signers.3.job_port", "sandbox.bank_port"} <= set(unset)
     home = tmp_path / ".sdt"
     home.mkdir()
     (home / "ports.json").write_text(json.dumps({name: 20000 + i for i, name in enumerate(unset)}))
@@ -110,13 +108,17 @@ def test_a_named_database_file_keeps_its_place() -> None:
 
 
 def test_a_region_file_is_found_under_home(tmp_path: Path) -> None:
-    file = tmp_path / ".sdt" / "regions" / "ohio.yaml"
+    file = tmp_path / ".sdt" / "regions" / "ohio.toml"
     file.parent.mkdir(parents=True)
-    file.write_text("name: Ohio\n")
-    settings = load_settings(overrides={"regions.ohio": "ohio.yaml"})
+    file.write_text('name = "Ohio"\n')
+    settings = load_settings(overrides={"regions.ohio": "ohio.toml"})
     assert settings.region_file("ohio") == file
     with pytest.raises(ConfigurationInvalid, match="did you mean ohio"):
         settings.region_file("ohoi")
+
+
+def test_the_region_of_the_demo_is_found_from_any_folder() -> None:
+    assert load_settings().region_file("texas").is_file()
 
 
 def test_settings_are_frozen() -> None:
