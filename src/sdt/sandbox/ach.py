@@ -1,0 +1,111 @@
+"""The life of an ACH entry at the sandbox bank: what happens to it on which banking day, and what magic changes.
+
+created -> filed (a quarter of a day later) -> settled (next banking day opens) -> window_passed (second banking day
+after settlement opens). A return takes back what settlement moved: on the day after settlement, or 31 banking days
+after it (about 45 calendar days) for the codes a consumer has 60 calendar days for.
+Source: Nacha Operating Rules, Subsection 3.8 (returns) and Appendix Four (return reason codes).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final, Literal
+
+from sdt.domain.errors import Unprocessable
+from sdt.sandbox import accounts
+from sdt.sandbox.calendar import MINUTES_PER_DAY, day_of, opening
+
+SCHEMA: Final = """
+create table if not exists entry(
+  id text primary key, direction text not null, account text not null references account(id), cents integer not null,
+  sec_code text not null, reference text not null, trace_number text not null, status text not null, return_code text,
+  created integer not null, filed integer, settled integer, window_passed integer, returned integer) without rowid;
+create table if not exists due(
+  minute integer not null, n integer primary key, entry text not null references entry(id), event text not null);
+create index if not exists due_minute on due(minute, n);
+"""
+
+WINDOW_DAYS: Final = 2
+LATE_DAYS: Final = 31
+LATE_CODES: Final = frozenset({"R05", "R07", "R10", "R11"})
+CODES: Final = LATE_CODES | {"R01", "R02", "R03", "R04", "R08", "R09", "R16", "R20", "R23", "R29"}
+MAGIC_ACCOUNT: Final = "99900000"
+"""An account number of this and two digits NN returns with code RNN."""
+
+
+def magic_return(cents: int, number: str) -> str | None:
+    """Return the code with which an entry will come back, if its amount or account asks for one."""
+    code = f"R{number[len(MAGIC_ACCOUNT) :]}" if number.startswith(MAGIC_ACCOUNT) else ""
+    if code in CODES:
+        return code
+    return "R01" if cents % 1000 == 420 else None
+
+
+def schedule(connection: sqlite3.Connection, entry: str, created: int, return_code: str | None) -> None:
+    """Write down everything that will happen to an entry."""
+    filed = created + MINUTES_PER_DAY // 4
+    settled_day = day_of(filed) + 1
+    events = [
+        (filed, "filed"),
+        (opening(settled_day), "settled"),
+        (opening(settled_day + WINDOW_DAYS), "window_passed"),
+    ]
+    if return_code:
+        days = LATE_DAYS if return_code in LATE_CODES else 1
+        events.append((opening(settled_day + days), f"returned {return_code}"))
+    connection.executemany(
+        "insert into due(minute, entry, event) values(?, ?, ?)",
+        [(minute, entry, event) for minute, event in sorted(events)],
+    )
+
+
+def advance(connection: sqlite3.Connection, minute: int, now: float) -> None:
+    """Let everything happen that is due, in order."""
+    due = connection.execute(
+        "select n, minute, entry, event from due where minute <= ? order by minute, n", (minute,)
+    ).fetchall()
+    for n, at_minute, entry, event in due:
+        connection.execute("delete from due where n = ?", (n,))
+        _happen(connection, entry, event, at_minute, now)
+
+
+def _happen(connection: sqlite3.Connection, entry: str, event: str, minute: int, now: float) -> None:
+    direction, account, cents, reference, status = connection.execute(
+        "select direction, account, cents, reference, status from entry where id = ?", (entry,)
+    ).fetchone()
+    name, _, code = event.partition(" ")
+    if status == "returned":
+        return  # What was still to come does not come any more.
+    connection.execute(
+        f"update entry set status = ?, {name} = ?, return_code = ? where id = ?",  # noqa: S608 - a name of this file
+        (name, minute, code or None, entry),
+    )
+    into: Literal["in", "out"] = "in" if direction == "debit" else "out"
+    back: Literal["in", "out"] = "out" if direction == "debit" else "in"
+    if name == "settled":
+        accounts.post(
+            connection, account, into, cents, kind=f"ach_{direction}", subject=entry, reference=reference, at=now
+        )
+    elif name == "returned":
+        accounts.post(connection, account, back, cents, kind="ach_return", subject=entry, reference=reference, at=now)
+
+
+def promised_cents(connection: sqlite3.Connection, account: str) -> int:
+    """Return what credits not yet settled will still take from an account."""
+    cents: int = connection.execute(
+        "select coalesce(sum(cents), 0) from entry"
+        " where account = ? and direction = 'credit' and status in ('created', 'filed')",
+        (account,),
+    ).fetchone()[0]
+    return cents
+
+
+def check_routing(routing: str) -> None:
+    """Refuse a routing number whose check digit is wrong.
+
+    Errors: Unprocessable.
+    Source: ABA routing number policy, check digit 3-7-1.
+    """
+    weights = (3, 7, 1) * 3
+    if sum(int(digit) * weight for digit, weight in zip(routing, weights, strict=True)) % 10:
+        raise Unprocessable("The routing number's check digit is wrong.", code="routing_number")

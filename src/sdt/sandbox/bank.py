@@ -1,0 +1,211 @@
+"""The sandbox bank: three accounts for each program, ACH entries, book transfers, statements."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from sdt.domain.errors import NotFound, Unprocessable
+from sdt.sandbox import accounts, ach
+from sdt.sandbox import calendar as banking_time
+from sdt.sandbox.bank_messages import (
+    Accounts,
+    CalendarAnswer,
+    Entry,
+    EntryOrder,
+    Program,
+    Statement,
+    StatementLine,
+    Transfer,
+    TransferOrder,
+)
+from sdt.sandbox.calendar import Calendar, day_of
+from sdt.sandbox.fields import rfc3339, whole_number
+from sdt.sandbox.service import Call, Get, Post
+from sdt.sandbox.store import fail_once
+
+PREFUND_CENTS: Final = 100_000_000
+ROLES: Final = ("clearing", "reserve", "operating")
+
+_SCHEMA: Final = """
+create table if not exists transfer(
+  id text primary key, source text not null, destination text not null, cents integer not null,
+  reference text not null, at real not null) without rowid;
+"""
+
+
+class Bank:
+    """The service."""
+
+    name = "bank"
+    schema = accounts.SCHEMA + banking_time.SCHEMA + ach.SCHEMA + _SCHEMA
+
+    def __init__(self, calendar: Calendar, clock: Callable[[], float] = time.time) -> None:
+        self._calendar = calendar
+        self._clock = clock
+
+    def routes(self) -> Sequence[Get | Post]:
+        return (
+            Post("/v1/programs", Program, lambda call, order: self.open_program(call.connection, order)),
+            Post("/v1/ach/entries", EntryOrder, self._originate, stalls=lambda order: _ends(order, 408)),
+            Get("/v1/ach/entries/{entry_id}", lambda call: _entry(call.connection, call.params["entry_id"])),
+            Post("/v1/book-transfers", TransferOrder, self._transfer, stalls=lambda order: _ends(order, 408)),
+            Get("/v1/book-transfers/{transfer_id}", _transfer),
+            Get("/v1/accounts/{account}/statement", self._statement),
+            Get("/v1/calendar", self._calendar_now),
+        )
+
+    def advance(self, connection: sqlite3.Connection) -> None:
+        now = self._clock()
+        ach.advance(connection, self._calendar.minute(now), now)
+
+    def health(self) -> dict[str, Any]:
+        day = self._calendar.day(self._clock())
+        return {"banking_day": day, "seconds_per_banking_day": self._calendar.seconds_per_day}
+
+    def open_program(self, connection: sqlite3.Connection, order: Program) -> Accounts:
+        """Open a program's accounts and put the region's prefund into clearing, once."""
+        names = tuple(f"{order.program}-{role}" for role in ROLES)
+        for name, role in zip(names, ROLES, strict=True):
+            if accounts.open_account(connection, name, role) and role == "clearing":
+                accounts.post(
+                    connection,
+                    name,
+                    "in",
+                    PREFUND_CENTS,
+                    kind="prefund",
+                    subject=order.program,
+                    reference="prefund",
+                    at=self._clock(),
+                )
+        return Accounts(order.program, names)
+
+    def _originate(self, call: Call, order: EntryOrder) -> Entry:
+        if _ends(order, 503):
+            fail_once(call.connection, call.key)
+        cents = int(order.amount_cents)
+        ach.check_routing(order.counterparty.routing_number)
+        if accounts.kind_of(call.connection, order.account) != "clearing":
+            raise Unprocessable("ACH entries move a clearing account only.", code="not_clearing")
+        if order.direction == "credit":
+            self._check_available(call.connection, order.account, cents)
+        entry, created = f"ach_{secrets.token_hex(12)}", self._calendar.minute(self._clock())
+        call.connection.execute(
+            "insert into entry(id, direction, account, cents, sec_code, reference, trace_number, status, created)"
+            " values(?, ?, ?, ?, ?, ?, ?, 'created', ?)",
+            (entry, order.direction, order.account, cents, order.sec_code, order.reference, _trace(), created),
+        )
+        code = ach.magic_return(cents, order.counterparty.account_number)
+        ach.schedule(call.connection, entry, created, code)
+        return _entry(call.connection, entry)
+
+    def _transfer(self, call: Call, order: TransferOrder) -> Transfer:
+        if _ends(order, 503):
+            fail_once(call.connection, call.key)
+        cents = int(order.amount_cents)
+        for account in (order.source, order.destination):
+            accounts.kind_of(call.connection, account)
+        if _program(order.source) != _program(order.destination) or order.source == order.destination:
+            raise Unprocessable("A book transfer joins two accounts of one program.", code="not_one_program")
+        self._check_available(call.connection, order.source, cents)
+        transfer, now = f"book_{secrets.token_hex(12)}", self._clock()
+        call.connection.execute(
+            "insert into transfer values(?, ?, ?, ?, ?, ?)",
+            (transfer, order.source, order.destination, cents, order.reference, now),
+        )
+        for account, flow in ((order.source, "out"), (order.destination, "in")):
+            accounts.post(
+                call.connection,
+                account,
+                flow,  # type: ignore[arg-type]
+                cents,
+                kind="book",
+                subject=transfer,
+                reference=order.reference,
+                at=now,
+            )
+        return _transfer(Call(call.connection, {"transfer_id": transfer}, call.key))
+
+    @staticmethod
+    def _check_available(connection: sqlite3.Connection, account: str, cents: int) -> None:
+        if accounts.balance_of(connection, account) - ach.promised_cents(connection, account) < cents:
+            raise Unprocessable("The account does not hold that much.", code="insufficient_funds")
+
+    def _statement(self, call: Call) -> Statement:
+        account = call.params["account"]
+        after = whole_number(call.params, "after", 0, 0, 10**15 - 1)
+        limit = whole_number(call.params, "limit", 500, 1, 500)
+        found, now = accounts.lines_after(call.connection, account, after, limit), self._clock()
+        return Statement(
+            account=account,
+            balance_cents=str(max(found.balance, 0)),
+            overdraft_cents=str(max(-found.balance, 0)),
+            as_of=rfc3339(now),
+            banking_day=self._calendar.day(now),
+            last_sequence=found.last_sequence,
+            lines=tuple(_line(line) for line in found.lines),
+            more=found.more,
+        )
+
+    def _calendar_now(self, _: Call) -> CalendarAnswer:
+        return CalendarAnswer(self._calendar.day(self._clock()), True, self._calendar.seconds_per_day)
+
+
+def _entry(connection: sqlite3.Connection, entry: str) -> Entry:
+    found = connection.execute("select * from entry where id = ?", (entry,))
+    row = found.fetchone()
+    if row is None:
+        raise NotFound("There is no such entry.", code="entry_unknown")
+    kept = dict(zip((column[0] for column in found.description), row, strict=True))
+    days = {
+        f"{name}_day": None if kept[name] is None else day_of(kept[name])
+        for name in ("created", "filed", "settled", "window_passed", "returned")
+    }
+    return msgspec.convert(kept | days | {"entry_id": entry, "amount_cents": str(kept["cents"])}, Entry)
+
+
+def _line(line: accounts.Line) -> StatementLine:
+    return StatementLine(
+        sequence=line.sequence,
+        kind=line.kind,
+        flow=line.flow,
+        amount_cents=str(line.units),
+        subject=line.subject,
+        reference=line.reference,
+        at=rfc3339(line.at),
+    )
+
+
+def _transfer(call: Call) -> Transfer:
+    row = call.connection.execute(
+        "select id, source, destination, cents, reference, at from transfer where id = ?",
+        (call.params["transfer_id"],),
+    ).fetchone()
+    if row is None:
+        raise NotFound("There is no such transfer.", code="transfer_unknown")
+    return Transfer(
+        transfer_id=row[0],
+        source=row[1],
+        destination=row[2],
+        amount_cents=str(row[3]),
+        reference=row[4],
+        status="confirmed",
+        confirmed_at=rfc3339(row[5]),
+    )
+
+
+def _program(account: str) -> str:
+    return account.rpartition("-")[0]
+
+
+def _ends(order: EntryOrder | TransferOrder, digits: int) -> bool:
+    return int(order.amount_cents) % 1000 == digits
+
+
+def _trace() -> str:
+    return "11100002" + f"{secrets.randbelow(10**7):07d}"
