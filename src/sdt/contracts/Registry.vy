@@ -39,7 +39,6 @@ struct Identity:
     tier: uint256
     resident: bool
     expires: uint256
-    evidence: bytes32
 
 struct Rules:
     digest: bytes32
@@ -71,7 +70,8 @@ key_of: public(HashMap[bytes32, bytes32])
 handle_of: public(HashMap[address, bytes32])
 account_of: public(HashMap[bytes32, address])
 
-_identities: HashMap[address, HashMap[uint256, Identity]]
+# By account and domain: expires (40 bits) | tier (8) | resident (8). The evidence's digest is in the event.
+_identities: HashMap[address, HashMap[uint256, uint256]]
 _rules: Rules
 _next_rules: Rules
 
@@ -160,11 +160,11 @@ def identify(
     @return 0, or the reason to skip.
     """
     assert msg.sender == SETTLEMENT, "registry: only settlement"
-    if self.handle_of[account] == empty(bytes32) or expires > MASK_40:
+    if self.handle_of[account] == empty(bytes32) or tier > 255 or expires > MASK_40:
         return BAD_ITEM
     if tier != 0 and expires <= block.timestamp:
         return BAD_ITEM
-    self._identities[account][domain] = Identity(tier=tier, resident=resident, expires=expires, evidence=evidence)
+    self._identities[account][domain] = (expires << 16) | (tier << 8) | (1 if resident else 0)
     log IdentityAttested(
         account=account, domain=domain, tier=tier, resident=resident, expires=expires, evidence=evidence
     )
@@ -224,7 +224,8 @@ def _is_official(word: uint256) -> bool:
 @external
 @view
 def identity_of(account: address, domain: uint256) -> Identity:
-    return self._identities[account][domain]
+    facts: uint256 = self._identities[account][domain]
+    return Identity(tier=(facts >> 8) & 255, resident=facts & 255 == 1, expires=facts >> 16)
 
 
 @external

@@ -11,7 +11,7 @@
 """
 
 interface Token:
-    def settle(items: Bytes[ITEMS_MAX * VALUE_ITEM_BYTES]) -> DynArray[uint256, ITEMS_MAX]: nonpayable
+    def settle(word0: uint256, word1: uint256) -> uint256: nonpayable
     def attest(amount: uint256, as_of: uint256, valid_until: uint256, sequence: uint256) -> uint256: nonpayable
     def fund(amount: uint256, sequence: uint256, evidence: bytes32) -> uint256: nonpayable
     def release(amount: uint256, sequence: uint256, evidence: bytes32) -> uint256: nonpayable
@@ -129,30 +129,19 @@ def settle(
     count: uint256 = len(items) // VALUE_ITEM_BYTES
     assert count > 0 and count * VALUE_ITEM_BYTES == len(items), "settlement: length"
     skipped: uint256[2] = [0, 0]
-    first: uint256 = 0
-    token: uint256 = self._token_at(items, 0)
-    for i: uint256 in range(1, count + 1, bound=ITEMS_MAX):
-        following: uint256 = max_value(uint256)
-        if i < count:
-            following = self._token_at(items, i)
-        if following == token:
-            continue
-        # A run of one token ends here: one call for all of it.
-        if token < len(self._tokens):
-            run: Bytes[ITEMS_MAX * VALUE_ITEM_BYTES] = slice(
-                items, first * VALUE_ITEM_BYTES, (i - first) * VALUE_ITEM_BYTES
-            )
-            faults: DynArray[uint256, ITEMS_MAX] = extcall Token(self._tokens[token]).settle(run)
-            for fault: uint256 in faults:
-                position: uint256 = first + (fault >> 8)
-                skipped[position >> 8] |= 1 << (position & 255)
-                log ItemSkipped(number=number, position=position, reason=fault & 255)
-        else:
-            for position: uint256 in range(first, i, bound=ITEMS_MAX):
-                skipped[position >> 8] |= 1 << (position & 255)
-                log ItemSkipped(number=number, position=position, reason=UNKNOWN_TOKEN)
-        first = i
-        token = following
+    tokens: DynArray[address, TOKENS_MAX] = self._tokens
+    for position: uint256 in range(count, bound=ITEMS_MAX):
+        at: uint256 = unsafe_mul(position, VALUE_ITEM_BYTES)
+        word0: uint256 = extract32(items, at, output_type=uint256)
+        word1: uint256 = extract32(items, unsafe_add(at, 32), output_type=uint256)
+        token: uint256 = (word1 >> 16) & 65535
+        reason: uint256 = UNKNOWN_TOKEN
+        if token < len(tokens):
+            # The constructor saw that code is there, and nothing can remove it.
+            reason = extcall Token(tokens[token]).settle(word0, word1, skip_contract_check=True)
+        if reason != 0:
+            skipped[position >> 8] |= 1 << (position & 255)
+            log ItemSkipped(number=number, position=position, reason=reason)
     log BatchSettled(number=number, root=root, head=head, count=count, skipped=skipped)
 
 
@@ -193,12 +182,6 @@ def _advance(number: uint256, parent: bytes32, root: bytes32, deadline: uint256)
     self.number = number
     self.head = head
     return head
-
-
-@internal
-@pure
-def _token_at(items: Bytes[ITEMS_MAX * VALUE_ITEM_BYTES], i: uint256) -> uint256:
-    return (extract32(items, i * VALUE_ITEM_BYTES + 32, output_type=uint256) >> 16) & 65535
 
 
 @internal

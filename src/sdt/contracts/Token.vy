@@ -89,8 +89,6 @@ PAUSED: constant(uint256) = 9
 BAD_ITEM: constant(uint256) = 10
 BAD_SEQUENCE: constant(uint256) = 13
 
-ITEMS_MAX: constant(uint256) = 500
-ITEM_BYTES: constant(uint256) = 64
 # kind (8 bits) and the zero byte that end an item
 TRANSFER: constant(uint256) = 0 << 8
 MINT: constant(uint256) = 1 << 8
@@ -161,44 +159,34 @@ def __init__(
     log EligibilitySet(account=fee_account, until=NEVER)
 
 
-# --- value: called by Settlement with a run of items of this token ---------------------------------------------
+# --- value: called by Settlement, one item at a time -----------------------------------------------------------
 
 
 @external
-def settle(items: Bytes[ITEMS_MAX * ITEM_BYTES]) -> DynArray[uint256, ITEMS_MAX]:
+def settle(word0: uint256, word1: uint256) -> uint256:
     """
-    @notice Carry out items in order; one that cannot be is skipped and changes nothing.
-    @param items 64 bytes an item: from | amount (96), to | fee (64) | token (16) | kind (8) | zero (8).
-    @return What was skipped: place in this run << 8 | reason.
+    @notice Carry out one item, or change nothing and say why not.
+    @param word0 from (160 bits) | amount (96).
+    @param word1 to (160 bits) | fee (64) | token (16) | kind (8) | zero (8).
+    @return 0, or the reason to skip.
     """
     assert msg.sender == SETTLEMENT, "token: only settlement"
-    skipped: DynArray[uint256, ITEMS_MAX] = []
-    is_paused: bool = self.paused
-    for i: uint256 in range(len(items) // ITEM_BYTES, bound=ITEMS_MAX):
-        at: uint256 = unsafe_mul(i, ITEM_BYTES)
-        a: uint256 = extract32(items, at, output_type=uint256)
-        b: uint256 = extract32(items, unsafe_add(at, 32), output_type=uint256)
-        payer: address = convert(a >> 96, address)
-        payee: address = convert(b >> 96, address)
-        amount: uint256 = a & MASK_96
-        fee: uint256 = (b >> 32) & MASK_64
-        kind: uint256 = b & 65535
-        reason: uint256 = 0
-        if is_paused:
-            reason = PAUSED
-        elif amount == 0:
-            reason = BAD_ITEM
-        elif kind == TRANSFER:
-            reason = self._transfer(payer, payee, amount, fee)
-        elif kind == MINT and payer == empty(address) and fee == 0:
-            reason = self._mint(payee, amount)
-        elif kind == BURN and payee == empty(address):
-            reason = self._burn(payer, amount, fee)
-        else:
-            reason = BAD_ITEM
-        if reason != 0:
-            skipped.append((i << 8) | reason)
-    return skipped
+    amount: uint256 = word0 & MASK_96
+    if self.paused:
+        return PAUSED
+    if amount == 0:
+        return BAD_ITEM
+    payer: address = convert(word0 >> 96, address)
+    payee: address = convert(word1 >> 96, address)
+    fee: uint256 = (word1 >> 32) & MASK_64
+    kind: uint256 = word1 & 65535
+    if kind == TRANSFER:
+        return self._transfer(payer, payee, amount, fee)
+    if kind == MINT and payer == empty(address) and fee == 0:
+        return self._mint(payee, amount)
+    if kind == BURN and payee == empty(address):
+        return self._burn(payer, amount, fee)
+    return BAD_ITEM
 
 
 @internal
@@ -207,17 +195,23 @@ def _transfer(payer: address, payee: address, amount: uint256, fee: uint256) -> 
         return BAD_ITEM
     source: uint256 = self._accounts[payer]
     target: uint256 = self._accounts[payee]
-    reason: uint256 = self._payer_fault(source)
-    if reason == 0:
-        reason = self._payee_fault(target)
-    if reason == 0 and fee != 0:
-        reason = self._payee_fault(self._accounts[FEE_ACCOUNT])
-    if reason == 0 and source & MASK_128 < unsafe_add(amount, fee):
-        reason = INSUFFICIENT_FUNDS
-    if reason != 0:
-        return reason
+    # The common case first, in one look at both slots; who is at fault is asked only when somebody is.
+    if not (
+        source >> 168 <= block.timestamp
+        and (source >> 128) & MASK_40 > block.timestamp
+        and target >> 168 <= block.timestamp
+        and (target >> 128) & MASK_40 > block.timestamp
+    ):
+        return self._fault_of(source, target)
+    spent: uint256 = unsafe_add(amount, fee)
+    if source & MASK_128 < spent:
+        return INSUFFICIENT_FUNDS
+    if fee != 0:
+        reason: uint256 = self._payee_fault(self._accounts[FEE_ACCOUNT])
+        if reason != 0:
+            return reason
     # Neither wraps: the balance covers both, and balances add up to at most SUPPLY_MAX.
-    self._accounts[payer] = unsafe_sub(source, unsafe_add(amount, fee))
+    self._accounts[payer] = unsafe_sub(source, spent)
     self._accounts[payee] = unsafe_add(target, amount)
     log Transfer(sender=payer, receiver=payee, value=amount)
     if fee != 0:
@@ -277,6 +271,13 @@ def _take_fee(payer: address, fee: uint256):
     # Read again: the fee account may have been the payer or the payee just written.
     self._accounts[FEE_ACCOUNT] = unsafe_add(self._accounts[FEE_ACCOUNT], fee)
     log Transfer(sender=payer, receiver=FEE_ACCOUNT, value=fee)
+
+
+@internal
+@view
+def _fault_of(source: uint256, target: uint256) -> uint256:
+    reason: uint256 = self._payer_fault(source)
+    return reason if reason != 0 else self._payee_fault(target)
 
 
 @internal

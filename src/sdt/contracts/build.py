@@ -29,8 +29,8 @@ def build(name: str) -> str:
 
     The bytecode carries no metadata, so that it depends on nothing but source, compiler and settings.
     """
-    import vyper
-    from vyper.compiler.settings import OptimizationLevel, Settings
+    import vyper  # type: ignore[import-untyped]
+    from vyper.compiler.settings import OptimizationLevel, Settings  # type: ignore[import-untyped]
 
     assert vyper.__version__.startswith(VERSION), f"Vyper {VERSION} is needed, this is {vyper.__version__}"
     source = (FOLDER / f"{name}.vy").read_text()
