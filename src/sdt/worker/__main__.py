@@ -62,7 +62,7 @@ async def work(settings: Settings) -> None:
         return vault.get(name).text()
 
     def personal_key() -> bytes:
-        return vault.get("personal/key").value
+        return vault.get("personal/key").reveal()
 
     bank = HttpBank(vendors.bank.url, vendor_key(vendors.bank.key_secret), timeout_s=vendors.bank.timeout_s)
     kyc = HttpKyc(vendors.kyc.url, vendor_key(vendors.kyc.key_secret), timeout_s=vendors.kyc.timeout_s)
