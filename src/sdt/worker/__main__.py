@@ -20,7 +20,7 @@ import uvloop
 from sdt.adapters.aml import HttpAml
 from sdt.adapters.bank import HttpBank
 from sdt.adapters.chain.client import ChainClient
-from sdt.adapters.chain.deploy import read_deployment
+from sdt.adapters.chain.deploy import load_deployment
 from sdt.adapters.chain.reader import ChainReader
 from sdt.adapters.depository import HttpDepository
 from sdt.adapters.kyc import HttpKyc
@@ -49,7 +49,8 @@ async def work(settings: Settings) -> None:
     """Run every part until a signal or a bug ends it. A part that ends by a bug ends the process: it restarts."""
     region_name, _ = next(iter(settings.regions.items()))
     region = load_region(settings.region_file(region_name).read_bytes())
-    deployment = read_deployment(settings.home)
+    deployment = load_deployment(settings.home)
+    assert deployment is not None, "the region's contracts are deployed before the worker starts"
     vault = SealedFile.open(settings.vault.sealed_file, settings.vault.key_file, settings.vault.passphrase_file)
     store = open_store(settings.database.url)
     queue = EmbeddedQueue(settings.queue.queue_file, max_receives=settings.queue.receives_max)
@@ -99,6 +100,7 @@ async def work(settings: Settings) -> None:
             screening.run(),
             lane.run(),
             follower.run(),
+            follower.keep_sent(),
             Instructions(store, region, bank, kyc, sanctions, personal_key, clock).run(),
             Counterparties(store, region, bank, depository, min(1.0, settings.sandbox.banking_day_s / 2), clock).run(),
         ]

@@ -108,7 +108,7 @@ class Counterparties:
         known = {entry.transaction_id for entry in await self._store.read(banking.entries_of, list(waiting))}
         after = 0
         while True:
-            page = await self._depository.statement(vault_of(symbol), after=after)
+            page = await self._depository.statement(symbol, after=after)
             for line in page.lines:
                 if line.flow is Flow.IN and line.reference in waiting and line.reference not in known:
                     await self._store.run(self._bar_in, symbol, line)
@@ -136,7 +136,3 @@ class Counterparties:
             postings = metal_taken_in(symbol, line.reference, line.amount.units)
             ledger.post(store, [(line.reference, p) for p in postings], release=[], at_ms=now_ms)
 
-
-def vault_of(symbol: str) -> str:
-    """Return the name of the vault that stands behind a token."""
-    return symbol.lower()

@@ -11,8 +11,10 @@ import asyncio
 import logging
 from dataclasses import dataclass
 
-from sdt.adapters.chain.reader import Block, ChainReader, Receipt
+from sdt.adapters.chain.answers import Block, Receipt
 from sdt.adapters.chain.client import ChainClient
+from sdt.adapters.chain.follow import Happening, follow
+from sdt.adapters.chain.reader import ChainReader
 from sdt.domain.assembly import Frame
 from sdt.domain.batch import (
     BATCH_SETTLED_TOPIC,
@@ -22,7 +24,7 @@ from sdt.domain.batch import (
     ItemSkipped,
     SkipReason,
 )
-from sdt.domain.errors import SdtError, Unavailable
+from sdt.domain.errors import SdtError
 from sdt.domain.region import Region
 from sdt.domain.transaction import Event, Status
 from sdt.store import Store, batches, events, lane, transactions
@@ -92,10 +94,8 @@ class Follower:
         self._clock = clock
         self.flights = Flights()
         self._change = asyncio.Event()
-        self._sent = asyncio.Event()
-        self._seen: list[Block] = []
         self.head_block = -1
-        self.head_seen_s = 0.0
+        self.head_seen_s = asyncio.get_running_loop().time()
 
     async def changed(self) -> None:
         """Wait until a flight was included, settled or voided."""
@@ -127,59 +127,45 @@ class Follower:
         self.flights.add(flight)
         flight.sent_at_s = asyncio.get_running_loop().time()
         await self._client.broadcast(flight.raw)
-        self._sent.set()
 
     async def run(self) -> None:
-        """Follow until cancelled; a node that does not answer is asked again."""
-        while True:
-            try:
-                moved = await self.look()
-                await self._resend()
-            except Unavailable as error:
-                log.warning("the chain does not answer: %s", error.detail)
-                moved = False
-                await asyncio.sleep(0.5)
-            if not moved:
-                # Nothing on its way: look seldom. Something on its way: look at the pace of the chain.
-                await asyncio.sleep(self._poll_s if len(self.flights) else min(0.5, self._poll_s * 10))
-
-    async def look(self) -> bool:
-        """Take in the blocks since the last look; returns whether there were any."""
-        head = await self._reader.block_number()
-        self.head_block, self.head_seen_s = head, asyncio.get_running_loop().time()
+        """Follow until cancelled. Errors: ChainForked, when what was final is final no more: a person must look."""
         mark = await self._store.read(lane.state)
-        assert mark is not None
-        tip_number = self._seen[-1].number if self._seen else mark.followed_block_number
-        tip_hash = self._seen[-1].hash if self._seen else mark.followed_block_hash
-        moved = False
-        while tip_number < head:
-            block = await self._reader.block(tip_number + 1)
-            if block.parent_hash != tip_hash:
-                self._forget(mark.followed_block_number)
-                return True
-            self._include(block)
-            self._seen.append(block)
-            tip_number, tip_hash, moved = block.number, block.hash, True
-        while self._seen and self._seen[0].number <= head - self._depth + 1:
-            await self._finalise(self._seen[0])
-            self._seen.pop(0)
-        return moved
+        assert mark is not None, "recover() comes first"
+        assert mark.followed_block_number is not None and mark.followed_block_hash is not None
+        after = (mark.followed_block_number, mark.followed_block_hash)
+        async for event in follow(self._reader, after, depth=self._depth, poll_s=self._poll_s):
+            if event.happening is Happening.ARRIVED:
+                self._include(event.block)
+            elif event.happening is Happening.LEFT:
+                self._exclude(event.block)
+            else:
+                await self._finalise(event.block)
 
-    def _forget(self, followed: int) -> None:
-        """A block above the final ones left the chain: what it had included is on its way again."""
-        if not self._seen:
-            raise Unavailable("A block that was final has left the chain.", code="chain_reorganised")
-        log.warning("the chain reorganised above block %d", followed)
-        self._seen.clear()
-        for flight in self.flights:
-            flight.included_at = None
+    async def keep_sent(self) -> None:
+        """Send again, until cancelled, what no block has: a node that was restarted has forgotten its pool."""
+        while True:
+            await asyncio.sleep(1.0)
+            try:
+                self.head_block = await self._reader.block_number()
+                self.head_seen_s = asyncio.get_running_loop().time()
+                await self._resend()
+            except SdtError as error:
+                log.warning("the chain does not answer: %s", error.detail)
 
     def _include(self, block: Block) -> None:
         for tx_hash in block.transactions:
             flight = self.flights.by_hash.get(tx_hash)
-            if flight is not None and flight.included_at is None:
+            if flight is not None:
                 flight.included_at = block.number
                 self._change.set()
+
+    def _exclude(self, block: Block) -> None:
+        """A block left the chain: what it had included is on its way again."""
+        log.warning("block %d left the chain", block.number)
+        for flight in self.flights:
+            if flight.included_at == block.number:
+                flight.included_at = None
 
     async def _finalise(self, block: Block) -> None:
         """Carry one final block into the books."""
@@ -187,7 +173,7 @@ class Follower:
         if not mine:
             await self._store.run(self._mark, block)
             return
-        receipts = {r.tx_hash: r for r in await self._reader.receipts(block.number)}
+        receipts = {r.tx_hash: r for r in await self._reader.receipts(block)}
         found = [_Found(flight, receipts[flight.chain_tx_hash]) for flight in mine]
         await self._store.run(self._settle, block, found)
         self.flights.remove(mine)

@@ -140,7 +140,7 @@ class Instructions:
         details = open_sealed(linked.details_sealed, row.account, self._personal_key(), BankDetails)
         return AchOrder(
             direction=direction,
-            account="clearing",
+            account=f"{row.token}-clearing",
             amount=self._region.token(row.token).amount(row.units),
             counterparty=ExternalAccount(details.routing_number, details.account_number, details.kind, details.holder),
             sec_code=SecCode.WEB if direction is AchDirection.DEBIT else SecCode.PPD,

@@ -1,0 +1,56 @@
+"""A desk as a process: `python -m sdt.desk kyc|custodian|issuer|approver --home DIR`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+from pathlib import Path
+
+from sdt.config import load_settings
+from sdt.config.logs import set_up_logging
+from sdt.desk.approver import Approver
+from sdt.desk.custodian import Custodian
+from sdt.desk.desk import Desk, Evidence
+from sdt.desk.issuer import Issuer
+from sdt.desk.kyc import KycDesk
+from sdt.domain.errors import SdtError
+
+log = logging.getLogger("sdt.desk")
+
+DESKS = {"kyc": KycDesk, "custodian": Custodian, "issuer": Issuer, "approver": Approver}
+
+
+async def attend(desk: Desk, poll_s: float) -> None:
+    """Work through what there is, again and again, until a signal."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    print("ready", flush=True)
+    while not stop.is_set():
+        try:
+            await desk.work()
+        except SdtError as error:
+            log.warning("the desk waits: %s (%s)", error.detail, error.code)
+        try:
+            await asyncio.wait_for(stop.wait(), poll_s)
+        except TimeoutError:
+            continue
+    await desk.close()
+
+
+def main() -> None:
+    """Read the command line and attend to one desk."""
+    parser = argparse.ArgumentParser(prog="python -m sdt.desk", description=__doc__)
+    parser.add_argument("desk", choices=sorted(DESKS))
+    parser.add_argument("--home", type=Path, required=True, help="the platform's folder")
+    arguments = parser.parse_args()
+    settings = load_settings(home=arguments.home)
+    set_up_logging(settings.logging)
+    desk = DESKS[arguments.desk](Evidence.open(settings))
+    asyncio.run(attend(desk, settings.desks.poll_ms / 1000))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""A whole platform in one folder: made at the first start, taken up again at every later one."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sdt.client import Network
+from sdt.config import Settings, load_settings, open_ports
+from sdt.domain.region import Region, load_region
+from sdt.local import opening, processes
+from sdt.local.secrets import make_secrets, take_vendor_keys
+from sdt.signing.provision import Address, provision
+from sdt.store import open_store
+from sdt.supervise import Supervisor
+
+__all__ = ["Platform", "running", "settings_of"]
+
+Progress = Callable[[str], None]
+
+STOCK_AT_START = 200
+"""Presignatures a pair before the first payment; the worker fills the rest up in the background."""
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """A running platform: what it is configured as, and who runs it."""
+
+    settings: Settings
+    region: Region
+    network: Network
+    supervisor: Supervisor
+
+
+def settings_of(home: Path) -> Settings:
+    """Return the settings of a home, with the ports it runs on."""
+    return load_settings(home=home)
+
+
+@asynccontextmanager
+async def running(home: Path, say: Progress = lambda _: None) -> AsyncIterator[Platform]:
+    """Start everything and open the region; end everything on leaving.
+
+    `say` is told each step as it begins. Errors: those of Supervisor.
+    """
+    async with Supervisor(home) as supervisor:
+        settings = _with_ports(supervisor, home)
+        region_name = next(iter(settings.regions))
+        region = load_region(settings.region_file(region_name).read_bytes())
+        say("keys and certificates")
+        make_secrets(settings)
+        _provision(settings, region_name)
+        await asyncio.to_thread(lambda: open_store(settings.database.url, migrate=True).close())
+        say("chain, three signers, bank, depository and vendors, each a process of its own")
+        await supervisor.start(processes.foundations(settings, region))
+        take_vendor_keys(settings, settings.home / "sandbox")
+        say("one key at three locations: made together, never assembled")
+        chain_key = await opening.make_chain_key(settings)
+        say("contracts: registry, a token each, settlement")
+        await opening.deploy(settings, region, chain_key)
+        say("presignatures for each pair of locations")
+        await opening.stock_up(settings, min(STOCK_AT_START, settings.signing.stock_per_pair))
+        say("worker and API")
+        await supervisor.start(processes.services(settings))
+        network = Network(settings.api.url, settings.network, region.id)
+        if not (home / "opened").exists():
+            say(f"region {region.name}: roles, rules, first attestation")
+            await opening.open_region(settings, network, region)
+            (home / "opened").write_text(f"{datetime.now(UTC).isoformat(timespec='seconds')}\n")
+        say("the desks: identity, custodians, issuer, second officer")
+        await supervisor.start(processes.desks(settings))
+        yield Platform(settings, region, network, supervisor)
+
+
+def _with_ports(supervisor: Supervisor, home: Path) -> Settings:
+    """Choose the ports that settings leave open; they stay the same at the next start if they are still free."""
+    supervisor.reserve(open_ports(load_settings(home=home, ports={})))
+    return load_settings(home=home)
+
+
+def _provision(settings: Settings, region_name: str) -> None:
+    addresses = [
+        Address(signer.host, signer.port, signer.job_port) for _, signer in sorted(settings.signers.items())
+    ]
+    provision(
+        settings.home,
+        addresses,
+        network=settings.network,
+        chain_url=settings.chain.urls[0],
+        region_file=settings.region_file(region_name),
+        deployment_file=settings.home / "deployment.json",
+        now=datetime.fromtimestamp(time.time(), UTC),
+        gas_price_wei=settings.chain.gas_price_wei,
+    )

@@ -1,0 +1,78 @@
+"""Secrets of a fresh home: made once, in the vault or in files that only their owner reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import nacl.signing
+import nacl.utils
+
+from sdt.adapters.vault import SealedFile, SecretNotFound
+from sdt.adapters.vault.private_file import write_private
+from sdt.config import Settings
+
+__all__ = ["DESKS", "Official", "desk_key", "make_secrets", "officials"]
+
+DESKS: Final = {
+    "kyc": ("kyc_desk", ""),
+    "treasury": ("custodian", "TXD"),
+    "vault": ("custodian", "TXG"),
+    "issuer": ("issuer", ""),
+    "approver": ("approver", ""),
+    "compliance": ("compliance_officer", ""),
+}
+"""Each official of the sandbox region: the role its key holds, and for which token (empty: every one)."""
+
+ADMINISTRATORS: Final = ("administrator-1", "administrator-2")
+VENDOR_SERVICES: Final = ("bank", "kyc", "aml", "depository")
+
+
+@dataclass(frozen=True, slots=True)
+class Official:
+    """A person with a role: their name in this home, and their key."""
+
+    name: str
+    key: nacl.signing.SigningKey
+
+
+def make_secrets(settings: Settings) -> None:
+    """Make what is missing: the platform's own keys, and a key for every official."""
+    vault = SealedFile.open(settings.vault.sealed_file, settings.vault.key_file, settings.vault.passphrase_file)
+    for name in ("api/transaction-id-key", "personal/key"):
+        _put(vault, name, nacl.utils.random(32))
+    folder = settings.desks.keys_folder
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name in (*DESKS, *ADMINISTRATORS):
+        file = folder / f"{name}.key"
+        if not file.exists():
+            write_private(file, bytes(nacl.signing.SigningKey.generate()).hex().encode())
+
+
+def take_vendor_keys(settings: Settings, sandbox: Path) -> None:
+    """Put the keys that the sandbox vendors handed out into the vault, under the names that settings give."""
+    vault = SealedFile.open(settings.vault.sealed_file, settings.vault.key_file, settings.vault.passphrase_file)
+    for service in VENDOR_SERVICES:
+        name = getattr(settings.vendors, service).key_secret
+        key = (sandbox / f"{service}.key").read_text().strip().encode()
+        _put(vault, name, key)
+        if vault.get(name).reveal() != key:
+            vault.rotate(name, key)
+
+
+def desk_key(settings: Settings, name: str) -> nacl.signing.SigningKey:
+    """Return an official's key. Errors: FileNotFoundError for a name nobody has."""
+    return nacl.signing.SigningKey(bytes.fromhex((settings.desks.keys_folder / f"{name}.key").read_text().strip()))
+
+
+def officials(settings: Settings) -> list[Official]:
+    """Return the two administrators of this home."""
+    return [Official(name, desk_key(settings, name)) for name in ADMINISTRATORS]
+
+
+def _put(vault: SealedFile, name: str, value: bytes) -> None:
+    try:
+        vault.get(name)
+    except SecretNotFound:
+        vault.put(name, value)
