@@ -1,0 +1,117 @@
+"""What every desk has: its keys, the API it speaks to like anybody, and its own way to the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from nacl.signing import SigningKey
+
+from sdt.adapters.bank import HttpBank
+from sdt.adapters.depository import HttpDepository
+from sdt.adapters.kyc import HttpKyc
+from sdt.adapters.vault import SealedFile
+from sdt.client import Client, Network
+from sdt.config import Settings
+from sdt.domain.region import Region, load_region
+from sdt.ports import AchDirection, AchStatus, Bank, BarStatus, Depository, Kyc
+
+__all__ = ["Desk", "Evidence", "Waiting", "client_of"]
+
+
+class Desk(Protocol):
+    """An official at work."""
+
+    async def work(self) -> None:
+        """Do what can be done now. Errors: SdtError, after which it is tried again."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A deposit that waits to be issued. What the API says here is a claim to be checked, not a fact."""
+
+    transaction_id: str
+    token: str
+    account: str
+    units: int
+    external_id: str
+
+    @classmethod
+    def read(cls, task: Mapping[str, Any]) -> Waiting:
+        """Read a task of the API."""
+        return cls(
+            task["transaction_id"], task["token"], task["account"], int(task["amount"]), str(task["external_id"])
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The places where a desk looks by itself."""
+
+    settings: Settings
+    region: Region
+    bank: Bank
+    depository: Depository
+    kyc: Kyc
+
+    @classmethod
+    def open(cls, settings: Settings) -> Evidence:
+        """Connect with the vendors under the keys of the vault."""
+        vault = SealedFile.open(settings.vault.sealed_file, settings.vault.key_file, settings.vault.passphrase_file)
+        region = load_region(settings.region_file(next(iter(settings.regions))).read_bytes())
+        vendors = settings.vendors
+
+        def key(name: str) -> str:
+            return vault.get(name).text()
+
+        return cls(
+            settings,
+            region,
+            HttpBank(vendors.bank.url, key(vendors.bank.key_secret), timeout_s=vendors.bank.timeout_s),
+            HttpDepository(
+                vendors.depository.url, key(vendors.depository.key_secret), timeout_s=vendors.depository.timeout_s
+            ),
+            HttpKyc(vendors.kyc.url, key(vendors.kyc.key_secret), timeout_s=vendors.kyc.timeout_s),
+        )
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        for vendor in (self.bank, self.depository, self.kyc):
+            await vendor.close()
+
+    async def of_deposit(self, deposit: Waiting) -> bytes | None:
+        """Return the digest of what proves that this deposit's value has come in for good, or None if it has not.
+
+        Dollars: the bank's own word that the entry settled and its return window has passed, for this amount and this
+        transaction. Metal: the bar in the vault, taken in for this account and this transaction.
+        """
+        amount = self.region.token(deposit.token).amount(deposit.units)
+        if self.region.token(deposit.token).domain == "dollar":
+            entry = await self.bank.ach_entry(deposit.external_id)
+            good = (
+                entry.status is AchStatus.WINDOW_PASSED
+                and entry.direction is AchDirection.DEBIT
+                and entry.amount == amount
+                and entry.reference == deposit.transaction_id
+            )
+            return entry.evidence.digest if good else None
+        bar = await self.depository.bar(deposit.external_id)
+        good = (
+            bar.status is BarStatus.HELD
+            and bar.fine == amount
+            and bar.account == deposit.account
+            and bar.drop_off == deposit.transaction_id
+        )
+        return bar.evidence.digest if good else None
+
+
+def client_of(settings: Settings, region: Region, name: str) -> Client:
+    """Return the API's client for an official of this home."""
+    seed = bytes.fromhex((settings.desks.keys_folder / f"{name}.key").read_text().strip())
+    return Client(Network(settings.api.url, settings.network, region.id), SigningKey(seed))
