@@ -92,7 +92,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.lie:
         lie(arguments.lie)
-    uvloop.run(signer.serve(load_signer_config(arguments.home), BareBuilder()))
+    uvloop.run(signer.serve(load_signer_config(arguments.home), lambda config, store: BareBuilder()))
 
 
 if __name__ == "__main__":

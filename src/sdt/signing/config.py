@@ -38,6 +38,7 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
     region_file: str
     deployment_file: str
     location: tuple[Location, ...]
+    finality_blocks: Annotated[int, Meta(ge=1)] = 1
     gas_price_wei: Annotated[int, Meta(ge=0)] = 0
 
 
@@ -52,6 +53,8 @@ class SignerConfig:
     region_file: Path
     deployment_file: Path
     locations: tuple[Location, Location, Location]
+    finality_blocks: int
+    """Blocks after which one is final, itself included: 1 on QBFT."""
     gas_price_wei: int
 
     @property
@@ -113,5 +116,6 @@ def load_signer_config(home: Path) -> SignerConfig:
         home / file.region_file,
         home / file.deployment_file,
         (first, second, third),
+        file.finality_blocks,
         file.gas_price_wei,
     )

@@ -42,6 +42,7 @@ def provision(
     region_file: Path,
     deployment_file: Path,
     now: datetime,
+    finality_blocks: int = 1,
     gas_price_wei: int = 0,
 ) -> None:
     """Write `signer-1` to `signer-3` and `coordinator` under `home`, with all keys and certificates fresh.
@@ -66,6 +67,7 @@ def provision(
             "chain_url": chain_url,
             "region_file": str(region_file.resolve()),
             "deployment_file": str(deployment_file.resolve()),
+            "finality_blocks": finality_blocks,
             "gas_price_wei": gas_price_wei,
         }
         (folder / "signer.toml").write_text(_toml(settings) + _locations_toml(locations))

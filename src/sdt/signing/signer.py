@@ -76,7 +76,9 @@ class Signer:
     `build` judges a batch's messages and rebuilds its chain transaction; `now_s` is this location's own clock.
     """
 
-    def __init__(self, config: SignerConfig, builder: Builder, now_s: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, config: SignerConfig, store: Store, builder: Builder, now_s: Callable[[], float] = time.time
+    ) -> None:
         self._config = config
         self._party = config.party
         self._builder = builder
@@ -84,7 +86,7 @@ class Signer:
         self._sealer = config.sealer()
         self._intent_key = config.intent_key(self._sealer)
         self._peer_keys = config.intent_keys()
-        self.store = Store(config.home / "signer.db")
+        self.store = store
         self._lineage = Lineage(self.store, builder.message_life_ms)
         self._peers = [Link(peer.party, peer.host, peer.port, config.tls) for peer in config.peers]
         self._job = asyncio.Lock()
@@ -367,9 +369,11 @@ def _three(signatures: bytes) -> tuple[bytes, ...]:
     return tuple(signatures[at : at + 64] for at in range(0, len(signatures), 64))
 
 
-async def serve(config: SignerConfig, builder: Builder) -> None:
+async def serve(config: SignerConfig, make_builder: Callable[[SignerConfig, Store], Builder]) -> None:
     """Run one signer until SIGTERM or SIGINT."""
-    signer = Signer(config, builder)
+    store = Store(config.home / "signer.db")
+    builder = make_builder(config, store)
+    signer = Signer(config, store, builder)
     server = LinkServer(config.tls, signer.answer)
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -393,7 +397,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     config = load_signer_config(arguments.home)
-    uvloop.run(serve(config, Validator(config)))
+    uvloop.run(serve(config, Validator))
 
 
 if __name__ == "__main__":

@@ -86,6 +86,36 @@ CREATE TABLE issued (
     head BLOB NOT NULL,
     PRIMARY KEY (what, head)
 ) WITHOUT ROWID;
+
+-- What the chain says, from its events up to the block in chain_mark; made anew when that block left the chain.
+CREATE TABLE chain_mark (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    settlement TEXT NOT NULL,
+    block INTEGER NOT NULL,
+    block_hash BLOB NOT NULL,
+    time_s INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    head BLOB NOT NULL
+);
+CREATE TABLE chain_key (kid TEXT PRIMARY KEY, public_key BLOB NOT NULL, word BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE chain_account (address TEXT PRIMARY KEY, handle BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE chain_identity (
+    address TEXT NOT NULL,
+    domain INTEGER NOT NULL,
+    tier INTEGER NOT NULL,
+    resident INTEGER NOT NULL,
+    expires_s INTEGER NOT NULL,
+    PRIMARY KEY (address, domain)
+) WITHOUT ROWID;
+CREATE TABLE chain_freeze (
+    address TEXT NOT NULL,
+    token INTEGER NOT NULL,
+    until_s INTEGER NOT NULL,
+    PRIMARY KEY (address, token)
+) WITHOUT ROWID;
+CREATE TABLE chain_sequence (token INTEGER PRIMARY KEY, sequence INTEGER NOT NULL);
+-- Place 0 has the rules last replaced, place 1 those last set, in force once they are effective.
+CREATE TABLE chain_rules (place INTEGER PRIMARY KEY, digest BLOB NOT NULL, effective_s INTEGER NOT NULL);
 """
 
 
