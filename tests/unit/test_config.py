@@ -86,7 +86,7 @@ def test_a_text_that_looks_like_a_number_is_marked_as_text(monkeypatch: pytest.M
 
 def test_ports_left_open_are_listed_and_filled_from_the_home_folder(tmp_path: Path) -> None:
     unset = open_ports(load_settings(ports={}))
-    assert {"api.port", "chain.port", "signers.1.port", "signers.3.mpc_port", "sandbox.bank_port"} <= set(unset)
+    assert {"api.port", "chain.port", "signers.1.port", "signers.3.job_port", "sandbox.bank_port"} <= set(unset)
     home = tmp_path / ".sdt"
     home.mkdir()
     (home / "ports.json").write_text(json.dumps({name: 20000 + i for i, name in enumerate(unset)}))

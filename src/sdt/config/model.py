@@ -114,7 +114,7 @@ class Signer(Section):
 
     host: str
     port: Port
-    mpc_port: Port
+    job_port: Port
     state_folder: FilePath
 
 
