@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from sdt.config.errors import ConfigurationInvalid, did_you_mean, nearest
+from sdt.config.errors import ConfigurationInvalid, nearest
 from sdt.config.known import ANY, Keys, leaves
 
 __all__ = ["PREFIX", "RESERVED", "refuse_unknown_variables"]
@@ -47,7 +47,7 @@ def _hint(name: str, keys: Keys) -> str:
     known = [*_variables(keys), *RESERVED]
     folded = {variable.lower(): variable for variable in known}
     guess = nearest(name, folded)
-    return did_you_mean(folded[guess] if guess else None, ["docs/configuration.md lists them"])
+    return f"did you mean {folded[guess]}?" if guess else "docs/configuration.md lists them all"
 
 
 def _variables(keys: Keys) -> Iterator[str]:
