@@ -134,7 +134,7 @@ class BankCalendar:
 
 
 class Bank(Protocol):
-    """The same `key` always means the same order: repeat it freely after any failure.
+    """The same `key` to the same method always means the same order: repeat it after any failure.
 
     Errors: Unprocessable when the bank refuses; Conflict for a key used with another order; NotFound;
     StateUnknown when it may have been done; Unavailable when nothing was done.

@@ -135,7 +135,7 @@ class VaultRedemption:
 
 
 class Depository(Protocol):
-    """The same `key` always means the same order: repeat it freely after any failure.
+    """The same `key` to the same method always means the same order: repeat it after any failure.
 
     Errors: Unprocessable when refused; Conflict for a bar taken in before or a key used with other data;
     NotFound; StateUnknown when it may have been done; Unavailable when nothing was done.

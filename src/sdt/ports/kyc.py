@@ -32,9 +32,9 @@ class PostalAddress:
 
 @dataclass(frozen=True, slots=True)
 class KycPerson:
-    """Who applies. `account` is theirs here; `region` the one whose resident they claim to be.
+    """Who applies. `account` is theirs here; `region_state` the State of which they claim to be a resident.
 
-    Shape: `account` 0x and 40 hex digits; `ssn_last4` four digits; `region` as region files name it, US-TX.
+    Shape: `account` 0x and 40 hex digits; `ssn_last4` four digits; `region_state` a two-letter postal code.
     """
 
     account: str
@@ -43,7 +43,7 @@ class KycPerson:
     born_on: date = field(repr=False)
     address: PostalAddress
     ssn_last4: str = field(repr=False)
-    region: str
+    region_state: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class KycApplication:
     outcome: KycOutcome
     reasons: tuple[str, ...]
     tier: int
-    region: str
+    region_state: str
     resident: bool | None
     attempts_left: int
     decided_at: datetime | None

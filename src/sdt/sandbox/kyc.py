@@ -29,13 +29,13 @@ _MAGIC: Final = {
 }
 _SCHEMA: Final = """
 create table if not exists application(
-  id text primary key, account text not null, region text not null, attempts integer not null, outcome text not null,
-  reason text not null, resident integer not null, decided_at real not null) without rowid;
+  id text primary key, account text not null, region_state text not null, attempts integer not null,
+  outcome text not null, reason text not null, resident integer not null, decided_at real not null) without rowid;
 """
 
 
 class Person(Struct, frozen=True, forbid_unknown_fields=True):
-    """Who applies, for which account, as a resident of which region."""
+    """Who applies, for which account, as a resident of which State."""
 
     account: Account
     given_name: Name
@@ -43,7 +43,7 @@ class Person(Struct, frozen=True, forbid_unknown_fields=True):
     born_on: date
     address: Address
     ssn_last4: Annotated[str, Meta(pattern=r"^[0-9]{4}\Z")]
-    region: Annotated[str, Meta(pattern=r"^US-[A-Z]{2}\Z")]
+    region_state: Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")]
 
 
 class Application(Struct, frozen=True):
@@ -54,7 +54,7 @@ class Application(Struct, frozen=True):
     outcome: str
     reasons: tuple[str, ...]
     tier: int
-    region: str
+    region_state: str
     resident: bool | None
     attempts_left: int
     decided_at: str | None
@@ -104,10 +104,19 @@ class Kyc:
     def _decide(self, call: Call, application: str, person: Person, attempts: int) -> None:
         now = self._clock()
         outcome, reason = _outcome(person, datetime.fromtimestamp(now, UTC).date())
-        resident = person.region == f"US-{person.address.state}"
+        resident = person.region_state == person.address.state
         call.connection.execute(
             "insert or replace into application values(?, ?, ?, ?, ?, ?, ?, ?)",
-            (application, person.account, person.region, attempts, outcome, reason, resident, now + self._decide_s),
+            (
+                application,
+                person.account,
+                person.region_state,
+                attempts,
+                outcome,
+                reason,
+                resident,
+                now + self._decide_s,
+            ),
         )
 
     def _application(self, call: Call) -> Application:
@@ -117,7 +126,7 @@ class Kyc:
         row = call.connection.execute("select * from application where id = ?", (application,)).fetchone()
         if row is None:
             raise NotFound("There is no such application.", code="application_unknown")
-        _, account, region, attempts, outcome, reason, resident, decided_at = row
+        _, account, region_state, attempts, outcome, reason, resident, decided_at = row
         decided = self._clock() >= decided_at
         passed = decided and outcome == "passed"
         return Application(
@@ -126,7 +135,7 @@ class Kyc:
             outcome=outcome if decided else "pending",
             reasons=(reason,) if decided and reason else (),
             tier=1 if passed else 0,
-            region=region,
+            region_state=region_state,
             resident=bool(resident) if decided else None,
             attempts_left=ATTEMPTS - attempts,
             decided_at=rfc3339(decided_at) if decided else None,

@@ -116,9 +116,7 @@ def _failure(error: BaseException) -> _Failed:
 def _deliver(jobs: list[_Job], outcomes: list[Any]) -> None:
     """Hand results over with one wake-up per event loop, not one per job."""
     for loop in {job.loop for job in jobs}:
-        mine = [
-            (job.future, outcome) for job, outcome in zip(jobs, outcomes, strict=True) if job.loop is loop
-        ]
+        mine = [(job.future, outcome) for job, outcome in zip(jobs, outcomes, strict=True) if job.loop is loop]
         with contextlib.suppress(RuntimeError):  # The loop was closed: nobody waits there any more.
             loop.call_soon_threadsafe(_resolve, mine)
 

@@ -29,9 +29,7 @@ class EmbeddedQueue:
 
     def __init__(self, path: Path, *, max_receives: int = 5, clock: Callable[[], float] = time.time) -> None:
         if max_receives < 1:
-            raise Invalid(
-                "A message must be received at least once before it is dead.", code="queue_receives"
-            )
+            raise Invalid("A message must be received at least once before it is dead.", code="queue_receives")
         self._clock = clock
         self._max_receives = max_receives
         self._thread = CommitThread(table.open_file(path), f"queue {path.name}")

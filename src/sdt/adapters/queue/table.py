@@ -65,18 +65,14 @@ def send(connection: sqlite3.Connection, entries: Sequence[QueueEntry], now: flo
             known[entry.dedup_id] = message_id = secrets.token_hex(16)
             fresh.append((message_id, entry.group, entry.dedup_id, entry.body, now))
     connection.executemany("insert into dedup values(?, ?, ?)", [(row[2], row[0], now) for row in fresh])
-    connection.executemany(
-        "insert into message(message_id, grp, dedup_id, body, sent_at) values(?, ?, ?, ?, ?)", fresh
-    )
+    connection.executemany("insert into message(message_id, grp, dedup_id, body, sent_at) values(?, ?, ?, ?, ?)", fresh)
     return [known[entry.dedup_id] for entry in entries]
 
 
 def outlook(connection: sqlite3.Connection, now: float) -> Outlook:
     """Look without writing, so that an idle consumer costs no write lock."""
     version = connection.execute("pragma data_version").fetchone()[0]
-    reveal = connection.execute(
-        "select min(hidden_until) from message where hidden_until is not null"
-    ).fetchone()[0]
+    reveal = connection.execute("select min(hidden_until) from message where hidden_until is not null").fetchone()[0]
     if reveal is not None and reveal <= now:
         return Outlook(True, reveal, version)
     waiting = connection.execute(
@@ -97,9 +93,7 @@ def receive(
 ) -> list[Received]:
     """Hide and return the oldest messages of groups that have none in flight."""
     _bury(connection, max_receives, now)
-    connection.execute(
-        "update message set hidden_until = null, receipt = null where hidden_until <= ?", (now,)
-    )
+    connection.execute("update message set hidden_until = null, receipt = null where hidden_until <= ?", (now,))
     rows = connection.execute(
         "update message set hidden_until = ?, receives = receives + 1, receipt = seq || '.' || ?"
         " where seq in ("
@@ -121,24 +115,18 @@ def _bury(connection: sqlite3.Connection, max_receives: int, now: float) -> None
         (now, max_receives),
     )
     if buried.rowcount:
-        connection.execute(
-            "delete from message where hidden_until <= ? and receives >= ?", (now, max_receives)
-        )
+        connection.execute("delete from message where hidden_until <= ? and receives >= ?", (now, max_receives))
 
 
 def delete(connection: sqlite3.Connection, receipts: Sequence[str], now: float) -> list[str]:
     """Delete messages still in flight under these receipts; return the receipts refused."""
     statement = "delete from message where seq = ? and receipt = ? and hidden_until > ?"
     return [
-        receipt
-        for receipt in receipts
-        if not connection.execute(statement, (_seq(receipt), receipt, now)).rowcount
+        receipt for receipt in receipts if not connection.execute(statement, (_seq(receipt), receipt, now)).rowcount
     ]
 
 
-def extend(
-    connection: sqlite3.Connection, receipts: Sequence[str], visibility_s: float, now: float
-) -> list[str]:
+def extend(connection: sqlite3.Connection, receipts: Sequence[str], visibility_s: float, now: float) -> list[str]:
     """Set anew how long messages in flight stay hidden; return the receipts refused."""
     statement = "update message set hidden_until = ? where seq = ? and receipt = ? and hidden_until > ?"
     return [
@@ -156,9 +144,7 @@ def _seq(receipt: str) -> int:
 def depth(connection: sqlite3.Connection, now: float) -> QueueDepth:
     """Count what is there; the oldest row is the first, for rows are added in the order of time."""
     total = connection.execute("select count(*) from message").fetchone()[0]
-    in_flight = connection.execute("select count(*) from message where hidden_until > ?", (now,)).fetchone()[
-        0
-    ]
+    in_flight = connection.execute("select count(*) from message where hidden_until > ?", (now,)).fetchone()[0]
     dead = connection.execute("select count(*) from dead").fetchone()[0]
     oldest = connection.execute("select sent_at from message order by seq limit 1").fetchone()
     return QueueDepth(total - in_flight, in_flight, dead, max(0.0, now - oldest[0]) if oldest else None)

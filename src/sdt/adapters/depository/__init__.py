@@ -1,0 +1,1 @@
+"""Depositories of metal."""

@@ -1,0 +1,1 @@
+"""How every vendor is spoken to: one HTTP client, whichever the vendor."""
