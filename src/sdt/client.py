@@ -32,7 +32,8 @@ class ApiProblem(SdtError):
 
     def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
         super().__init__(
-            str(problem.get("detail") or problem.get("title") or f"HTTP {status}"), code=str(problem.get("code", "http"))
+            str(problem.get("detail") or problem.get("title") or f"HTTP {status}"),
+            code=str(problem.get("code", "http")),
         )
         self.status = status
         self.problem = dict(problem)
@@ -130,7 +131,9 @@ class Client:
         answer = await self.request("POST", "/v1/transactions", json={"count": count})
         return list(answer["transaction_ids"])
 
-    def sign(self, kind: str, transaction_id: str, claims: Mapping[str, object], issued_at_s: int | None = None) -> bytes:
+    def sign(
+        self, kind: str, transaction_id: str, claims: Mapping[str, object], issued_at_s: int | None = None
+    ) -> bytes:
         """Return a signed message; the claims every message has are filled in."""
         assert self.key is not None, "signing needs a key"
         issued_at_s = int(time.time()) if issued_at_s is None else issued_at_s
@@ -159,14 +162,12 @@ class Client:
         answer = await self.request(
             "POST", "/v1/transactions/batch", json={"messages": [message.decode() for message in messages]}
         )
-        return list(answer["results"])
+        return list(answer["answers"])
 
     async def transaction(self, transaction_id: str, wait_s: float = 0) -> Any:
         """Return where a transaction stands; waits up to `wait_s` for it to settle or end."""
         query = {"wait": f"{wait_s:g}"} if wait_s else None
-        return await self.request(
-            "GET", f"/v1/transactions/{transaction_id}", query=query, prove=self.key is not None
-        )
+        return await self.request("GET", f"/v1/transactions/{transaction_id}", query=query, prove=self.key is not None)
 
     async def wait(self, transaction_id: str, *, until: Sequence[str] = SETTLED, timeout_s: float = 60.0) -> Any:
         """Return a transaction once it stands in one of `until`, or has ended otherwise.
@@ -186,4 +187,3 @@ class Client:
                 )
             if found["status"] in SETTLED:  # it has settled, and more is waited for: do not ask in a tight loop
                 await asyncio.sleep(0.1)
-

@@ -12,14 +12,15 @@ from pathlib import Path
 
 from sdt.client import Network
 from sdt.config import Settings, load_settings, open_ports
+from sdt.domain.errors import Unavailable
 from sdt.domain.region import Region, load_region
 from sdt.local import opening, processes
 from sdt.local.secrets import make_secrets, take_vendor_keys
 from sdt.signing.provision import Address, provision
 from sdt.store import open_store
-from sdt.supervise import Supervisor
+from sdt.supervise import Supervisor, is_locked
 
-__all__ = ["Platform", "running", "settings_of"]
+__all__ = ["Platform", "network_of", "region_of", "running", "settings_of"]
 
 Progress = Callable[[str], None]
 
@@ -84,9 +85,7 @@ def _with_ports(supervisor: Supervisor, home: Path) -> Settings:
 
 
 def _provision(settings: Settings, region_name: str) -> None:
-    addresses = [
-        Address(signer.host, signer.port, signer.job_port) for _, signer in sorted(settings.signers.items())
-    ]
+    addresses = [Address(signer.host, signer.port, signer.job_port) for _, signer in sorted(settings.signers.items())]
     provision(
         settings.home,
         addresses,
@@ -97,3 +96,17 @@ def _provision(settings: Settings, region_name: str) -> None:
         now=datetime.fromtimestamp(time.time(), UTC),
         gas_price_wei=settings.chain.gas_price_wei,
     )
+
+
+def region_of(home: Path) -> Region:
+    """Return the region that a home runs."""
+    settings = settings_of(home)
+    return load_region(settings.region_file(next(iter(settings.regions))).read_bytes())
+
+
+async def network_of(home: Path) -> Network:
+    """Return where a home's platform is reached. Errors: Unavailable when it is not up."""
+    if not is_locked(home):
+        raise Unavailable(f"No platform runs in {home}. Start one with: sdt up --home {home}", code="not_running")
+    settings = settings_of(home)
+    return Network(settings.api.url, settings.network, region_of(home).id)

@@ -38,7 +38,10 @@ def foundations(settings: Settings, region: Region) -> list[ProcessSpec]:
     common = ("--home", str(sandbox), "--speed", str(settings.sandbox.banking_day_s))
     programs = [a for token in region.tokens if token.domain == "dollar" for a in ("--program", token.symbol)]
     vaults = [
-        a for token in region.tokens if token.domain == "cash" for a in ("--vault", f"{token.symbol}:{token.asset_code}")
+        a
+        for token in region.tokens
+        if token.domain == "cash"
+        for a in ("--vault", f"{token.symbol}:{token.asset_code}")
     ]
     ports = settings.sandbox
     specs += [

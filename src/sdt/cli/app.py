@@ -1,0 +1,34 @@
+"""The commands of `sdt` and how they hang together; each group is a module, imported only when it is called for."""
+
+from __future__ import annotations
+
+import typer
+
+from sdt.cli import demo, operate, payments, users
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="sdt",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="""State Depository Tokens: dollars and gold in a State's own depositories, paid from phone to phone.
+
+[bold]Begin with[/bold]  sdt demo           the whole platform on this machine, and a story told with it
+[bold]Then pay[/bold]    sdt pay bob.tx 12.50 TXD --as alice
+[bold]And look[/bold]    sdt balance --as bob      sdt transaction ID      sdt status
+
+Every command explains itself: sdt COMMAND --help""",
+)
+app.command(rich_help_panel="The platform")(demo.demo)
+app.command(rich_help_panel="The platform")(operate.up)
+app.command(rich_help_panel="The platform")(operate.status)
+app.add_typer(operate.keys, name="keys", rich_help_panel="The platform")
+app.add_typer(operate.database, name="db", rich_help_panel="The platform")
+app.add_typer(users.user, name="user", rich_help_panel="A user")
+app.command(rich_help_panel="A user")(payments.pay)
+app.command(rich_help_panel="A user")(payments.deposit)
+app.command(rich_help_panel="A user")(payments.redeem)
+app.command(rich_help_panel="A user")(payments.balance)
+app.command(rich_help_panel="A user")(payments.transaction)

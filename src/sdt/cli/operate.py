@@ -1,0 +1,151 @@
+"""Running a platform: up, status, keys, database."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from sdt.cli.options import Home, Json, console, run, show
+
+__all__ = ["database", "keys", "status", "up"]
+
+keys = typer.Typer(no_args_is_help=True, help="The key of the chain, in shares at three locations.")
+database = typer.Typer(no_args_is_help=True, help="The database.")
+
+
+def up(home: Home = Path(".sdt")) -> None:
+    """Start the platform of a folder, making it at the first start, and keep it up until Ctrl-C.
+
+    Like `sdt demo`, without the story.
+    """
+    run(_up(home))
+
+
+async def _up(home: Path) -> None:
+    from sdt.local.platform import running
+    from sdt.supervise import Interrupted
+
+    try:
+        async with running(home, lambda title: console.print(f"  {title}")) as platform:
+            console.print(f"The platform is up: {platform.network.url} (docs at /docs). Ctrl-C stops it.")
+            await platform.supervisor.wait()
+    except Interrupted:
+        console.print("Stopped.")
+
+
+def status(home: Home = Path(".sdt"), as_json: Json = False) -> None:
+    """Say what runs, whether it is well, and what waits.
+
+    Exit status 1 when the platform is down or unwell.
+    """
+    found = run(_status(home))
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        for process in found["processes"]:
+            console.print(f"  {process['name']:12} {process['status']:10} pid {process['pid'] or '-'}")
+        for problem in found["problems"]:
+            console.print(f"  [red]{problem}[/red]")
+        console.print("[green]well[/green]" if found["ok"] else "[red]not well[/red]")
+    raise typer.Exit(0 if found["ok"] else 1)
+
+
+async def _status(home: Path) -> dict[str, Any]:
+    import aiohttp
+
+    from sdt.local.platform import settings_of
+    from sdt.supervise import read_state
+
+    state = read_state(home)
+    if state is None or not state.running:
+        return {"ok": False, "processes": [], "problems": [f"no platform runs in {home}; start one with: sdt up"]}
+    settings = settings_of(home)
+    problems: list[str] = []
+    worker: dict[str, Any] = {}
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
+        for name, url in (
+            ("worker", f"http://{settings.worker.host}:{settings.worker.port}/healthz"),
+            ("api", f"{settings.api.url}/readyz"),
+        ):
+            try:
+                async with session.get(url) as answer:
+                    body = await answer.json(content_type=None)
+            except (aiohttp.ClientError, TimeoutError):
+                problems.append(f"the {name} does not answer")
+                continue
+            if name == "worker":
+                worker = body
+                problems += body["problems"]
+            elif answer.status != 200:
+                problems.append(f"the API is not ready: {body.get('detail', body)}")
+    processes = [
+        {"name": name, "status": str(process.status.value), "pid": process.pid}
+        for name, process in state.processes.items()
+    ]
+    problems += [f"{p['name']} is {p['status']}" for p in processes if p["status"] != "ready"]
+    return {"ok": not problems, "api": settings.api.url, "processes": processes, "problems": problems, "worker": worker}
+
+
+@keys.command("status")
+def keys_status(home: Home = Path(".sdt"), as_json: Json = False) -> None:
+    """Show the three locations: who answers, which key they hold shares of, how many presignatures are left.
+
+    Nothing secret is shown, and nothing here can sign.
+    """
+    found = run(_keys_status(home))
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    console.print(f"  key      {found['address']}  (2 of 3 sign; no location holds it)")
+    for party, location in found["locations"].items():
+        words = f"epoch {location['epoch']}, block {location['chain_block']}" if location else "[red]does not answer[/red]"
+        console.print(f"  location {party}  {words}")
+    for pair, left in found["presignatures"].items():
+        console.print(f"  pair {pair}  {left} presignatures")
+
+
+async def _keys_status(home: Path) -> dict[str, Any]:
+    from sdt.local.platform import settings_of
+    from sdt.signing.coordinator import Coordinator
+
+    settings = settings_of(home)
+    async with Coordinator(settings.home / "coordinator", settings.network) as coordinator:
+        locations = {
+            str(party): {"epoch": s.epoch, "chain_block": s.chain_block, "stock": list(s.stock)} if s else None
+            for party, s in coordinator.status().items()
+        }
+        return {
+            "address": coordinator.address(),
+            "locations": locations,
+            "presignatures": {f"{a}-{b}": left for (a, b), left in coordinator.stock().items()},
+        }
+
+
+@database.command("ddl")
+def database_ddl(
+    kind: Annotated[str, typer.Argument(help="sqlite or postgresql")] = "postgresql",
+) -> None:
+    """Print the SQL that makes the database, for a database administrator to read."""
+    from sdt.store.ddl import ddl
+
+    known: dict[str, Literal["sqlite", "postgresql"]] = {"sqlite": "sqlite", "postgresql": "postgresql"}
+    if kind not in known:
+        raise typer.BadParameter("sqlite or postgresql", param_hint="kind")
+    typer.echo(ddl(known[kind]))
+
+
+@database.command("verify")
+def database_verify(home: Home = Path(".sdt"), as_json: Json = False) -> None:
+    """Recompute the seals over the event log, and say how many events they cover."""
+    from sdt.local.platform import settings_of
+    from sdt.store import events, open_store
+
+    store = open_store(settings_of(home).database.url)
+    try:
+        count = events.verify_seals(store)
+    finally:
+        store.close()
+    show({"events": count}, as_json, f"The event log is whole: {count} events under its seals.")
