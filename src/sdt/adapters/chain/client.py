@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from sdt.adapters.chain.answers import Block, Receipt
 from sdt.adapters.chain.errors import ChainRefused, ChainUnavailable
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Broadcast", "ChainClient", "ChainHealth", "NodeHealth"]
 
-_T = TypeVar("_T")
 _SEND = "eth_sendRawTransaction"
 # Words of geth and of Besu for a transaction that the node has or has mined: to be looked up, not errors.
 _PERHAPS_KNOWN = ("already known", "known transaction", "nonce too low", "replacement transaction underpriced")
@@ -127,7 +126,7 @@ class ChainClient:
         from web3.exceptions import Web3RPCError
 
         try:
-            await self._asked(node, self._nodes[node].eth.send_raw_transaction(raw))
+            await self._asked(node, lambda eth: eth.send_raw_transaction(raw))
         except ChainUnavailable as error:
             return error
         except Web3RPCError as error:
@@ -141,7 +140,7 @@ class ChainClient:
         from web3.exceptions import TransactionNotFound
 
         try:
-            await self._asked(node, self._nodes[node].eth.get_transaction(tx_hash))  # type: ignore[arg-type]
+            await self._asked(node, lambda eth: eth.get_transaction(tx_hash))
         except (TransactionNotFound, ChainUnavailable):
             return False
         return True
@@ -161,14 +160,14 @@ class ChainClient:
 
     async def block_number(self) -> int:
         """Return the newest block's number."""
-        return int(await self._asked(0, self._nodes[0].eth.block_number))
+        return int(await self._asked(0, lambda eth: eth.get_block_number()))
 
     async def _batch(self, requests: list[tuple[str, list[Any]]]) -> list[Any]:
         """Send one JSON-RPC batch; the provider is asked directly, for web3's own formatting costs more than it."""
         if not requests:
             return []
         provider: Any = self._nodes[0].provider
-        answers: Any = await self._asked(0, provider.make_batch_request(requests))
+        answers = await self._asked(0, lambda _: provider.make_batch_request(requests))
         if not isinstance(answers, list) or len(answers) != len(requests):
             raise ChainUnavailable("A chain node's answer cannot be read.", code="chain_bad_answer")
         for (method, _), answer in zip(requests, answers, strict=True):
@@ -196,17 +195,22 @@ class ChainClient:
     async def _look(self, node: int) -> tuple[NodeHealth, int]:
         start = time.monotonic()
         try:
-            block = await self._asked(node, self._nodes[node].eth.get_block("latest"))
+            block = await self._asked(node, lambda eth: eth.get_block("latest"))
         except ChainUnavailable as error:
             return NodeHealth(None, _ms_since(start), error.detail), 0
         return NodeHealth(block["number"], _ms_since(start), ""), block["timestamp"]
 
-    async def _asked(self, node: int, asking: Awaitable[_T]) -> _T:
+    async def _asked(self, node: int, ask: Callable[[Any], Awaitable[Any]]) -> Any:
         """Await an answer from a node. Errors: ChainUnavailable, which names the node by number only."""
-        from aiohttp import ClientError
+        from aiohttp import ClientError, ServerDisconnectedError
 
+        eth = self._nodes[node].eth
         try:
-            return await asyncio.wait_for(asking, self._timeout_s)
+            try:
+                return await asyncio.wait_for(ask(eth), self._timeout_s)
+            except ServerDisconnectedError:
+                # A kept connection that the node closed meanwhile; whatever is asked here may be asked twice.
+                return await asyncio.wait_for(ask(eth), self._timeout_s)
         except TimeoutError as error:
             raise ChainUnavailable(f"Chain node {node} did not answer in time.") from error
         except (ClientError, OSError) as error:

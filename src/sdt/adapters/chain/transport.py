@@ -97,7 +97,7 @@ class Transport:
                 return answer
         raise last or AssertionError("there is a node")
 
-    async def _post(self, node: int, body: bytes) -> Any:
+    async def _post(self, node: int, body: bytes, *, again: bool = False) -> Any:
         """Post to one node; errors name it by number, for its address may hold a key."""
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=self._timeout, auto_decompress=True)
@@ -110,6 +110,11 @@ class Transport:
                     raise ChainUnavailable(f"Chain node {node} answered HTTP {response.status}.")
         except TimeoutError as error:
             raise ChainUnavailable(f"Chain node {node} did not answer in time.") from error
+        except aiohttp.ServerDisconnectedError as error:
+            if again:
+                raise ChainUnavailable(f"Chain node {node} closed the connection.") from error
+            # A kept connection that the node closed meanwhile; every method here may be asked twice.
+            return await self._post(node, body, again=True)
         except (aiohttp.ClientError, OSError) as error:
             raise ChainUnavailable(f"Chain node {node} cannot be reached ({type(error).__name__}).") from None
         try:
