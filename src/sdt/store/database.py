@@ -1,0 +1,191 @@
+"""One open database, SQLite or PostgreSQL, with one face: portable SQL, one transaction per unit of work.
+
+Statements are written once, with `?` for a parameter. The few that differ (bulk writes) ask `store.postgres`.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from urllib.parse import unquote, urlsplit
+
+import peewee
+import psycopg
+
+from sdt.domain.errors import Unavailable
+
+__all__ = ["Store", "connect", "database_of"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_SQLITE_PRAGMAS: Final = {
+    "journal_mode": "wal",
+    "synchronous": "full",
+    "busy_timeout": 10_000,
+    "cache_size": -32_768,
+    "wal_autocheckpoint": 4_000,
+}
+_DEADLOCKS: Final = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
+_ATTEMPTS: Final = 3
+
+
+def database_of(url: str) -> Any:
+    """Return the unconnected Peewee database of `sqlite:///path` or `postgresql://…`.
+
+    Errors: ValueError without repeating the URL, which may hold a password.
+    """
+    scheme = url.partition(":")[0]
+    if scheme == "sqlite":
+        path = unquote(urlsplit(url).path)
+        if not url.startswith("sqlite:///") or len(path) < 2:
+            raise ValueError("A SQLite URL is written sqlite:///relative/path or sqlite:////absolute/path.")
+        return peewee.SqliteDatabase(path[1:], pragmas=_SQLITE_PRAGMAS, timeout=10)
+    if scheme in ("postgresql", "postgres"):
+        normal = "postgresql" + url[len(scheme) :]
+        return peewee.PostgresqlDatabase(normal, prefer_psycopg3=True, connect_timeout=10)
+    raise ValueError("The database URL begins with sqlite:/// or postgresql://.")
+
+
+@lru_cache(maxsize=512)
+def _percent(sql: str) -> str:
+    assert "%" not in sql, "a % in a statement would be read as a parameter"
+    return sql.replace("?", "%s")
+
+
+class Store:
+    """An open database.
+
+    Every thread that uses it has a connection of its own. Functions of this package take the store first;
+    each runs in one transaction, or joins the one that is open: `with store.transaction():` makes several of
+    them one commit.
+    """
+
+    def __init__(self, database: Any) -> None:
+        self.database: Final = database
+        self.postgres: Final[bool] = isinstance(database, peewee.PostgresqlDatabase)
+        self._writer = ThreadPoolExecutor(1, "store-write")
+        self._reader = ThreadPoolExecutor(1, "store-read", initializer=self._read_only)
+
+    def __repr__(self) -> str:
+        return f"Store({'postgresql' if self.postgres else 'sqlite'})"
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything inside is one commit. Inside another transaction it joins that one.
+
+        Errors: Unavailable when the database cannot be reached, is busy or is full; nothing was written.
+        """
+        if self.database.in_transaction():
+            yield
+            return
+        try:
+            # A SQLite transaction that began as a reader could not become a writer while another one writes.
+            with self.database.transaction(*(() if self.postgres else ("IMMEDIATE",))):
+                yield
+        except Exception as error:
+            if not _is_outage(error):
+                raise
+            if self.postgres:
+                self.database.close()
+            raise Unavailable("The database does not answer; try again.", code="database_unavailable") from error
+
+    def execute(self, sql: str, parameters: Sequence[object] = ()) -> Any:
+        """Run one statement and return its cursor."""
+        return self.database.execute_sql(_percent(sql) if self.postgres else sql, parameters or None)
+
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
+        """Run one query and return all its rows as tuples."""
+        rows: list[Any] = self.execute(sql, parameters).fetchall()
+        return rows
+
+    def row(self, sql: str, parameters: Sequence[object] = ()) -> Any:
+        """Run one query and return its first row, or None."""
+        return self.execute(sql, parameters).fetchone()
+
+    def many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
+        """Run one statement for each row of parameters."""
+        cursor = self.database.cursor()
+        cursor.executemany(_percent(sql) if self.postgres else sql, rows)
+
+    def among(self, column: str) -> str:
+        """Return the condition that a text column is one of the values in the parameter made by `listed`."""
+        return f"{column} = ANY(?)" if self.postgres else f"{column} IN (SELECT value FROM json_each(?))"  # noqa: S608
+
+    def listed(self, values: Iterable[str]) -> object:
+        """Return texts as one parameter: an array, or JSON where the database has no arrays."""
+        return list(values) if self.postgres else json.dumps(list(values))
+
+    async def run(self, fn: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `fn(store, *args)` as one transaction in the thread that owns the writing connection.
+
+        It may run again from its start when PostgreSQL undoes it to break a deadlock: it does nothing else.
+        """
+        from asyncio import get_running_loop
+
+        return await get_running_loop().run_in_executor(self._writer, lambda: self._attempt(fn, *args, **kwargs))
+
+    async def read(self, fn: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `fn(store, *args)` in the thread that only reads, so that it never waits behind a commit."""
+        from asyncio import get_running_loop
+
+        return await get_running_loop().run_in_executor(self._reader, lambda: fn(self, *args, **kwargs))
+
+    def _attempt(self, fn: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        for left in reversed(range(_ATTEMPTS)):
+            try:
+                with self.transaction():
+                    return fn(self, *args, **kwargs)
+            except Exception as error:
+                if not left or not _was_undone(error):
+                    raise
+        raise AssertionError("unreachable")
+
+    def _read_only(self) -> None:
+        self.execute("SET default_transaction_read_only = on" if self.postgres else "PRAGMA query_only = 1")
+
+    def close(self) -> None:
+        """Finish what was begun and close the connections of the two threads and of this one."""
+        for pool in (self._writer, self._reader):
+            pool.submit(self.database.close)
+            pool.shutdown(wait=True)
+        self.database.close()
+
+
+def connect(url: str) -> Store:
+    """Open a database without looking at what is in it. Errors: Unavailable."""
+    store = Store(database_of(url))
+    try:
+        store.database.connect(reuse_if_open=True)
+    except (peewee.OperationalError, psycopg.OperationalError) as error:
+        store.close()
+        raise Unavailable("The database cannot be opened.", code="database_unavailable") from error
+    return store
+
+
+def _origin(error: BaseException) -> BaseException:
+    """Return the driver's own error: Peewee wraps those of single statements and not those of bulk ones."""
+    return error.__cause__ or error.__context__ or error if isinstance(error, peewee.PeeweeException) else error
+
+
+def _was_undone(error: BaseException) -> bool:
+    return isinstance(_origin(error), _DEADLOCKS)
+
+
+def _is_outage(error: BaseException) -> bool:
+    origin = _origin(error)
+    if isinstance(origin, sqlite3.OperationalError):
+        return (origin.sqlite_errorcode & 0xFF) in (
+            sqlite3.SQLITE_BUSY,
+            sqlite3.SQLITE_LOCKED,
+            sqlite3.SQLITE_FULL,
+            sqlite3.SQLITE_IOERR,
+            sqlite3.SQLITE_CANTOPEN,
+            sqlite3.SQLITE_READONLY,
+        )
+    return isinstance(origin, psycopg.OperationalError | psycopg.InterfaceError) and not isinstance(origin, _DEADLOCKS)

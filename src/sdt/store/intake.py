@@ -1,0 +1,115 @@
+"""Signed messages come in: hundreds in one commit, each answered new, same or conflict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, Literal, NamedTuple
+
+from sdt.domain.transaction import Event, Status
+from sdt.store import events
+from sdt.store.bulk import insert_new
+from sdt.store.database import Store
+from sdt.store.models import Transaction
+
+__all__ = ["AcceptedRow", "Stored", "insert_accepted", "mark_queued", "unqueued"]
+
+Outcome = Literal["new", "same", "conflict"]
+
+
+class AcceptedRow(NamedTuple):
+    """One verified message. `account` is who it speaks for; an official's message may speak for nobody.
+
+    Units: units and fee_units in the token's smallest unit; 0 where the message moves nothing.
+    """
+
+    id: str
+    type: str
+    administrative: bool
+    kid: str
+    account: str | None
+    counterparty: str | None
+    token: str | None
+    units: int
+    fee_units: int
+    digest: bytes
+    raw: bytes
+    issued_at_s: int
+    expires_at_s: int
+    accepted_at_ms: int
+    linked_id: str | None = None
+
+
+class Stored(NamedTuple):
+    """What became of one row. `same`: these bytes were here before; `conflict`: other bytes were."""
+
+    outcome: Outcome
+    status: Status
+
+
+_COLUMNS: Final = (*AcceptedRow._fields, "status", "updated_at_ms", "held_units")
+
+
+def insert_accepted(store: Store, rows: Sequence[AcceptedRow], *, actor: str = "api") -> list[Stored]:
+    """Store messages with their `accept` events in one commit, and answer for each, in order.
+
+    An id that is known, from before or from earlier in `rows`, changes nothing.
+    """
+    first: dict[str, AcceptedRow] = {}
+    for row in rows:
+        first.setdefault(row.id, row)
+    with store.transaction():
+        new = insert_new(
+            store,
+            Transaction,
+            _COLUMNS,
+            [(*row, Status.ACCEPTED.value, row.accepted_at_ms, 0) for row in first.values()],
+            key="id",
+        )
+        known = _known(store, [id for id in first if id not in new])
+        for at_ms, ids in _by_time(row for row in first.values() if row.id in new):
+            events.append(store, ids, Event.ACCEPT, Status.ACCEPTED, actor=actor, at_ms=at_ms)
+    return [_answer(row, row is first[row.id] and row.id in new, first, known) for row in rows]
+
+
+def _by_time(rows: Iterable[AcceptedRow]) -> Iterable[tuple[int, list[str]]]:
+    times: dict[int, list[str]] = {}
+    for row in rows:
+        times.setdefault(row.accepted_at_ms, []).append(row.id)
+    return times.items()
+
+
+def _answer(
+    row: AcceptedRow, new: bool, first: dict[str, AcceptedRow], known: dict[str, tuple[bytes, Status]]
+) -> Stored:
+    if new:
+        return Stored("new", Status.ACCEPTED)
+    digest, status = known.get(row.id) or (first[row.id].digest, Status.ACCEPTED)
+    return Stored("same" if digest == row.digest else "conflict", status)
+
+
+def _known(store: Store, ids: list[str]) -> dict[str, tuple[bytes, Status]]:
+    if not ids:
+        return {}
+    found = store.rows(
+        f"SELECT id, digest, status FROM transactions WHERE {store.among('id')}",  # noqa: S608
+        (store.listed(ids),),
+    )
+    return {id: (digest, Status(status)) for id, digest, status in found}
+
+
+def mark_queued(store: Store, ids: Sequence[str], at_ms: int) -> None:
+    """Note that these were handed to the queue."""
+    with store.transaction():
+        store.execute(
+            f"UPDATE transactions SET queued_at_ms = ? WHERE {store.among('id')}",  # noqa: S608
+            (at_ms, store.listed(ids)),
+        )
+
+
+def unqueued(store: Store, older_than_ms: int, limit: int) -> list[tuple[str, str | None]]:
+    """Return (id, account) of what was accepted before a time and never queued: the API died in between."""
+    return store.rows(
+        "SELECT id, account FROM transactions WHERE status = 'accepted' AND queued_at_ms IS NULL "
+        "AND accepted_at_ms < ? ORDER BY seq LIMIT ?",
+        (older_than_ms, limit),
+    )

@@ -1,0 +1,151 @@
+"""How transactions change status: by the domain's table, with their events and effects, in one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from sdt.domain.transaction import Event, Status, advance
+from sdt.store import events, outbox
+from sdt.store.bulk import update_rows
+from sdt.store.database import Store
+from sdt.store.models import Transaction
+
+__all__ = ["Change", "advance_batch", "attach_to_batch", "lock", "move", "place_in_batch", "renumber"]
+
+
+class Change(NamedTuple):
+    """One event of one transaction, and what becomes known with it; None leaves a column as it is."""
+
+    id: str
+    event: Event
+    code: str | None = None
+    detail: str | None = None
+    rule: str | None = None
+    statute: str | None = None
+    effective: str | None = None
+    held_units: int | None = None
+    batch_number: int | None = None
+    position: int | None = None
+    linked_id: str | None = None
+
+
+_FACTS: Final = Change._fields[2:]
+
+
+def lock(store: Store, ids: Iterable[str]) -> dict[str, tuple[str, Status]]:
+    """Return type and status of transactions that nobody else changes until this transaction ends."""
+    tail = " ORDER BY seq FOR UPDATE" if store.postgres else ""
+    found = store.rows(
+        f"SELECT id, type, status FROM transactions WHERE {store.among('id')}{tail}",  # noqa: S608
+        (store.listed(set(ids)),),
+    )
+    return {id: (type, Status(status)) for id, type, status in found}
+
+
+def move(store: Store, changes: Sequence[Change], *, actor: str, at_ms: int) -> None:
+    """Apply events to transactions, each on its own; several of one transaction follow each other.
+
+    A pair of status and event that the domain does not know is a bug (AssertionError) and undoes everything. Who
+    acts on what another process may have changed looks with `lock` first, in the same transaction.
+    """
+    if not changes:
+        return
+    with store.transaction():
+        standing = lock(store, (change.id for change in changes))
+        facts: dict[str, dict[str, object]] = {}
+        log, reached = [], []
+        for change in changes:
+            assert change.id in standing, f"there is no transaction {change.id}"
+            type, status = standing[change.id]
+            following = advance(status, change.event)
+            standing[change.id] = (type, following)
+            known = facts.setdefault(change.id, {})
+            if change.event is Event.UNBATCH or (status is Status.BATCHED and change.event is Event.REJECT):
+                # It leaves its batch before the chain has seen it; what the chain skipped keeps its place as evidence.
+                known |= {"batch_number": None, "position": None}
+            known |= {name: value for name, value in zip(_FACTS, change[2:], strict=True) if value is not None}
+            log.append((change.id, change.event.value, following.value, at_ms, actor, change.code))
+            reached.append((change.id, type, following))
+        _write(store, facts, standing, at_ms)
+        events.append_rows(store, log)
+        outbox.put_effects(store, reached, at_ms)
+
+
+def _write(
+    store: Store, facts: dict[str, dict[str, object]], standing: dict[str, tuple[str, Status]], at_ms: int
+) -> None:
+    """Update with one statement all rows that change in the same columns: an index untouched costs nothing."""
+    groups: dict[tuple[str, ...], list[tuple[object, ...]]] = {}
+    for id, known in facts.items():
+        values = (standing[id][1].value, at_ms, *known.values(), id)
+        groups.setdefault(tuple(known), []).append(values)
+    for names, rows in groups.items():
+        update_rows(store, Transaction, rows, key="id", put=("status", "updated_at_ms", *names))
+
+
+def advance_batch(
+    store: Store,
+    ids: Sequence[str],
+    event: Event,
+    *,
+    from_status: Status,
+    actor: str,
+    at_ms: int,
+    batch_number: int | None = None,
+) -> None:
+    """Apply one event to many transactions that all stand in `from_status` (else AssertionError, nothing done)."""
+    if not ids:
+        return
+    following = advance(from_status, event)
+    sets, values = "status = ?, updated_at_ms = ?", [following.value, at_ms]
+    if event is Event.UNBATCH:
+        sets += ", batch_number = NULL, position = NULL"
+    elif batch_number is not None:
+        sets, values = f"{sets}, batch_number = ?", [*values, batch_number]
+    with store.transaction():
+        changed = store.execute(
+            f"UPDATE transactions SET {sets} WHERE {store.among('id')} AND status = ?",  # noqa: S608
+            (*values, store.listed(ids), from_status.value),
+        ).rowcount
+        assert changed == len(ids), f"{changed} of {len(ids)} transactions were {from_status}"
+        _follow_up(store, ids, event, following, actor=actor, at_ms=at_ms)
+
+
+def place_in_batch(store: Store, ids: Sequence[str], number: int, *, actor: str, at_ms: int) -> None:
+    """Make screened transactions the items of a batch, in this order."""
+    with store.transaction():
+        standing = lock(store, ids)
+        assert all(standing[id][1] is Status.SCREENED for id in ids), "only what is screened is batched"
+        following = advance(Status.SCREENED, Event.BATCH)
+        update_rows(
+            store,
+            Transaction,
+            [(following.value, at_ms, number, position, id) for position, id in enumerate(ids)],
+            key="id",
+            put=("status", "updated_at_ms", "batch_number", "position"),
+        )
+        _follow_up(store, ids, Event.BATCH, following, actor=actor, at_ms=at_ms)
+
+
+def attach_to_batch(store: Store, ids: Sequence[str], number: int, *, actor: str, at_ms: int) -> None:
+    """Let approvals travel with a batch, without a place of their own."""
+    advance_batch(store, ids, Event.BATCH, from_status=Status.SCREENED, actor=actor, at_ms=at_ms, batch_number=number)
+
+
+def renumber(store: Store, ids: Sequence[str]) -> None:
+    """Close the gaps in a batch that lost items before it was signed: these are its items now, in this order."""
+    with store.transaction():
+        update_rows(
+            store, Transaction, [(position, id) for position, id in enumerate(ids)], key="id", put=("position",)
+        )
+        store.execute(
+            "UPDATE batches SET count = ? WHERE status = 'formed' "
+            "AND number = (SELECT batch_number FROM transactions WHERE id = ?)",
+            (len(ids), ids[0]),
+        )
+
+
+def _follow_up(store: Store, ids: Sequence[str], event: Event, status: Status, *, actor: str, at_ms: int) -> None:
+    events.append(store, ids, event, status, actor=actor, at_ms=at_ms)
+    outbox.put_effects_of_all(store, ids, status, at_ms)

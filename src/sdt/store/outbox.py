@@ -1,0 +1,93 @@
+"""What must be told to others, written in the same commit as the reason for it and told at least once.
+
+The key of an entry is unique within its topic: asking twice for the same thing tells it once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from sdt.domain.message import MESSAGE_TYPES
+from sdt.domain.transaction import Status, effects_of
+from sdt.store.database import Store
+
+__all__ = ["OutboxRow", "done", "due", "prune", "put", "put_effects", "put_effects_of_all", "retry"]
+
+_INSERT: Final = "INSERT INTO outbox (topic, key, payload, due_at_ms, attempts) "
+
+
+class OutboxRow(NamedTuple):
+    """One thing to tell. `payload` is JSON; `attempts` counts those that failed."""
+
+    id: int
+    topic: str
+    key: str
+    payload: str
+    attempts: int
+
+
+def put(store: Store, topic: str, key: str, payload: Mapping[str, Any], due_at_ms: int) -> bool:
+    """Ask for something to be told; return whether it was not asked for before."""
+    text = json.dumps(payload, separators=(",", ":"), ensure_ascii=False)
+    with store.transaction():
+        written: int = store.execute(
+            f"{_INSERT} VALUES (?, ?, ?, ?, 0) ON CONFLICT (topic, key) DO NOTHING",
+            (topic, key, text, due_at_ms),
+        ).rowcount
+    return written == 1
+
+
+def put_effects(store: Store, reached: Iterable[tuple[str, str, Status]], at_ms: int) -> None:
+    """Ask for what follows from transactions reaching a status. Shape: (transaction_id, type, status)."""
+    for id, type, status in reached:
+        for effect in effects_of(type, status):
+            put(store, effect.value, f"{id}:{status}", {"transaction_id": id, "status": status.value}, at_ms)
+
+
+def put_effects_of_all(store: Store, ids: Sequence[str], status: Status, at_ms: int) -> None:
+    """Ask for what follows from many transactions reaching the same status."""
+    types = [type for type in MESSAGE_TYPES if effects_of(type, status)]
+    if types:
+        concerned = store.rows(
+            f"SELECT id, type FROM transactions WHERE {store.among('id')} AND {store.among('type')} ORDER BY seq",  # noqa: S608
+            (store.listed(ids), store.listed(types)),
+        )
+        put_effects(store, ((id, type, status) for id, type in concerned), at_ms)
+
+
+def due(store: Store, topics: Sequence[str], now_ms: int, limit: int) -> list[OutboxRow]:
+    """Return what is to be told now, the longest due first."""
+    found = store.rows(
+        f"SELECT id, topic, key, payload, attempts FROM outbox WHERE {store.among('topic')} "  # noqa: S608
+        "AND done_at_ms IS NULL AND due_at_ms <= ? ORDER BY due_at_ms, id LIMIT ?",
+        (store.listed(topics), now_ms, limit),
+    )
+    return [OutboxRow(*row) for row in found]
+
+
+def done(store: Store, ids: Sequence[int], at_ms: int) -> None:
+    """Note that these were told."""
+    with store.transaction():
+        for id in ids:
+            store.execute("UPDATE outbox SET done_at_ms = ?, last_error = NULL WHERE id = ?", (at_ms, id))
+
+
+def retry(store: Store, id: int, error: str, due_at_ms: int) -> None:
+    """Note that telling failed, and when to try again. `error` is a code, never what was told."""
+    with store.transaction():
+        store.execute(
+            "UPDATE outbox SET attempts = attempts + 1, last_error = ?, due_at_ms = ? WHERE id = ?",
+            (error, due_at_ms, id),
+        )
+
+
+def prune(store: Store, before_ms: int, limit: int = 1_000) -> int:
+    """Forget what was told before a time, so that the table stays small; return how many were forgotten."""
+    with store.transaction():
+        forgotten: int = store.execute(
+            "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE done_at_ms < ? ORDER BY id LIMIT ?)",
+            (before_ms, limit),
+        ).rowcount
+    return forgotten

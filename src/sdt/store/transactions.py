@@ -1,0 +1,205 @@
+"""Transactions: the rows, how to find them, and (re-exported) how they come in and move."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from sdt.domain.transaction import Status
+from sdt.store.database import Store
+from sdt.store.intake import AcceptedRow, Stored, insert_accepted, mark_queued, unqueued
+from sdt.store.models import LIVE
+from sdt.store.moves import (
+    Change,
+    advance_batch,
+    attach_to_batch,
+    lock,
+    move,
+    place_in_batch,
+    renumber,
+)
+
+__all__ = [
+    "AcceptedRow",
+    "Change",
+    "Stored",
+    "TransactionRow",
+    "advance_batch",
+    "attach_to_batch",
+    "attached_to",
+    "by_digest",
+    "claim_screened",
+    "counts_by_status",
+    "get",
+    "get_many",
+    "history",
+    "in_batch",
+    "in_status",
+    "insert_accepted",
+    "linked_to",
+    "lock",
+    "mark_queued",
+    "move",
+    "oldest_live_age_ms",
+    "place_in_batch",
+    "renumber",
+    "unqueued",
+]
+
+
+class TransactionRow(NamedTuple):
+    """One transaction as it stands.
+
+    `account` is who it speaks for. `held_units` is what it holds of that account's funds while its status is one
+    of HOLDING, and what it held afterwards. `code` to `effective` say why it was refused or is held.
+    """
+
+    seq: int
+    id: str
+    type: str
+    status: Status
+    administrative: bool
+    kid: str
+    account: str | None
+    counterparty: str | None
+    token: str | None
+    units: int
+    fee_units: int
+    held_units: int
+    digest: bytes
+    raw: bytes
+    issued_at_s: int
+    expires_at_s: int
+    accepted_at_ms: int
+    updated_at_ms: int
+    queued_at_ms: int | None
+    batch_number: int | None
+    position: int | None
+    linked_id: str | None
+    code: str | None
+    detail: str | None
+    rule: str | None
+    statute: str | None
+    effective: str | None
+
+
+_COLUMNS: Final = ", ".join(TransactionRow._fields)
+_STATUS: Final = {status.value: status for status in Status}
+_MACHINE: Final = (Status.ACCEPTED, Status.SCREENED, Status.BATCHED, Status.SUBMITTED)
+"""The statuses in which nothing but the platform itself is waited for."""
+
+
+def _row(found: Any) -> TransactionRow:
+    seq, id, type, status, administrative, *rest = found
+    return TransactionRow(seq, id, type, _STATUS[status], bool(administrative), *rest)
+
+
+def _where(store: Store, condition: str, parameters: Sequence[object]) -> list[TransactionRow]:
+    found = store.rows(f"SELECT {_COLUMNS} FROM transactions WHERE {condition}", parameters)  # noqa: S608
+    return [_row(row) for row in found]
+
+
+def get(store: Store, id: str) -> TransactionRow | None:
+    """Return one transaction."""
+    return next(iter(_where(store, "id = ?", (id,))), None)
+
+
+def get_many(store: Store, ids: Sequence[str]) -> dict[str, TransactionRow]:
+    """Return those of these transactions that exist, by id."""
+    if not ids:
+        return {}
+    return {row.id: row for row in _where(store, store.among("id"), (store.listed(ids),))}
+
+
+def by_digest(store: Store, digest: bytes) -> TransactionRow | None:
+    """Return the transaction whose message has this SHA-256."""
+    return next(iter(_where(store, "digest = ?", (digest,))), None)
+
+
+def linked_to(store: Store, id: str) -> list[TransactionRow]:
+    """Return the transactions that name this one: the issue of a deposit, the approval of an issue."""
+    return _where(store, "linked_id = ? ORDER BY seq", (id,))
+
+
+def in_batch(store: Store, number: int) -> list[TransactionRow]:
+    """Return the items of the batch with this number, by position."""
+    return _where(store, "batch_number = ? AND position IS NOT NULL ORDER BY position", (number,))
+
+
+def attached_to(store: Store, number: int) -> list[TransactionRow]:
+    """Return what travels with a batch without being an item of it: approvals."""
+    return _where(store, "batch_number = ? AND position IS NULL ORDER BY seq", (number,))
+
+
+def in_status(store: Store, status: Status, limit: int) -> list[TransactionRow]:
+    """Return the oldest transactions in a status that is not an end."""
+    return _where(store, f"status = ? AND {LIVE} ORDER BY seq LIMIT ?", (status.value, limit))
+
+
+def claim_screened(store: Store, limit: int) -> list[TransactionRow]:
+    """Return what the next batch is made of: the oldest screened items, as far as they are of one kind.
+
+    Administrative messages never share a batch with others. Approvals are left out: they travel with what they
+    approve. Form the batch in the same transaction, so that nobody cancels an item in between.
+    """
+    rows = _where(
+        store,
+        f"status = 'screened' AND {LIVE} AND type <> 'approve' ORDER BY seq LIMIT ?"
+        + (" FOR UPDATE" if store.postgres else ""),
+        (limit,),
+    )
+    for end, row in enumerate(rows):
+        if row.administrative != rows[0].administrative:
+            return rows[:end]
+    return rows
+
+
+def history(
+    store: Store,
+    account: str,
+    *,
+    token: str | None = None,
+    type: str | None = None,
+    status: Status | None = None,
+    before_seq: int | None = None,
+    limit: int = 50,
+) -> list[TransactionRow]:
+    """Return the newest transactions of an account, whichever side it is on; go on with `before_seq`."""
+    wanted = [
+        ("token = ?", token),
+        ("type = ?", type),
+        ("status = ?", status.value if status else None),
+        ("seq < ?", before_seq),
+    ]
+    more = "".join(f" AND {condition}" for condition, value in wanted if value is not None)
+    values = [value for _, value in wanted if value is not None]
+    # Two walks down two indexes, each cut short; one OR over both columns would sort the whole history.
+    sides = (f"account = ?{more}", f"counterparty = ? AND (account IS NULL OR account <> ?){more}")
+    first, second = (
+        f"SELECT * FROM (SELECT {_COLUMNS} FROM transactions WHERE {side} ORDER BY seq DESC LIMIT ?) AS side_{n}"  # noqa: S608
+        for n, side in enumerate(sides)
+    )
+    found = store.rows(
+        f"{first} UNION ALL {second} ORDER BY seq DESC LIMIT ?",
+        (account, *values, limit, account, account, *values, limit, limit),
+    )
+    return [_row(row) for row in found]
+
+
+def counts_by_status(store: Store) -> dict[Status, int]:
+    """Return how many transactions stand in each status that is not an end; ends would cost a look at them all."""
+    found = store.rows(f"SELECT status, count(*) FROM transactions WHERE {LIVE} GROUP BY status")  # noqa: S608
+    return {_STATUS[status]: count for status, count in found}
+
+
+def oldest_live_age_ms(store: Store, now_ms: int) -> int:
+    """Return how long the oldest transaction waits that waits for the platform alone; 0 when none does."""
+    ages = [0]
+    for status in _MACHINE:
+        found = store.row(
+            f"SELECT accepted_at_ms FROM transactions WHERE status = ? AND {LIVE} ORDER BY seq LIMIT 1",  # noqa: S608
+            (status.value,),
+        )
+        if found:
+            ages.append(now_ms - found[0])
+    return max(ages)
