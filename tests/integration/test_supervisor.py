@@ -92,9 +92,7 @@ async def test_more_can_be_started_later(tmp_path: Path) -> None:
         ([python("a", needs=("b",)), python("b", needs=("a",))], "wait for each other"),
     ],
 )
-async def test_a_list_that_cannot_start_is_refused(
-    tmp_path: Path, specs: list[ProcessSpec], said: str
-) -> None:
+async def test_a_list_that_cannot_start_is_refused(tmp_path: Path, specs: list[ProcessSpec], said: str) -> None:
     with pytest.raises(BadSpec, match=said):
         async with Supervisor(tmp_path, specs):
             pass

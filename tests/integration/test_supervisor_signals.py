@@ -136,9 +136,7 @@ def test_the_end_in_the_middle_of_a_start_leaves_nothing(platform: Platform, see
 
 
 def test_a_second_wish_does_not_wait_for_the_slow(tmp_path: Path) -> None:
-    slow = PLATFORM.replace(
-        "CODE = '''", "CODE = '''\nimport signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
-    )
+    slow = PLATFORM.replace("CODE = '''", "CODE = '''\nimport signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(globals(), "PLATFORM", slow)
         platform = Platform(tmp_path / "home")

@@ -70,7 +70,6 @@ def read_state(home: Path) -> PlatformState | None:
     except FileNotFoundError:
         return None
     processes = {
-        name: ProcessState(**{**facts, "status": Status(facts["status"])})
-        for name, facts in raw["processes"].items()
+        name: ProcessState(**{**facts, "status": Status(facts["status"])}) for name, facts in raw["processes"].items()
     }
     return PlatformState(raw["supervisor"], raw["ports"], processes, running=is_locked(home))
