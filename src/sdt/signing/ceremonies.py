@@ -36,6 +36,8 @@ JOB_BYTES: Final = 16
 JOB_DEADLINE_S: Final = 30.0
 CALL_TIMEOUT_S: Final = 5.0
 HAND_ROUND_ATTEMPTS: Final = 3
+GATHER_S: Final = 5.0
+"""How long a ceremony waits for all three to answer: they may be starting."""
 
 _log = logging.getLogger("sdt.signing.coordinator")
 
@@ -55,6 +57,7 @@ class Ceremonies:
         Errors: Unavailable.
         """
         async with self._one:
+            await self._gather()
             if await self._forward_key():
                 return
             job = os.urandom(JOB_BYTES)
@@ -68,6 +71,14 @@ class Ceremonies:
             signatures = (one.signature, two.signature, three.signature)
             check_certificate(self._keys, statement, signatures)
             await self._hand_round(ActivateKey(job, signatures))
+
+    async def _gather(self) -> None:
+        """Wait a moment for locations that do not answer yet; the calls then say which one is away."""
+        deadline = asyncio.get_running_loop().time() + GATHER_S
+        while not all(remote.answers for remote in self._remotes.values()):
+            if asyncio.get_running_loop().time() > deadline:
+                return
+            await asyncio.sleep(0.1)
 
     async def _forward_key(self) -> bool:
         """Hand the certificate of an existing key to whoever missed it; tell whether there is one."""
@@ -86,6 +97,7 @@ class Ceremonies:
         Errors: Unavailable; Conflict when the three did not sign the same.
         """
         async with self._one:
+            await self._gather()
             job = os.urandom(JOB_BYTES)
             operation = StartStock(job, pair, count, JOB_DEADLINE_S)
             answers = await self._all(operation, JOB_DEADLINE_S + 15)

@@ -21,6 +21,8 @@ from sdt.signing.store import Store
 
 BLOCKS_A_REQUEST: Final = 1000
 CHAIN_TIMEOUT_S: Final = 5.0
+DEPLOYMENT_BLOCKS_MAX: Final = 10_000
+"""The Registry, deployed before Settlement, has its first events at most so many blocks earlier."""
 
 
 def _selector(signature: str) -> bytes:
@@ -78,6 +80,7 @@ class ChainView:
         self._reader = ChainReader([config.chain_url], timeout_s=CHAIN_TIMEOUT_S)
         self._contracts: Contracts | None = None
         self._chain_id = 0
+        self._first_block = 0
         self._view: View | None = None
         self._looking = asyncio.Lock()
 
@@ -115,7 +118,7 @@ class ChainView:
         Errors: Unavailable before deployment; WrongChain.
         """
         if self._contracts is None:
-            chain_id, settlement = self._read_deployment()
+            chain_id, settlement, block = self._read_deployment()
             if await self._reader.chain_id() != chain_id:
                 raise WrongChain("The node follows another chain id than the region's contracts are on.")
             registry, tokens, chain_key = await self._reader.eth_calls(
@@ -126,12 +129,14 @@ class ChainView:
             places = [tokens[at : at + 32] for at in range(64, len(tokens), 32)]
             self._contracts = Contracts(settlement, _address(registry), tuple(_address(word) for word in places))
             self._chain_id = chain_id
+            self._first_block = max(0, block - DEPLOYMENT_BLOCKS_MAX)
         return self._contracts
 
-    def _read_deployment(self) -> tuple[int, str]:
+    def _read_deployment(self) -> tuple[int, str, int]:
+        """Return chain id, Settlement's address and the block it was deployed in."""
         try:
-            deployment = json.loads(self._config.deployment_file.read_text())
-            return int(deployment["chain_id"]), str(deployment["settlement"]).lower()
+            found = json.loads(self._config.deployment_file.read_text())
+            return int(found["chain_id"]), str(found["settlement"]).lower(), int(found["block_number"])
         except FileNotFoundError:
             raise Unavailable("The region's contracts are not deployed yet.", code="not_deployed") from None
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -145,7 +150,7 @@ class ChainView:
         if mark is None:
             with self._store.write() as db:
                 self.registry.forget(db)
-            mark = Mark(-1, bytes(32), 0, 0, GENESIS_HEAD)
+            mark = Mark(self._first_block - 1, bytes(32), 0, 0, GENESIS_HEAD)
         while mark.block < final_number:
             last = min(final_number, mark.block + BLOCKS_A_REQUEST)
             final = newest if last == newest.number else await self._reader.block(last)

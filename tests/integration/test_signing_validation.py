@@ -1,0 +1,202 @@
+"""What three real signers let through and refuse, on a real chain: the coordinator here is as hostile as it can be."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+from nacl.signing import SigningKey
+
+from sdt.domain.errors import SdtError
+from sdt.signing.wire import Entry
+from signing_region import Person, RegionRig, approved, coordinator, in_s, public_text, signed
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory):
+    made = RegionRig(tmp_path_factory.mktemp("region"))
+    try:
+        made.alice, made.bob, made.carol = (Person.new(name) for name in ("alice", "bob", "carol"))
+
+        async def prepare():
+            await made.open(stock=60)
+            async with coordinator(made) as to:
+                people = (made.alice, made.bob, made.carol)
+                await made.settle(to, [made.register(person) for person in people])
+                await made.settle(to, [*(made.identify(person) for person in people[:2]), made.attest(1_000_000)])
+                settled = await made.settle(to, [made.issue(made.alice, 500_000)])
+                assert settled.skipped == 0
+
+        asyncio.run(prepare())
+        yield made
+    finally:
+        made.stop()
+
+
+async def refusals(rig, entries):
+    """Propose entries and return what is refused, as position -> code."""
+    async with coordinator(rig) as to:
+        outcome = await rig.sign(to, entries)
+        assert outcome.signature is None, "it was signed"
+        return {refusal.position: refusal.code for refusal in outcome.refusals}
+
+
+async def batch_refused(rig, entries, **changes):
+    """Propose a batch with its frame changed; return why the signers refuse the whole."""
+    from dataclasses import replace
+
+    frame = replace(rig.frame(), **changes)
+    proposal, made = rig.propose(entries, frame)
+    async with coordinator(rig) as to:
+        with pytest.raises(SdtError) as caught:
+            await to.sign(proposal, made.transaction.signing_hash())
+        return caught.value.code
+
+
+async def test_a_payment_is_signed_and_settles(rig):
+    async with coordinator(rig) as to:
+        settled = await rig.settle(to, [rig.transfer(rig.alice, rig.bob) for _ in range(5)])
+    assert (settled.count, settled.skipped) == (5, 0)
+
+
+async def test_what_is_wrong_with_a_message_is_found_and_named(rig):
+    stranger = SigningKey.generate()
+    good = rig.transfer(rig.alice, rig.bob)
+    forged = good.jws[:-4] + (b"AAAA" if good.jws[-4:] != b"AAAA" else b"BBBB")
+    # given messages, each wrong in its own way
+    cases = [
+        (rig.transfer(rig.alice, rig.bob, key=stranger), "unknown_key"),
+        (rig.transfer(rig.alice, rig.bob, key=rig.bob.key), "wrong_key"),
+        (rig.transfer(rig.alice, rig.bob, key=rig.desks["issuer"]), "wrong_role"),
+        (Entry(forged), "bad_signature"),
+        (rig.transfer(rig.alice, rig.bob, network="sandbox"), "wrong_network"),
+        (rig.transfer(rig.alice, rig.bob, region="US-OK"), "wrong_region"),
+        (rig.transfer(rig.alice, rig.bob, expires_at=in_s(-5)), "expired_message"),
+        (rig.transfer(rig.alice, rig.bob, expires_at=in_s(30 * 86_400)), "expires_too_late"),
+        (rig.transfer(rig.alice, rig.bob, given_s=time.time() + 120), "clock_skew"),
+        (rig.issue(rig.bob, 1, given_s=time.time() - 8 * 86_400), "expired_message"),
+        (rig.transfer(rig.alice, rig.bob, payee_handle="carol"), "handle_mismatch"),
+        (rig.transfer(rig.alice, rig.carol), "identity"),
+        (rig.transfer(rig.alice, Person.new("nobody")), "domain_wall"),
+        (
+            signed(
+                rig.desks["issuer"],
+                "issue",
+                token="TXD",
+                account=rig.bob.account,
+                amount="1",
+                deposit=good_id(),
+                evidence="ab" * 32,
+            ),
+            "approval_missing",
+        ),
+        (rig.issue(rig.bob, 600_000), "over_reserve"),
+    ]
+    # when they are proposed with one good message
+    found = await refusals(rig, [good, *(entry for entry, _ in cases)])
+    # then each is refused for its own reason, and the good one is not
+    minting = len(cases)
+    assert found == {position: code for position, (_, code) in enumerate(cases, 1) if position != minting}
+    # and what only counts once the rest is right is found then
+    assert await refusals(rig, [good, cases[-1][0]]) == {1: "over_reserve"}
+
+
+def good_id():
+    return "01890000-0000-7000-8000-000000000000"
+
+
+async def test_an_approval_must_be_another_officers_word_for_this_very_message(rig):
+    issuer, approver = rig.desks["issuer"], rig.desks["approver"]
+    fields = {
+        "token": "TXD",
+        "account": rig.bob.account,
+        "amount": "1",
+        "deposit": good_id(),
+        "evidence": "cd" * 32,
+    }
+    one, two = approved(issuer, approver, "issue", **fields), approved(issuer, approver, "issue", **fields)
+    found = await refusals(
+        rig,
+        [
+            approved(issuer, issuer, "issue", **fields),
+            approved(issuer, rig.first, "issue", **fields),
+            Entry(one.jws, two.attachments),
+            Entry(rig.transfer(rig.alice, rig.bob).jws, one.attachments),
+        ],
+    )
+    assert found[0] in ("same_officer", "wrong_role")
+    assert found == {0: found[0], 1: "wrong_role", 2: "approval_mismatch", 3: "approval_mismatch"}
+
+
+async def test_a_message_settles_once(rig):
+    async with coordinator(rig) as to:
+        # given a payment that is settled
+        entry = rig.transfer(rig.alice, rig.bob)
+        await rig.settle(to, [entry])
+    # when it is proposed again, alone, or twice in a batch
+    # then it is refused, whichever pair is asked
+    assert await refusals(rig, [entry]) == {0: "already_used"}
+    fresh = rig.transfer(rig.alice, rig.bob)
+    assert await refusals(rig, [fresh, fresh]) == {1: "duplicate"}
+
+
+async def test_a_deposit_is_issued_against_once(rig):
+    async with coordinator(rig) as to:
+        deposit = good_id()
+        await rig.settle(to, [rig.issue(rig.bob, 10, deposit=deposit)])
+    assert await refusals(rig, [rig.issue(rig.bob, 10, deposit=deposit)]) == {0: "already_issued"}
+
+
+async def test_a_frozen_account_a_revoked_key_and_a_wrong_number_are_refused(rig):
+    dave = Person.new("dave")
+    async with coordinator(rig) as to:
+        await rig.settle(to, [rig.register(dave)])
+        await rig.settle(to, [rig.identify(dave)])
+        await rig.settle(to, [rig.transfer(rig.alice, dave, 1000)])
+        officer = rig.desks["compliance_officer"]
+        order = {"account": dave.account, "token": "", "order": "A-1", "authority": "District Court"}
+        # when an officer freezes the account
+        await rig.settle(to, [signed(officer, "freeze", **order, expires_at=in_s(3600))])
+    assert await refusals(rig, [rig.transfer(dave, rig.bob)]) == {0: "frozen"}
+    async with coordinator(rig) as to:
+        # and when it is lifted, and the account's key revoked
+        await rig.settle(to, [signed(officer, "unfreeze", **order)])
+        await rig.settle(to, [rig.transfer(dave, rig.bob)])
+        revoke = {"account": dave.account, "public_key": public_text(dave.key), "action": "revoke"}
+        await rig.settle(to, [signed(dave.key, "rotate_key", **revoke, expires_at=in_s(86_400))])
+    assert await refusals(rig, [rig.transfer(dave, rig.bob)]) == {0: "key_revoked"}
+    # and a fund out of its order
+    fund = {"token": "TXD", "amount": "5", "evidence": "ef" * 32}
+    assert await refusals(rig, [signed(rig.desks["custodian"], "fund", sequence=7, **fund)]) == {0: "bad_sequence"}
+
+
+async def test_what_is_wrong_with_the_batch_as_a_whole_is_named(rig):
+    entries = [rig.transfer(rig.alice, rig.bob)]
+    assert await batch_refused(rig, entries, number=rig.number - 1) == "batch_number"
+    assert await batch_refused(rig, entries, parent=b"\1" * 32) == "batch_parent"
+    assert await batch_refused(rig, entries, number=rig.number + 1, parent=b"\1" * 32) == "unknown_parent"
+    assert await batch_refused(rig, entries, nonce=rig.nonce - 1) == "batch_nonce"
+    assert await batch_refused(rig, entries, nonce=rig.nonce + 1000) == "batch_nonce"
+    assert await batch_refused(rig, entries, deadline_s=int(time.time()) - 5) == "batch_deadline"
+    assert await batch_refused(rig, entries, deadline_s=int(time.time()) + 86_400) == "batch_deadline"
+    # and a transaction for another chain or contract is one that the signers did not rebuild
+    assert await batch_refused(rig, entries, chain_id=1) == "hash_mismatch"
+    assert await batch_refused(rig, entries, settlement="0x" + "22" * 20) == "hash_mismatch"
+
+
+async def test_kinds_never_mix_in_a_batch(rig):
+    with pytest.raises(AssertionError):
+        rig.propose([rig.transfer(rig.alice, rig.bob), rig.identify(rig.bob)])
+    proposal, made = rig.propose([rig.transfer(rig.alice, rig.bob)])
+    mixed = type(proposal)(
+        **{
+            **{f: getattr(proposal, f) for f in proposal.__struct_fields__},
+            "entries": (*proposal.entries, rig.identify(rig.bob)),
+        }
+    )
+    async with coordinator(rig) as to:
+        outcome = await to.sign(mixed, made.transaction.signing_hash())
+    assert [(r.position, r.code) for r in outcome.refusals] == [(1, "wrong_batch_kind")]
