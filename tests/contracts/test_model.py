@@ -1,0 +1,169 @@
+"""Random lives of a region, step by step on chain and in the model: the same skips, the same books, always.
+
+Besides the model, each step is held to what must be true of any token, whatever its code: balances add up to the
+supply, minting stays within the reserve, what is frozen or has no identity does not move, and no item changes a
+token that it does not name.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from books_model import Skip, TokenModel
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from region_on_chain import ALICE, BOB, CAROL, DAILY_ALLOWANCE, DAN, DAY_S, FEES, TOKENS, RegionOnChain
+
+from sdt.domain.batch import EVERY_TOKEN, AdminItem, ValueItem, ValueKind
+from sdt.domain.registry import NEVER_S, NOBODY, Domain, KeyWord, Role
+
+PEOPLE = (ALICE, BOB, CAROL, DAN)
+HOLDERS = (*PEOPLE, FEES)
+UNKNOWN = len(TOKENS)
+
+amounts = st.one_of(st.integers(0, 40), st.just(DAILY_ALLOWANCE))
+token_places = st.sampled_from([0, 0, 0, 1, 1, 2, UNKNOWN])
+known_places = st.integers(0, UNKNOWN - 1)
+spans_s = st.sampled_from([3, DAY_S, NEVER_S])
+
+
+def value_items() -> st.SearchStrategy[ValueItem]:
+    """Mostly sensible items, so that value gets around; now and then nonsense."""
+    person = st.sampled_from(HOLDERS)
+    fee = st.integers(0, 3)
+    transfer = st.builds(ValueItem, st.just(ValueKind.TRANSFER), person, person, amounts, fee, token_places)
+    mint = st.builds(ValueItem, st.just(ValueKind.MINT), st.just(NOBODY), person, amounts, st.just(0), token_places)
+    burn = st.builds(ValueItem, st.just(ValueKind.BURN), person, st.just(NOBODY), amounts, fee, token_places)
+    anybody = st.sampled_from((*HOLDERS, NOBODY))
+    odd = st.builds(ValueItem, st.sampled_from(ValueKind), anybody, anybody, amounts, fee, token_places)
+    return st.one_of(transfer, transfer, mint, burn, odd)
+
+
+class RegionLife(RuleBasedStateMachine):
+    """The same steps taken by the contracts and by the model."""
+
+    deployed: RegionOnChain
+
+    @initialize()
+    def open_region(self) -> None:
+        self.region = self.deployed.copy()
+        self.model = [TokenModel(domain) for _, _, _, domain in TOKENS]
+        self.region.administer(
+            *(
+                AdminItem.register(account, bytes([n] * 32), KeyWord(account, Role.CLIENT), f"user{n}")
+                for n, account in enumerate(PEOPLE, 1)
+            )
+        )
+        for domain in Domain:
+            for account in PEOPLE[: 2 + domain]:
+                self.identify(account, domain, 1, NEVER_S)
+        for place in range(len(TOKENS)):
+            self.attest(place, 3 * DAILY_ALLOWANCE // 2, NEVER_S, 0)
+
+    def _administer(self, item: AdminItem, expected: Skip) -> None:
+        skipped = self.region.administer(item).skipped
+        assert skipped.get(0) is expected, item
+        self._compare()
+
+    @rule(items=st.lists(value_items(), min_size=1, max_size=6))
+    def settle(self, items: list[ValueItem]) -> None:
+        before = [dict(token.balances) for token in self.model]
+        stopped = [self._stopped(token, self.region.now_s + 1) for token in self.model]
+        outcome = self.region.settle(*items)
+        expected = {}
+        for position, item in enumerate(items):
+            if item.token >= len(self.model):
+                expected[position] = 12
+            elif (reason := self.model[item.token].settle(item, self.region.now_s)) is not None:
+                expected[position] = int(reason)
+        assert outcome.skipped == expected
+        self._compare()
+        for place, token in enumerate(self.model):
+            done = [i for n, i in enumerate(items) if i.token == place and n not in expected]
+            minted = sum(i.amount for i in done if i.kind is ValueKind.MINT)
+            burned = sum(i.amount for i in done if i.kind is ValueKind.BURN)
+            assert token.supply == sum(before[place].values()) + minted - burned
+            assert not minted or token.supply <= token.reserve
+            assert all(self.region.balance(place, a) == before[place].get(a, 0) for a in stopped[place])
+
+    def _stopped(self, token: TokenModel, now_s: int) -> list[str]:
+        return [
+            account
+            for account in HOLDERS
+            if token.frozen_until.get(account, 0) > now_s or token.eligible_until.get(account, 0) <= now_s
+        ]
+
+    def _compare(self) -> None:
+        for place, token in enumerate(self.model):
+            balances = {account: self.region.balance(place, account) for account in (*HOLDERS, NOBODY)}
+            assert balances == {account: token.balances.get(account, 0) for account in balances}
+            assert self.region.supply(place) == sum(balances.values())
+            assert self.region.token(place, "reserve_state")[7] == token.reserve
+
+    @rule(account=st.sampled_from(PEOPLE), domain=st.sampled_from(Domain), tier=st.integers(0, 2), span_s=spans_s)
+    def identify(self, account: str, domain: Domain, tier: int, span_s: int) -> None:
+        until = min(self.region.now_s + span_s, NEVER_S)
+        self.region.administer(AdminItem.identity(account, domain, tier, False, until, bytes(32)))
+        for token in self.model:
+            if token.domain == domain:
+                token.eligible_until[account] = until if tier else 0
+        self._compare()
+
+    @rule(account=st.sampled_from(HOLDERS), place=st.one_of(known_places, st.just(EVERY_TOKEN)), span_s=spans_s)
+    def freeze(self, account: str, place: int, span_s: int) -> None:
+        until = min(self.region.now_s + span_s, NEVER_S)
+        for token in self._reached(place):
+            token.frozen_until[account] = until
+        self._administer(AdminItem.freeze(account, place, b"\1" * 32, until), None)
+
+    @rule(account=st.sampled_from(HOLDERS), place=st.one_of(known_places, st.just(EVERY_TOKEN)))
+    def unfreeze(self, account: str, place: int) -> None:
+        for token in self._reached(place):
+            token.frozen_until[account] = 0
+        self._administer(AdminItem.unfreeze(account, place, b"\2" * 32), None)
+
+    @rule(place=st.one_of(known_places, st.just(EVERY_TOKEN)), paused=st.booleans())
+    def pause(self, place: int, paused: bool) -> None:
+        for token in self._reached(place):
+            token.paused = paused
+        self._administer(AdminItem.pause(place, paused), None)
+
+    @rule(place=known_places, amount=amounts, span_s=spans_s, back=st.integers(-1, 2))
+    def attest(self, place: int, amount: int, span_s: int, back: int) -> None:
+        token, valid_until_s = self.model[place], min(self.region.now_s + span_s, NEVER_S)
+        sequence = max(0, len(token.movements) - back)
+        expected = token.attest(amount, valid_until_s, sequence)
+        self._administer(AdminItem.attest(place, amount, self.region.now_s, valid_until_s, sequence), expected)
+
+    @rule(place=known_places, amount=amounts, enters=st.booleans(), ahead=st.sampled_from([1, 1, 1, 0, 2]))
+    def move_reserve(self, place: int, amount: int, enters: bool, ahead: int) -> None:
+        token = self.model[place]
+        sequence = len(token.movements) + ahead
+        make: Any = AdminItem.fund if enters else AdminItem.release
+        expected = token.move_reserve(amount if enters else -amount, sequence)
+        self._administer(make(place, amount, sequence, bytes(32)), expected)
+
+    @rule(span_s=st.sampled_from([1, 2, DAY_S]))
+    def time_passes(self, span_s: int) -> None:
+        self.region.now_s += span_s
+
+    def _reached(self, place: int) -> list[TokenModel]:
+        return self.model if place == EVERY_TOKEN else [self.model[place]]
+
+
+@pytest.mark.slow
+def test_the_contracts_keep_the_same_books_as_the_model(deployed: RegionOnChain) -> None:
+    machine = type("RegionLife", (RegionLife,), {"deployed": deployed})
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=30,
+            stateful_step_count=20,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
