@@ -28,9 +28,10 @@ class Approver:
                 await self._client.wait(approval, until=("screened", "completed"))
 
     async def _is_true(self, message: Issue, task: dict[str, object]) -> bool:
-        deposit = Waiting(
-            message.deposit, message.token, message.account, int(message.amount), str(task["external_id"])
-        )
+        entry = task["bank_entry"]
+        if not isinstance(entry, dict):
+            return False
+        deposit = Waiting(message.deposit, message.token, message.account, int(message.amount), str(entry["entry"]))
         return await self._evidence.of_deposit(deposit) is not None
 
     async def close(self) -> None:

@@ -96,10 +96,10 @@ class Custodian:
         """Fund, then mint; burn, then release: book transfers, each keyed by the transaction it is for."""
         answer = await client.get("/v1/desk/tasks", role="custodian")
         for task in answer["tasks"]:
-            if task["token"] != token.symbol or task["transaction_id"] in self._moved:
+            if task["kind"] == "reserve" or task["token"] != token.symbol or task["transaction_id"] in self._moved:
                 continue
             waiting = Waiting.read(task)
-            if task["type"] == "deposit":
+            if task["kind"] == "deposit":
                 if await self._evidence.of_deposit(waiting) is None:
                     continue
                 await self._transfer(token, "clearing", "reserve", waiting)

@@ -44,9 +44,14 @@ class Waiting:
 
     @classmethod
     def read(cls, task: Mapping[str, Any]) -> Waiting:
-        """Read a task of the API."""
+        """Read a deposit or a redemption among the API's tasks; a deposit nobody has seen come in has no entry yet."""
+        entry = task.get("bank_entry") or {}
         return cls(
-            task["transaction_id"], task["token"], task["account"], int(task["amount"]), str(task["external_id"])
+            task["transaction_id"],
+            task["token"],
+            task["account"],
+            int(task["amount"]),
+            str(entry.get("entry", "")),
         )
 
 
@@ -91,6 +96,8 @@ class Evidence:
         Dollars: the bank's own word that the entry settled and its return window has passed, for this amount and this
         transaction. Metal: the bar in the vault, taken in for this account and this transaction.
         """
+        if not deposit.external_id:
+            return None
         amount = self.region.token(deposit.token).amount(deposit.units)
         if self.region.token(deposit.token).domain == "dollar":
             entry = await self.bank.ach_entry(deposit.external_id)

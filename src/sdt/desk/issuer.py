@@ -19,6 +19,8 @@ class Issuer:
         """Issue what waits, has come in, and fits under the reserve."""
         answer = await self._client.get("/v1/desk/tasks", role="issuer")
         for task in answer["tasks"]:
+            if task["kind"] != "deposit":
+                continue
             deposit = Waiting.read(task)
             proof = await self._evidence.of_deposit(deposit)
             if proof is None or await self._headroom(deposit.token) < deposit.units:

@@ -23,7 +23,7 @@ class KycDesk:
         for task in answer["tasks"]:
             application = await self._evidence.kyc.application(task["application_id"])
             if application.outcome is KycOutcome.PASSED and application.account == task["account"]:
-                await self._attest(application, set(task["domains_attested"]))
+                await self._attest(application, set(task["attested"]))
 
     async def _attest(self, application: KycApplication, done: set[str]) -> None:
         assert application.expires_at is not None, "a decided application says when it ends"
