@@ -101,7 +101,9 @@ def keys_status(home: Home = Path(".sdt"), as_json: Json = False) -> None:
         return
     console.print(f"  key      {found['address']}  (2 of 3 sign; no location holds it)")
     for party, location in found["locations"].items():
-        words = f"epoch {location['epoch']}, block {location['chain_block']}" if location else "[red]does not answer[/red]"
+        words = (
+            f"epoch {location['epoch']}, block {location['chain_block']}" if location else "[red]does not answer[/red]"
+        )
         console.print(f"  location {party}  {words}")
     for pair, left in found["presignatures"].items():
         console.print(f"  pair {pair}  {left} presignatures")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -96,7 +96,7 @@ def balance(owner: As = "alice", home: Home = Path(".sdt"), as_json: Json = Fals
         for one in found["balances"]:
             amount = region.token(one["token"]).amount
             held = f"   {amount(int(one['held']))} on its way out" if int(one["held"]) else ""
-            lines.append(f"  {one['token']:5} {amount(int(one['available'])) !s:>20}{held}")
+            lines.append(f"  {one['token']:5} {amount(int(one['available']))!s:>20}{held}")
         return found, f"{who.wallet.handle}\n" + "\n".join(lines)
 
     found, text = run(work())
@@ -179,11 +179,11 @@ def _units(amount: str, token: Token) -> int:
     return parse_decimal(amount, token.asset).units
 
 
-async def _send(who: Actor, token: Token, kind: str, amount: str, claims: dict[str, object]) -> str:
+async def _send(who: Actor, token: Token, kind: str, amount: str, claims: Mapping[str, object]) -> str:
     from sdt.demo.people import expires
 
     base = {"token": token.symbol, "amount": str(_units(amount, token)), "expires_at": expires()}
-    return await who.client.submit(kind, base | claims)
+    return await who.client.submit(kind, {**base, **claims})
 
 
 async def _bank_account(who: Actor) -> str:

@@ -18,7 +18,9 @@ user = typer.Typer(no_args_is_help=True, help="Wallets on this machine, and the 
 def add(
     name: Annotated[str, typer.Argument(help="A name for the wallet; the handle becomes NAME.tx.")],
     given_name: Annotated[str, typer.Option(help="Given name, for the identity check.")] = "",
-    family_name: Annotated[str, typer.Option(help="Family name; FAIL, REVIEW and DOCS have those outcomes.")] = "Sample",
+    family_name: Annotated[
+        str, typer.Option(help="Family name; FAIL, REVIEW and DOCS have those outcomes.")
+    ] = "Sample",
     state: Annotated[str, typer.Option(help="State of the home address; only Texans enter the cash domain.")] = "TX",
     home: Home = Path(".sdt"),
     as_json: Json = False,
@@ -74,5 +76,9 @@ def list_users(home: Home = Path(".sdt"), as_json: Json = False) -> None:
     """List the wallets on this machine."""
     from sdt.wallet import load_wallet, wallets
 
-    found = [{"name": n, "handle": w.handle, "account": w.account} for n in wallets(home) for w in [load_wallet(home, n)]]
-    show(found, as_json, "\n".join(f"{w['name']:12} {w['handle']:16} {w['account']}" for w in found) or "no wallets yet")
+    found = [
+        {"name": n, "handle": w.handle, "account": w.account} for n in wallets(home) for w in [load_wallet(home, n)]
+    ]
+    show(
+        found, as_json, "\n".join(f"{w['name']:12} {w['handle']:16} {w['account']}" for w in found) or "no wallets yet"
+    )

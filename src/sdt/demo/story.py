@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sdt.adapters.depository import HttpDepository
-from sdt.adapters.vault import SealedFile
 from sdt.demo.people import PEOPLE, ROUTING_NUMBER, Actor, actor, expires, person_of, sign_up
 from sdt.domain.errors import SdtError, Unprocessable
 from sdt.domain.money import XAU, Amount
 from sdt.local.platform import Platform
 from sdt.ports import AssayTest, BarIntake
+from sdt.vendors import open_vendors
 
 __all__ = ["Story", "StoryFailed", "Tell"]
 
@@ -159,12 +158,8 @@ class Story:
 
     async def _take_in(self, carol: Actor, drop_off: str) -> str:
         """The clerk's part, at the depository and with the depository's own key: the platform has no hand in it."""
-        settings = self.platform.settings
-        vault = SealedFile.open(settings.vault.sealed_file, settings.vault.key_file, settings.vault.passphrase_file)
-        vendor = settings.vendors.depository
-        depository = HttpDepository(vendor.url, vault.get(vendor.key_secret).text(), timeout_s=vendor.timeout_s)
-        try:
-            bar = await depository.take_in(
+        async with open_vendors(self.platform.settings, self.platform.region) as vendors:
+            bar = await vendors.depository.take_in(
                 BarIntake(
                     vault="TXG",
                     serial=f"TX-{drop_off[-8:]}",
@@ -184,8 +179,6 @@ class Story:
                 ),
                 key=f"intake:{drop_off}",
             )
-        finally:
-            await depository.close()
         return f"bar {bar.serial}"
 
     async def _redeem(self) -> str:
@@ -224,6 +217,7 @@ class Story:
         found = await who.client.wait(transaction_id, until=until, timeout_s=timeout_s)
         if found["status"] not in until:
             raise StoryFailed(
-                f"Transaction {transaction_id} of {who.name} is {found['status']}: {found.get('code')} {found.get('detail')}"
+                f"Transaction {transaction_id} of {who.name} is {found['status']}: "
+                f"{found.get('code')} {found.get('detail')}"
             )
         return found

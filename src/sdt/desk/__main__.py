@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import logging
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 from sdt.config import load_settings
@@ -19,7 +20,12 @@ from sdt.domain.errors import SdtError
 
 log = logging.getLogger("sdt.desk")
 
-DESKS = {"kyc": KycDesk, "custodian": Custodian, "issuer": Issuer, "approver": Approver}
+DESKS: dict[str, Callable[[Evidence], Desk]] = {
+    "kyc": KycDesk,
+    "custodian": Custodian,
+    "issuer": Issuer,
+    "approver": Approver,
+}
 
 
 async def attend(desk: Desk, poll_s: float) -> None:

@@ -65,9 +65,9 @@ class Custodian:
     async def _look(self, token: Token) -> _Found:
         """Read the reserve where it lies: the confirmed balance of the reserve account, or the vault's holding."""
         if token.domain == "dollar":
-            statement = await self._evidence.bank.statement(f"{token.symbol}-reserve")
+            statement = await self._evidence.vendors.banks[token.symbol].statement("reserve")
             return _Found(statement.balance.units, int(statement.as_of.timestamp()), statement.evidence.digest)
-        holding = await self._evidence.depository.holding_statement(token.symbol)
+        holding = await self._evidence.vendors.depository.holding_statement(token.symbol)
         return _Found(holding.total.units, int(holding.as_of.timestamp()), holding.evidence.digest)
 
     async def _attest(self, token: Token, client: Client, found: _Found, sequence: int) -> None:
@@ -109,15 +109,16 @@ class Custodian:
 
     async def _transfer(self, token: Token, source: str, destination: str, waiting: Waiting) -> None:
         order = BookTransferOrder(
-            source=f"{token.symbol}-{source}",
-            destination=f"{token.symbol}-{destination}",
+            source=source,
+            destination=destination,
             amount=token.amount(waiting.units),
             reference=waiting.transaction_id,
         )
-        transfer = await self._evidence.bank.book_transfer(order, key=f"{destination}:{waiting.transaction_id}")
+        bank = self._evidence.vendors.banks[token.symbol]
+        transfer = await bank.book_transfer(order, key=f"{destination}:{waiting.transaction_id}")
         while transfer.status is not BookTransferStatus.CONFIRMED:
             await asyncio.sleep(0.1)
-            transfer = await self._evidence.bank.transfer(transfer.transfer_id)
+            transfer = await bank.transfer(transfer.transfer_id)
 
     async def close(self) -> None:
         """Let go of connections."""

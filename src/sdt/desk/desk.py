@@ -8,14 +8,11 @@ from typing import Any, Protocol
 
 from nacl.signing import SigningKey
 
-from sdt.adapters.bank import HttpBank
-from sdt.adapters.depository import HttpDepository
-from sdt.adapters.kyc import HttpKyc
-from sdt.adapters.vault import SealedFile
 from sdt.client import Client, Network
 from sdt.config import Settings
 from sdt.domain.region import Region, load_region
-from sdt.ports import AchDirection, AchStatus, Bank, BarStatus, Depository, Kyc
+from sdt.ports import AchDirection, AchStatus, BarStatus
+from sdt.vendors import Vendors, open_vendors
 
 __all__ = ["Desk", "Evidence", "Waiting", "client_of"]
 
@@ -61,34 +58,17 @@ class Evidence:
 
     settings: Settings
     region: Region
-    bank: Bank
-    depository: Depository
-    kyc: Kyc
+    vendors: Vendors
 
     @classmethod
     def open(cls, settings: Settings) -> Evidence:
         """Connect with the vendors under the keys of the vault."""
-        vault = SealedFile.open(settings.vault.sealed_file, settings.vault.key_file, settings.vault.passphrase_file)
         region = load_region(settings.region_file(next(iter(settings.regions))).read_bytes())
-        vendors = settings.vendors
-
-        def key(name: str) -> str:
-            return vault.get(name).text()
-
-        return cls(
-            settings,
-            region,
-            HttpBank(vendors.bank.url, key(vendors.bank.key_secret), timeout_s=vendors.bank.timeout_s),
-            HttpDepository(
-                vendors.depository.url, key(vendors.depository.key_secret), timeout_s=vendors.depository.timeout_s
-            ),
-            HttpKyc(vendors.kyc.url, key(vendors.kyc.key_secret), timeout_s=vendors.kyc.timeout_s),
-        )
+        return cls(settings, region, open_vendors(settings, region))
 
     async def close(self) -> None:
         """Let go of connections."""
-        for vendor in (self.bank, self.depository, self.kyc):
-            await vendor.close()
+        await self.vendors.__aexit__(None, None, None)
 
     async def of_deposit(self, deposit: Waiting) -> bytes | None:
         """Return the digest of what proves that this deposit's value has come in for good, or None if it has not.
@@ -100,7 +80,7 @@ class Evidence:
             return None
         amount = self.region.token(deposit.token).amount(deposit.units)
         if self.region.token(deposit.token).domain == "dollar":
-            entry = await self.bank.ach_entry(deposit.external_id)
+            entry = await self.vendors.banks[deposit.token].ach_entry(deposit.external_id)
             good = (
                 entry.status is AchStatus.WINDOW_PASSED
                 and entry.direction is AchDirection.DEBIT
@@ -108,7 +88,7 @@ class Evidence:
                 and entry.reference == deposit.transaction_id
             )
             return entry.evidence.digest if good else None
-        bar = await self.depository.bar(deposit.external_id)
+        bar = await self.vendors.depository.bar(deposit.external_id)
         good = (
             bar.status is BarStatus.HELD
             and bar.fine == amount

@@ -21,7 +21,7 @@ class KycDesk:
         """Attest everybody whom the vendor has passed and who waits for it."""
         answer = await self._client.get("/v1/desk/tasks", role="kyc_desk")
         for task in answer["tasks"]:
-            application = await self._evidence.kyc.application(task["application_id"])
+            application = await self._evidence.vendors.kyc.application(task["application_id"])
             if application.outcome is KycOutcome.PASSED and application.account == task["account"]:
                 await self._attest(application, set(task["attested"]))
 

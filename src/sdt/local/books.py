@@ -11,15 +11,13 @@ from dataclasses import dataclass
 
 from eth_hash.auto import keccak
 
-from sdt.adapters.bank import HttpBank
 from sdt.adapters.chain.deploy import load_deployment
 from sdt.adapters.chain.reader import ChainReader
-from sdt.adapters.depository import HttpDepository
-from sdt.adapters.vault import SealedFile
 from sdt.config import Settings
 from sdt.domain.region import Region, Token
 from sdt.domain.registry import account_bytes
 from sdt.store import Store, ledger, open_store
+from sdt.vendors import Vendors, open_vendors
 
 __all__ = ["Books", "read_books", "settled_books"]
 
@@ -72,30 +70,20 @@ async def settled_books(settings: Settings, region: Region, timeout_s: float = 3
 
 async def read_books(settings: Settings, region: Region) -> list[Books]:
     """Ask chain, database, bank and vault once."""
-    vault = SealedFile.open(settings.vault.sealed_file, settings.vault.key_file, settings.vault.passphrase_file)
     deployment = load_deployment(settings.home)
     assert deployment is not None, "the region is open"
-    vendors = settings.vendors
-    bank = HttpBank(vendors.bank.url, vault.get(vendors.bank.key_secret).text(), timeout_s=vendors.bank.timeout_s)
-    depository = HttpDepository(
-        vendors.depository.url, vault.get(vendors.depository.key_secret).text(), timeout_s=vendors.depository.timeout_s
-    )
     store = open_store(settings.database.url)
     try:
-        async with ChainReader(settings.chain.urls) as reader:
+        async with ChainReader(settings.chain.urls) as reader, open_vendors(settings, region) as vendors:
             return [
-                await _of_token(token, address, reader, store, bank, depository)
+                await _of_token(token, address, reader, store, vendors)
                 for token, address in zip(region.tokens, deployment.tokens, strict=True)
             ]
     finally:
         store.close()
-        await bank.close()
-        await depository.close()
 
 
-async def _of_token(
-    token: Token, contract: str, reader: ChainReader, store: Store, bank: HttpBank, depository: HttpDepository
-) -> Books:
+async def _of_token(token: Token, contract: str, reader: ChainReader, store: Store, vendors: Vendors) -> Books:
     supply = int.from_bytes(await reader.eth_call(contract, _TOTAL_SUPPLY), "big")
     on_chain = await _balances_on_chain(contract, reader)
     accounts = await store.read(ledger.token_balances, token.symbol)
@@ -103,10 +91,10 @@ async def _of_token(
     differing = [a for a in on_chain.keys() | in_database.keys() if on_chain.get(a, 0) != in_database.get(a, 0)]
     if token.domain == "dollar":
         place = f"bank account {token.symbol}-reserve"
-        reserve = (await bank.statement(f"{token.symbol}-reserve")).balance.units
+        reserve = (await vendors.banks[token.symbol].statement("reserve")).balance.units
     else:
         place = f"vault {token.symbol}"
-        reserve = (await depository.holding_statement(token.symbol)).total.units
+        reserve = (await vendors.depository.holding_statement(token.symbol)).total.units
     return Books(
         token,
         supply,

@@ -107,6 +107,16 @@ def user_by_application(store: Store, application: str) -> UserRow | None:
     return _user(store, "kyc_application", application)
 
 
+def open_applications(store: Store, status: str, limit: int = 500) -> list[str]:
+    """Return the applications at the KYC vendor that stand so, the oldest first."""
+    found = store.rows(
+        "SELECT kyc_application FROM users WHERE kyc_application IS NOT NULL AND kyc_status = ? "
+        "ORDER BY created_at_ms LIMIT ?",
+        (status, limit),
+    )
+    return [application for (application,) in found]
+
+
 def _user(store: Store, column: str, value: str) -> UserRow | None:
     found: Any = store.row(f"SELECT {_COLUMNS} FROM users WHERE {column} = ?", (value,))  # noqa: S608
     if not found:

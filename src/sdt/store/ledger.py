@@ -27,6 +27,7 @@ __all__ = [
     "post",
     "release_holds",
     "supply",
+    "token_balances",
 ]
 
 
@@ -166,6 +167,14 @@ def account_balance(store: Store, name: str) -> AccountBalance:
     """Return both sides of a ledger account; zeros for one that was never used."""
     found = store.row("SELECT debits, credits, held FROM ledger_accounts WHERE name = ?", (name,))
     return AccountBalance(*found) if found else AccountBalance(0, 0, 0)
+
+
+def token_balances(store: Store, token: str) -> dict[str, Balance]:
+    """Return what every address has of a token, as the audit compares it with the chain."""
+    found = store.rows(
+        "SELECT address, credits - debits, held FROM ledger_accounts WHERE token = ? AND address IS NOT NULL", (token,)
+    )
+    return {address: Balance(token, posted, held, posted - held) for address, posted, held in found}
 
 
 def supply(store: Store, token: str) -> int:

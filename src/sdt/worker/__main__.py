@@ -17,20 +17,16 @@ from typing import Any
 
 import uvloop
 
-from sdt.adapters.aml import HttpAml
-from sdt.adapters.bank import HttpBank
 from sdt.adapters.chain.client import ChainClient
 from sdt.adapters.chain.deploy import load_deployment
 from sdt.adapters.chain.reader import ChainReader
-from sdt.adapters.depository import HttpDepository
-from sdt.adapters.kyc import HttpKyc
 from sdt.adapters.queue.embedded import EmbeddedQueue
-from sdt.adapters.vault import SealedFile
 from sdt.config import Settings, load_settings
 from sdt.config.logs import set_up_logging
 from sdt.domain.region import load_region
 from sdt.signing.coordinator import Coordinator, StockPolicy
 from sdt.store import open_store
+from sdt.vendors import open_vault, open_vendors
 from sdt.worker.clock import Clock
 from sdt.worker.counterparties import Counterparties
 from sdt.worker.follower import Follower
@@ -51,29 +47,20 @@ async def work(settings: Settings) -> None:
     region = load_region(settings.region_file(region_name).read_bytes())
     deployment = load_deployment(settings.home)
     assert deployment is not None, "the region's contracts are deployed before the worker starts"
-    vault = SealedFile.open(settings.vault.sealed_file, settings.vault.key_file, settings.vault.passphrase_file)
+    vault = open_vault(settings)
     store = open_store(settings.database.url)
     queue = EmbeddedQueue(settings.queue.queue_file, max_receives=settings.queue.receives_max)
     reader = ChainReader(settings.chain.urls, timeout_s=settings.chain.request_timeout_s)
     client = ChainClient(settings.chain.urls, timeout_s=settings.chain.request_timeout_s)
     clock = Clock()
-    vendors = settings.vendors
-
-    def vendor_key(name: str) -> str:
-        return vault.get(name).text()
+    vendors = open_vendors(settings, region)
 
     def personal_key() -> bytes:
         return vault.get("personal/key").reveal()
 
-    bank = HttpBank(vendors.bank.url, vendor_key(vendors.bank.key_secret), timeout_s=vendors.bank.timeout_s)
-    kyc = HttpKyc(vendors.kyc.url, vendor_key(vendors.kyc.key_secret), timeout_s=vendors.kyc.timeout_s)
-    aml = HttpAml(vendors.aml.url, vendor_key(vendors.aml.key_secret), timeout_s=vendors.aml.timeout_s)
-    depository = HttpDepository(
-        vendors.depository.url, vendor_key(vendors.depository.key_secret), timeout_s=vendors.depository.timeout_s
-    )
     stock = settings.signing
     policy = StockPolicy(low=stock.stock_per_pair_min, target=stock.stock_per_pair, per_job=stock.job_presignatures)
-    sanctions = Sanctions(store, aml, personal_key)
+    sanctions = Sanctions(store, vendors.aml, personal_key)
     screening = Screening(store, queue, region, sanctions, clock)
     follower = Follower(
         store,
@@ -101,8 +88,8 @@ async def work(settings: Settings) -> None:
             lane.run(),
             follower.run(),
             follower.keep_sent(),
-            Instructions(store, region, bank, kyc, sanctions, personal_key, clock).run(),
-            Counterparties(store, region, bank, depository, min(1.0, settings.sandbox.banking_day_s / 2), clock).run(),
+            Instructions(store, region, vendors, sanctions, personal_key, clock).run(),
+            Counterparties(store, region, vendors, min(1.0, settings.sandbox.banking_day_s / 2), clock).run(),
         ]
         await follower.recover()
         health = await serve_health(settings.worker.host, settings.worker.port, store, queue, follower, coordinator)
@@ -110,15 +97,17 @@ async def work(settings: Settings) -> None:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        stopping = asyncio.create_task(stop.wait())
+        stopping: asyncio.Task[Any] = asyncio.create_task(stop.wait())
         print(f"ready {settings.worker.port}", flush=True)
-        done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        waited: list[asyncio.Task[Any]] = [stopping, *tasks]
+        done, _ = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await health.cleanup()
-        for closing in (queue, bank, kyc, aml, depository, reader, client):
+        for closing in (queue, reader, client):
             await closing.close()
+        await vendors.__aexit__(None, None, None)
         store.close()
         for task in done - {stopping}:
             task.result()

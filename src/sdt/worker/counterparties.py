@@ -14,10 +14,11 @@ from sdt.domain.errors import SdtError
 from sdt.domain.ledger import deposit_returned, deposit_settled, metal_taken_in, payout_paid
 from sdt.domain.region import Region
 from sdt.domain.transaction import Event, Status
-from sdt.ports import AchEntry, AchStatus, Bank, Depository, Flow, StatementLine
-from sdt.store import Store, banking, ledger, transactions
+from sdt.ports import AchEntry, AchStatus, Flow, KycOutcome, StatementLine
+from sdt.store import Store, accounts, banking, ledger, transactions
 from sdt.store.banking import BankEntryRow
 from sdt.store.transactions import Change
+from sdt.vendors import Vendors
 from sdt.worker.clock import Clock
 
 __all__ = ["Counterparties"]
@@ -31,13 +32,10 @@ OPEN: Final = (AchStatus.CREATED.value, AchStatus.FILED.value, AchStatus.SETTLED
 class Counterparties:
     """Follows ACH entries to the end of their return window, and bars into the vaults."""
 
-    def __init__(
-        self, store: Store, region: Region, bank: Bank, depository: Depository, poll_s: float, clock: Clock
-    ) -> None:
+    def __init__(self, store: Store, region: Region, vendors: Vendors, poll_s: float, clock: Clock) -> None:
         self._store = store
         self._region = region
-        self._bank = bank
-        self._depository = depository
+        self._vendors = vendors
         self._poll_s = poll_s
         self._clock = clock
 
@@ -53,11 +51,21 @@ class Counterparties:
     async def look(self) -> None:
         """Ask once about everything that is open."""
         for entry in await self._store.read(banking.entries, OPEN):
-            if entry.direction == "book":
+            if entry.direction not in ("debit", "credit") or entry.external_id is None:
                 continue
-            found = await self._bank.ach_entry(entry.external_id)
+            found = await self._vendors.banks[entry.token].ach_entry(entry.external_id)
             if found.status.value != entry.status:
                 await self._store.run(self._entry_moved, entry, found)
+        for application in await self._store.read(accounts.open_applications, KycOutcome.PENDING.value):
+            found_kyc = await self._vendors.kyc.application(application)
+            if found_kyc.outcome is not KycOutcome.PENDING:
+                await self._store.run(
+                    accounts.set_kyc,
+                    found_kyc.account,
+                    application,
+                    found_kyc.outcome.value,
+                    list(found_kyc.reasons),
+                )
         for token in self._region.tokens:
             if token.domain == "cash":
                 await self._look_at_vault(token.symbol)
@@ -108,7 +116,7 @@ class Counterparties:
         known = {entry.transaction_id for entry in await self._store.read(banking.entries_of, list(waiting))}
         after = 0
         while True:
-            page = await self._depository.statement(symbol, after=after)
+            page = await self._vendors.depository.statement(symbol, after=after)
             for line in page.lines:
                 if line.flow is Flow.IN and line.reference in waiting and line.reference not in known:
                     await self._store.run(self._bar_in, symbol, line)
@@ -135,4 +143,3 @@ class Counterparties:
         if fresh:
             postings = metal_taken_in(symbol, line.reference, line.amount.units)
             ledger.post(store, [(line.reference, p) for p in postings], release=[], at_ms=now_ms)
-

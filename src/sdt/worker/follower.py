@@ -209,9 +209,7 @@ class Follower:
         """The chain refused the batch as a whole: nothing moved, so all of it is batched anew."""
         log.error("batch %d was refused by the contract in block %d", flight.number, block.number)
         ids = [*flight.ids, *flight.attached]
-        transactions.advance_batch(
-            store, ids, Event.UNBATCH, from_status=Status.SUBMITTED, actor=ACTOR, at_ms=now_ms
-        )
+        transactions.advance_batch(store, ids, Event.UNBATCH, from_status=Status.SUBMITTED, actor=ACTOR, at_ms=now_ms)
         batches.void(store, [flight.number], block_number=block.number)
 
     async def _resend(self) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import date
 from typing import Final
 
 from sdt.domain.errors import SdtError
@@ -18,10 +19,11 @@ from sdt.domain.message import Deposit, Redeem, Register, read_message
 from sdt.domain.personal import BankDetails, open_sealed
 from sdt.domain.region import Region
 from sdt.domain.transaction import Event, Status
-from sdt.ports import AchDirection, AchEntry, AchOrder, Bank, ExternalAccount, Kyc, KycPerson, SecCode
+from sdt.ports import AchDirection, AchEntry, AchOrder, Bank, ExternalAccount, KycPerson, SecCode
 from sdt.store import Store, accounts, banking, ledger, outbox, transactions
 from sdt.store.banking import BankEntryRow
 from sdt.store.transactions import Change, TransactionRow
+from sdt.vendors import Vendors
 from sdt.worker.clock import Clock
 from sdt.worker.sanctions import Sanctions, postal
 
@@ -41,16 +43,14 @@ class Instructions:
         self,
         store: Store,
         region: Region,
-        bank: Bank,
-        kyc: Kyc,
+        vendors: Vendors,
         sanctions: Sanctions,
         personal_key: Callable[[], bytes],
         clock: Clock,
     ) -> None:
         self._store = store
         self._region = region
-        self._bank = bank
-        self._kyc = kyc
+        self._vendors = vendors
         self._sanctions = sanctions
         self._personal_key = personal_key
         self._clock = clock
@@ -72,7 +72,7 @@ class Instructions:
                 log.warning("instruction %s waits %d ms: %s", row.key, pause_ms, error.detail)
                 await self._store.run(outbox.retry, row.id, error.code, self._clock.now_ms() + pause_ms)
             else:
-                await self._store.run(outbox.done, [row.id])
+                await self._store.run(outbox.done, [row.id], self._clock.now_ms())
         return len(due)
 
     async def _carry_out(self, transaction_id: str) -> None:
@@ -94,7 +94,7 @@ class Instructions:
             if order is None:
                 await self._store.run(self._refuse, row.id)
                 return
-            entry = await self._bank.originate(order, key=row.id)
+            entry = await self._bank_of(row).originate(order, key=row.id)
             await self._store.run(self._filed, row, entry)
 
     async def _pay_out(self, row: TransactionRow) -> None:
@@ -103,7 +103,7 @@ class Instructions:
         assert isinstance(message, Redeem)
         order = await self._ach_order(row, message.destination, AchDirection.CREDIT)
         assert order is not None, "a redemption was accepted for a bank account that is not there"
-        entry = await self._bank.originate(order, key=row.id)
+        entry = await self._bank_of(row).originate(order, key=row.id)
         await self._store.run(self._filed, row, entry)
 
     async def _identify(self, row: TransactionRow) -> None:
@@ -113,15 +113,12 @@ class Instructions:
         person = await self._sanctions.person(message.account)
         if person is None:
             return
-        year, month, day = (int(part) for part in person.born_on.split("-"))
-        from datetime import date
-
-        application = await self._kyc.apply(
+        application = await self._vendors.kyc.apply(
             KycPerson(
                 account=message.account,
                 given_name=person.given_name,
                 family_name=person.family_name,
-                born_on=date(year, month, day),
+                born_on=date.fromisoformat(person.born_on),
                 address=postal(person),
                 ssn_last4=person.ssn_last4,
                 region_state=self._region.id.partition("-")[2],
@@ -129,8 +126,16 @@ class Instructions:
             key=row.id,
         )
         await self._store.run(
-            accounts.set_kyc, message.account, application.application_id, application.outcome.value, list(application.reasons)
+            accounts.set_kyc,
+            message.account,
+            application.application_id,
+            application.outcome.value,
+            list(application.reasons),
         )
+
+    def _bank_of(self, row: TransactionRow) -> Bank:
+        assert row.token is not None
+        return self._vendors.banks[row.token]
 
     async def _ach_order(self, row: TransactionRow, reference: str, direction: AchDirection) -> AchOrder | None:
         linked = await self._store.read(banking.bank_account, reference.removeprefix("bank:"))
@@ -140,7 +145,7 @@ class Instructions:
         details = open_sealed(linked.details_sealed, row.account, self._personal_key(), BankDetails)
         return AchOrder(
             direction=direction,
-            account=f"{row.token}-clearing",
+            account="clearing",
             amount=self._region.token(row.token).amount(row.units),
             counterparty=ExternalAccount(details.routing_number, details.account_number, details.kind, details.holder),
             sec_code=SecCode.WEB if direction is AchDirection.DEBIT else SecCode.PPD,

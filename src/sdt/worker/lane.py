@@ -14,8 +14,7 @@ from dataclasses import dataclass
 
 from sdt.domain.assembly import Assembled, Frame, assemble
 from sdt.domain.chain_tx import transaction_hash
-from sdt.domain.errors import SdtError, Unavailable
-from sdt.domain.ledger import token_account
+from sdt.domain.errors import SdtError
 from sdt.domain.message import read_message
 from sdt.domain.region import Region
 from sdt.domain.transaction import Event, Status
@@ -237,11 +236,9 @@ class Lane:
         for position, refusal in sorted(by_position.items()):
             row = formed.rows[position]
             changes.append(_refused(row.id, refusal))
-            changes += [
-                Change(a.id, Event.REJECT, code="approved_was_refused") for a in formed.approvals[position]
-            ]
+            changes += [Change(a.id, Event.REJECT, code="approved_was_refused") for a in formed.approvals[position]]
             if row.held_units:
-                releases.append((token_account(row.token or "", row.account or ""), row.held_units))
+                releases.append((row.ledger_account, row.held_units))
         ledger.release_holds(store, releases)
         transactions.move(store, changes, actor="signers", at_ms=self._clock.now_ms())
         kept = [i for i in range(len(formed.rows)) if i not in by_position]

@@ -19,7 +19,6 @@ from sdt.domain.ledger import (
     issue_postings,
     redeem_postings,
     release_postings,
-    token_account,
     transfer_postings,
 )
 from sdt.domain.message import (
@@ -36,8 +35,8 @@ from sdt.domain.message import (
 from sdt.domain.region import Region
 from sdt.domain.registry import NOBODY
 from sdt.domain.transaction import Event, Status
-from sdt.store import Store, accounts, ledger, reserves, transactions
-from sdt.store.accounts import FreezeRow, IdentityRow, KeyRow
+from sdt.store import Store, accounts, ledger, registry, reserves, transactions
+from sdt.store.registry import FreezeRow, IdentityRow, KeyRow
 from sdt.store.transactions import Change, TransactionRow
 
 __all__ = ["ACTOR", "Settled", "project"]
@@ -75,19 +74,20 @@ def _project_value(store: Store, region: Region, rows: Sequence[TransactionRow],
     for row in rows:
         postings += [(row.id, posting) for posting in _postings(region, row)]
         if row.held_units:
-            release.append((token_account(row.token, row.account), row.held_units))
+            release.append((row.ledger_account, row.held_units))
     ledger.post(store, postings, release=release, at_ms=at_ms)
 
 
 def _postings(region: Region, row: TransactionRow) -> list[Posting]:
-    fee_account = region.token(row.token).fee_account
-    if row.type == "transfer":
-        return transfer_postings(row.token, row.account, row.counterparty, row.units, row.fee_units, fee_account)
+    if row.type == "issue":
+        assert row.token and row.linked_id and row.counterparty, "an issue names its token, deposit and account"
+        return issue_postings(row.token, row.linked_id, row.counterparty, row.units)
+    token, account = row.value
+    fee_account = region.token(token).fee_account
     if row.type == "redeem":
-        return redeem_postings(row.token, row.account, row.units, row.fee_units, fee_account)
-    assert row.type == "issue", f"a {row.type} does not move value"
-    assert row.linked_id, "an issue names its deposit"
-    return issue_postings(row.token, row.linked_id, row.counterparty, row.units)
+        return redeem_postings(token, account, row.units, row.fee_units, fee_account)
+    assert row.type == "transfer" and row.counterparty, f"a {row.type} does not move value"
+    return transfer_postings(token, account, row.counterparty, row.units, row.fee_units, fee_account)
 
 
 def _finish(store: Store, rows: Sequence[TransactionRow], attached: Sequence[str], at_ms: int) -> None:
@@ -108,9 +108,7 @@ def _finish(store: Store, rows: Sequence[TransactionRow], attached: Sequence[str
 
 def _reject(store: Store, bad: Sequence[tuple[TransactionRow, SkipReason]], at_ms: int) -> None:
     """An item the contract skipped: void its hold, say why."""
-    ledger.release_holds(
-        store, [(token_account(row.token, row.account), row.held_units) for row, _ in bad if row.held_units]
-    )
+    ledger.release_holds(store, [(row.ledger_account, row.held_units) for row, _ in bad if row.held_units])
     transactions.move(
         store,
         [Change(row.id, Event.REJECT, code=reason.code, detail=reason.sentence) for row, reason in bad],
@@ -135,7 +133,7 @@ def _set_key(store: Store, region: Region, row: TransactionRow, signed: Signed) 
     """What the Registry now says of the key that the message is about."""
     word = key_word(signed, region)
     public_key = unb64url(signed.message.public_key.encode())
-    accounts.upsert_key(
+    registry.upsert_key(
         store,
         KeyRow(
             kid=kid_of(public_key),
@@ -152,27 +150,25 @@ def _set_key(store: Store, region: Region, row: TransactionRow, signed: Signed) 
 
 def _identity(store: Store, region: Region, row: TransactionRow, signed: Signed) -> None:
     m: AttestIdentity = signed.message
-    accounts.set_identity(store, IdentityRow(m.account, m.domain, m.tier, m.resident, parse_time(m.expires_at)))
+    registry.set_identity(store, IdentityRow(m.account, m.domain, m.tier, m.resident, parse_time(m.expires_at)))
 
 
 def _freeze(store: Store, region: Region, row: TransactionRow, signed: Signed) -> None:
     m: Freeze = signed.message
     digest = order_digest(m.order, m.authority)
     for symbol in [m.token] if m.token else list(region.token_index):
-        accounts.set_freeze(store, FreezeRow(m.account, symbol, digest, parse_time(m.expires_at)))
+        registry.set_freeze(store, FreezeRow(m.account, symbol, digest, parse_time(m.expires_at)))
 
 
 def _unfreeze(store: Store, region: Region, row: TransactionRow, signed: Signed) -> None:
     m: Unfreeze = signed.message
     for symbol in [m.token] if m.token else list(region.token_index):
-        accounts.clear_freeze(store, m.account, symbol)
+        registry.clear_freeze(store, m.account, symbol)
 
 
 def _attest(store: Store, region: Region, row: TransactionRow, signed: Signed) -> None:
     m: AttestReserve = signed.message
-    reserves.attest(
-        store, m.token, int(m.reserve), parse_time(m.as_of), parse_time(m.valid_until), m.sequence
-    )
+    reserves.attest(store, m.token, int(m.reserve), parse_time(m.as_of), parse_time(m.valid_until), m.sequence)
 
 
 def _fund(store: Store, region: Region, row: TransactionRow, signed: Signed) -> None:

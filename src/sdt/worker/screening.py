@@ -14,13 +14,12 @@ from dataclasses import dataclass, field
 
 from sdt.domain.authority import speaks_for
 from sdt.domain.errors import SdtError, Unavailable
-from sdt.domain.ledger import token_account
 from sdt.domain.message import Approve, Deposit, Issue, Message, Redeem, Register, Transfer, read_message
 from sdt.domain.region import Region
 from sdt.domain.rules import UNKNOWN, AccountFacts, check_rules
 from sdt.domain.transaction import Event, Status
 from sdt.ports import Queue, Received
-from sdt.store import Store, accounts, ledger, transactions
+from sdt.store import Store, ledger, registry, transactions
 from sdt.store.transactions import Change, TransactionRow
 from sdt.worker.clock import Clock
 from sdt.worker.sanctions import Sanctions
@@ -85,7 +84,7 @@ class Screening:
         fresh = [rows[id_] for id_ in dict.fromkeys(ids) if id_ in rows and rows[id_].status == Status.ACCEPTED]
         signed = [(row, read_message(row.raw).message) for row in fresh]
         addresses = {a for row, _ in signed for a in (row.account, row.counterparty) if a}
-        facts = accounts.facts(store, sorted(addresses))
+        facts = registry.facts(store, sorted(addresses))
         verdicts = _Verdicts()
         for row, message in signed:
             self._judge(store, row, message, facts, verdicts)
@@ -133,7 +132,7 @@ class Screening:
 
     def _hold(self, store: Store, verdicts: _Verdicts) -> None:
         """Reserve funds in the order of arrival; who has too little is rejected here and not on chain."""
-        wants = [(row.id, token_account(row.token, row.account), units) for row, units in verdicts.to_hold]
+        wants = [(row.id, row.ledger_account, units) for row, units in verdicts.to_hold]
         for (row, units), enough in zip(verdicts.to_hold, ledger.hold(store, wants), strict=True):
             if enough:
                 verdicts.changes.append(Change(row.id, Event.SCREEN, held_units=units))
@@ -154,13 +153,14 @@ class Screening:
             return Change(row.id, Event.REJECT, code="unknown_deposit", detail="There is no such deposit.")
         if (deposit.account, deposit.token, deposit.units) != (message.account, message.token, int(message.amount)):
             return Change(
-                row.id, Event.REJECT, code="deposit_mismatch", detail="Account, token or amount differ from the deposit."
+                row.id,
+                Event.REJECT,
+                code="deposit_mismatch",
+                detail="Account, token or amount differ from the deposit.",
             )
         rivals = [t for t in transactions.linked_to(store, deposit.id) if t.type == "issue" and t.id != row.id]
         if deposit.status != Status.AWAITING_FUNDS or any(t.status != Status.REJECTED for t in rivals):
-            return Change(
-                row.id, Event.REJECT, code="deposit_used", detail="This deposit does not wait to be issued."
-            )
+            return Change(row.id, Event.REJECT, code="deposit_used", detail="This deposit does not wait to be issued.")
         return _held_for_approval(row, deposit.id)
 
     def _judge_approval(self, store: Store, row: TransactionRow, message: Approve) -> list[Change]:
@@ -176,9 +176,7 @@ class Screening:
                 )
             ]
         if target.kid == row.kid:
-            return [
-                Change(row.id, Event.REJECT, code="same_officer", detail="Maker and checker are the same person.")
-            ]
+            return [Change(row.id, Event.REJECT, code="same_officer", detail="Maker and checker are the same person.")]
         return [Change(target.id, Event.SCREEN), Change(row.id, Event.SCREEN, linked_id=target.id)]
 
     async def _decide_outside(self, row: TransactionRow, message: Message, receipt: str) -> None:
