@@ -151,7 +151,7 @@ def _to_approve(store: Store) -> list[Task]:
 
 async def _reserve(services: Services, symbol: str) -> Task:
     report = await token_report(services, symbol)
-    reserve = report.reserve.model_dump() if report.reserve else None
+    reserve = report.reserve.model_dump()
     return {"kind": "reserve", "token": symbol, "supply": report.supply, "reserve": reserve}
 
 

@@ -1,0 +1,135 @@
+"""The API process: `python -m sdt.api --home DIR`. Prints `ready PORT` when it takes requests."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import secrets
+import socket
+from pathlib import Path
+
+import uvicorn
+
+from sdt.adapters.chain.deploy import load_deployment
+from sdt.adapters.queue.embedded import EmbeddedQueue
+from sdt.adapters.vault import SealedFile, SecretExists, SecretNotFound, VaultProtocol
+from sdt.api.app import create_app
+from sdt.api.services import Deployment, Limits, Services
+from sdt.config import Settings, load_settings
+from sdt.config.logs import set_up_logging
+from sdt.domain.region import load_region
+from sdt.domain.transaction_id import IdIssuer
+from sdt.store import open_store
+
+__all__ = ["IDS_SECRET", "PERSONAL_SECRET", "main", "open_services"]
+
+IDS_SECRET = "transaction-ids/key"  # noqa: S105 - a name in the vault
+PERSONAL_SECRET = "personal/key"  # noqa: S105 - a name in the vault
+KEY_BYTES = 32
+DRAIN_S = 10
+log = logging.getLogger("sdt.api")
+
+
+def open_services(settings: Settings, public_url: str) -> Services:
+    """Open everything the API of the first region works with.
+
+    Errors: those of the store and the vault; ConfigurationInvalid.
+    """
+    name = next(iter(settings.regions))
+    region = load_region(settings.region_file(name).read_bytes())
+    vault = SealedFile.open(settings.vault.sealed_file, settings.vault.key_file, settings.vault.passphrase_file)
+    return Services(
+        store=open_store(settings.database.url),
+        queue=EmbeddedQueue(settings.queue.queue_file, max_receives=settings.queue.receives_max),
+        region=region,
+        network=settings.network,
+        ids=IdIssuer(region.id, _id_keys(vault)),
+        personal_key=_key(vault, PERSONAL_SECRET),
+        public_url=public_url,
+        deployment=_deployment(settings),
+        limits=Limits(
+            message_bytes_max=settings.api.message_bytes_max,
+            request_bytes_max=settings.api.request_bytes_max,
+            messages_max=settings.api.messages_per_request_max,
+            backlog_max=settings.api.backlog_max,
+            gather_ms=settings.api.gather_ms,
+            wait_s_max=settings.api.wait_s_max,
+            proof_age_s_max=settings.api.proof_age_s_max,
+        ),
+    )
+
+
+def _key(vault: VaultProtocol, name: str) -> bytes:
+    """Return a key of the vault, made at the first start."""
+    try:
+        return vault.get(name).reveal()
+    except SecretNotFound:
+        try:
+            vault.put(name, secrets.token_bytes(KEY_BYTES))
+        except SecretExists:
+            log.info("another process made %s first", name)
+        return vault.get(name).reveal()
+
+
+def _id_keys(vault: VaultProtocol) -> tuple[bytes, ...]:
+    """Return the key that marks new ids, and the one before it: ids given before a rotation still count."""
+    newest = _key(vault, IDS_SECRET)
+    before = vault.previous(IDS_SECRET)
+    return (newest,) if before is None else (newest, before.reveal())
+
+
+def _deployment(settings: Settings) -> Deployment:
+    found = load_deployment(settings.home)
+    if found is None:
+        return Deployment(settings.chain.chain_id)
+    return Deployment(found.chain_id, found.settlement, found.registry, found.tokens)
+
+
+class _Server(uvicorn.Server):
+    """Says on standard output when it listens, for whoever started it."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and sockets:
+            print(f"ready {sockets[0].getsockname()[1]}", flush=True)
+
+
+def serve(settings: Settings) -> None:
+    """Serve until a signal; then finish what was taken."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((settings.api.host, settings.api.port))
+    port = listener.getsockname()[1]
+    services = open_services(settings, settings.api.url or f"http://{settings.api.host}:{port}")
+    app = create_app(services)
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=False,
+        backlog=2048,
+        timeout_graceful_shutdown=DRAIN_S,
+    )
+    try:
+        _Server(config).run(sockets=[listener])
+    finally:
+        services.store.close()
+
+
+def main() -> None:
+    """Read the command line and serve."""
+    parser = argparse.ArgumentParser(prog="python -m sdt.api", description="The HTTP API of a region.")
+    parser.add_argument("--home", type=Path, required=True, help="the platform's folder")
+    arguments = parser.parse_args()
+    settings = load_settings(home=arguments.home)
+    set_up_logging(settings.logging)
+    serve(settings)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""Bank accounts of users: kept sealed; messages name them by an opaque reference."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Path
+
+from sdt.api import models
+from sdt.api.declared import problems
+from sdt.api.runtime import KnownCaller, Running
+from sdt.api.services import Services
+from sdt.api.strict_route import StrictRoute
+from sdt.api.users import NONCE_BYTES, user_of
+from sdt.domain.envelope import b64url
+from sdt.domain.errors import Unprocessable
+from sdt.domain.personal import BankDetails, check_routing, seal
+from sdt.store import Store, banking
+from sdt.store.accounts import UserRow
+from sdt.store.banking import BankAccountRow
+
+__all__ = ["link", "router"]
+
+router = APIRouter(route_class=StrictRoute, tags=["bank accounts"])
+
+
+async def link(services: Services, user: UserRow, given: models.BankAccountIn) -> models.BankAccount:
+    """Link a bank account. The same one again gives the same reference: a repeated request does nothing.
+
+    Errors: Unprocessable (routing_number).
+    """
+    if not check_routing(given.routing_number):
+        raise Unprocessable("The routing number's check digit does not fit.", code="routing_number")
+    details = BankDetails(**given.model_dump())
+    row = BankAccountRow(
+        ref=_reference(services, user.account, details),
+        user_id=user.user_id,
+        account=user.account,
+        details_sealed=seal(details, user.account, services.personal_key, services.random(NONCE_BYTES)),
+        mask=f"…{details.account_number[-4:]}",
+        status="linked",
+        created_at_ms=services.now_ms(),
+    )
+    return _shown(await services.store.run(_link, row))
+
+
+def _reference(services: Services, account: str, details: BankDetails) -> str:
+    """Return a name that tells nothing and is the same for the same account: keyed, so that nobody can try numbers."""
+    identity = f"{account}\n{details.routing_number}\n{details.account_number}\n{details.kind}"
+    digest = hmac.digest(services.personal_key, b"bank account\n" + identity.encode(), hashlib.sha256)
+    return b64url(digest[:18]).decode()
+
+
+def _link(store: Store, row: BankAccountRow) -> BankAccountRow:
+    known = banking.bank_account(store, row.ref)
+    if known is not None:
+        return known
+    banking.link_account(store, row)
+    return row
+
+
+def _shown(row: BankAccountRow) -> models.BankAccount:
+    return models.BankAccount(ref=f"bank:{row.ref}", mask=row.mask, status=row.status)
+
+
+@router.post(
+    "/v1/users/{user_id}/bank-accounts",
+    status_code=201,
+    summary="Link a bank account",
+    responses=problems(401, 403, 404, 415, 422),
+    operation_id="linkBankAccount",
+)
+async def _post(
+    runtime: Running,
+    caller: KnownCaller,
+    user_id: Annotated[str, Path(examples=["me"])],
+    request: Annotated[models.BankAccountIn, Body()],
+) -> models.BankAccount:
+    """Link a bank account and answer with the reference that a deposit or redemption names."""
+    user = await user_of(runtime.services, caller, user_id)
+    return await link(runtime.services, user, request)
+
+
+@router.get(
+    "/v1/users/{user_id}/bank-accounts",
+    summary="Linked bank accounts",
+    responses=problems(401, 403, 404),
+    operation_id="getBankAccounts",
+)
+async def _get(
+    runtime: Running, caller: KnownCaller, user_id: Annotated[str, Path(examples=["me"])]
+) -> models.BankAccounts:
+    """Answer with the caller's linked bank accounts."""
+    user = await user_of(runtime.services, caller, user_id)
+    rows = await runtime.services.store.read(banking.accounts_of, user.user_id)
+    return models.BankAccounts(bank_accounts=[_shown(row) for row in rows])

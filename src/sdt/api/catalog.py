@@ -1,0 +1,164 @@
+"""Every problem the API answers: its code, HTTP status, what it means and what to do. docs/errors.md is this table.
+
+A code never changes its meaning. Errors carry their code from where they are raised; the status is looked up here,
+so that one code has one status on every route and in every skin.
+"""
+
+# ruff: noqa: E501 - a table is read line by line.
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["PROBLEMS", "PROBLEMS_PATH", "REASONS", "ProblemType", "errors_page"]
+
+PROBLEMS_PATH: Final = "/docs/errors.md"
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemType:
+    """One row of the table."""
+
+    code: str
+    status: int
+    title: str
+    remedy: str
+
+    @property
+    def uri(self) -> str:
+        """The problem's `type`: a reference to its entry, which the API itself serves."""
+        return f"{PROBLEMS_PATH}#{self.code}"
+
+
+_ROWS: Final = (
+    # The request as HTTP and JSON.
+    ("request", 400, "The request is not well formed", "Compare it with the OpenAPI description; `errors` names the fields."),
+    ("json", 400, "The JSON cannot be read", "Send one JSON object in UTF-8 without a byte-order mark."),
+    ("json_duplicate_key", 400, "A JSON key stands twice", "Write each key once."),
+    ("json_number", 400, "A JSON number is not a small whole number", "Write amounts as strings of digits; no fractions, no exponents."),
+    ("json_surrogate", 400, "A JSON string holds half of a surrogate pair", "Encode the text as UTF-8."),
+    ("not_found", 404, "There is nothing at this address", "Check the path against the OpenAPI description."),
+    ("method_not_allowed", 405, "This address does not take this method", "Use one of the methods in the `Allow` header."),
+    ("request_size", 413, "The request is too large", "Send less at once; a batch has at most 500 messages."),
+    ("unsupported_media_type", 415, "The body has another media type", "Send application/jose to `PUT /v1/transactions/{id}`, application/json elsewhere."),
+    ("header_size", 431, "The request's headers are too large", "Send fewer and smaller headers: 16 KiB altogether."),
+    # The envelope and its claims.
+    ("message_size", 413, "The message is too large", "A message has at most 8192 bytes."),
+    ("message_parts", 400, "This is no compact JWS", "Join header, claims and signature, each in base64url, by dots; no white space."),
+    ("base64", 400, "A part of the message is not base64url", "Use base64url without padding, in its one canonical spelling."),
+    ("header", 400, "The JWS header is not the required one", "Write exactly {\"alg\":\"Ed25519\",\"kid\":…,\"typ\":\"sdt-<type>+jws\"} in this order."),
+    ("signature_size", 400, "The signature has not 64 bytes", "Sign with Ed25519."),
+    ("type_mismatch", 400, "Header and claims name two types", "Write the same type in `typ` and in `type`."),
+    ("unknown_type", 400, "There is no message of this type", "docs/api.md lists the types."),
+    ("claims", 400, "A claim is missing, unknown or of another form", "`detail` names the claim."),
+    ("amount", 400, "An amount is not one", "Write whole smallest units as a string of digits, more than zero."),
+    ("time", 400, "A time is none of the calendar", "Write RFC 3339 in UTC with whole seconds and Z."),
+    ("same_account", 400, "Payer and payee are one account", "Pay somebody else."),
+    ("transaction_id", 400, "This is no transaction_id", "Use the id exactly as it was given: a lower-case UUID of version 7."),
+    ("transaction_id_mismatch", 400, "The message has another id than the address", "Send the message to the address of its own transaction_id."),
+    ("unknown_token", 400, "The region has no such token", "`GET /v1/tokens` lists them."),
+    ("weak_public_key", 400, "Under this public key a signature proves nothing", "Make a key with a maintained Ed25519 library."),
+    # Who sent it.
+    ("unknown_key", 401, "The key is not registered", "Register it, and wait until the registration is settled."),
+    ("kid_mismatch", 401, "The kid is not that of the key being registered", "Sign a registration with the key it registers; kid is its RFC 7638 thumbprint."),
+    ("bad_signature", 401, "The signature does not fit", "Sign exactly the bytes that you send, with the key that `kid` names."),
+    ("key_revoked", 401, "The key was revoked", "Use another key of the account."),
+    ("key_expired", 401, "The key has expired", "Use another key of the account."),
+    ("proof_required", 401, "This read needs a proof", "Send an SDT-Proof header (docs/api.md)."),
+    ("proof_malformed", 401, "The proof cannot be read", "Send a compact JWS of type sdt-proof+jws with htm, htu, iat, jti and network."),
+    ("proof_target", 401, "The proof is for another request", "Make a proof for this method and this address, without its query."),
+    ("proof_network", 401, "The proof is for another network", "Name the network that `GET /v1/region` shows."),
+    ("proof_stale", 401, "The proof is too old, or from the future", "Make a new proof for every request; check your clock."),
+    ("proof_used", 401, "The proof was used before", "Make a new proof, with a new jti, for every request."),
+    ("wrong_role", 403, "The key's role may not do this", "Use a key with the role that this act needs."),
+    ("wrong_key", 403, "The key is not one of that account", "Sign with a key of the account that the message speaks for."),
+    ("wrong_scope", 403, "The key's role does not cover this token", "Use the key that was granted the role for this token."),
+    ("not_yours", 403, "This belongs to another account", "Ask with a key of that account."),
+    # What it refers to.
+    ("unknown_transaction_id", 404, "This transaction_id was never given", "Ask for one with `POST /v1/transactions`."),
+    ("unknown_user", 404, "There is no such user", "Check the user_id; `me` is whoever signs the proof."),
+    ("unknown_handle", 404, "Nobody has this handle", "Check the spelling; a handle counts once its registration is settled."),
+    ("token_not_found", 404, "The region has no such token", "`GET /v1/tokens` lists them."),
+    ("transaction_id_used", 409, "Another message was sent under this id", "Ask for a new id; the first message stands."),
+    ("user_taken", 409, "The user_id, account, handle or key is taken", "Choose another one; `detail` says which."),
+    # What it asks for.
+    ("wrong_network", 422, "The message is for another network", "Name the network that `GET /v1/region` shows."),
+    ("wrong_region", 422, "The message is for another region", "Send it to that region's API."),
+    ("expired_transaction_id", 422, "The id's acceptance window has passed", "Ask for a new id and sign the message again."),
+    ("clock_skew", 422, "The message is dated outside the id's window", "Set your clock; issued_at lies between the id's time and now, 30 seconds more or less."),
+    ("expired_message", 422, "The message's own expires_at has passed", "Sign it again with a later time."),
+    ("expires_too_late", 422, "expires_at is too far ahead", "Choose a time within the region's limit."),
+    ("fee_above_max", 422, "The fee is more than the message allows", "Ask for a quote and sign its fee as fee_max."),
+    ("register_with_person", 422, "A registration comes with the person's data", "Send it to `POST /v1/users`."),
+    ("routing_number", 422, "This is no bank's routing number", "Check the nine digits; the last one is a check digit."),
+    ("date_of_birth", 422, "The date of birth cannot be", "Write it as YYYY-MM-DD, a day of the calendar in the past."),
+    # The platform itself.
+    ("backlog", 429, "More is waiting to be settled than the region allows", "Try again after `Retry-After` seconds with the same id and bytes."),
+    ("internal", 500, "Something is wrong on our side", "Try again with the same id and bytes; tell us the `incident`."),
+    ("database_unavailable", 503, "The database does not answer", "Try again with the same id and bytes: nothing is done twice."),
+    ("unavailable", 503, "A part that is needed does not answer", "Try again with the same id and bytes: nothing is done twice."),
+)  # fmt: skip
+
+PROBLEMS: Final = {row[0]: ProblemType(*row) for row in _ROWS}
+
+REASONS: Final = {
+    "domain_wall": "A party is not admitted to the token's domain, or has no account in the region.",
+    "identity": "The identity of a party is not established for the token's domain.",
+    "residency": "A party is not a proven resident of the region.",
+    "transaction_cap": "The amount is above the region's limit for one transaction.",
+    "frozen": "An account is frozen by an order.",
+    "in_review": "It is being looked at; no more can be said.",
+    "approval_required": "It waits for a second officer's approval.",
+    "same_officer": "Maker and checker are the same person.",
+    "nothing_to_approve": "No message with this digest waits for an approval.",
+    "approved_was_refused": "The message that was approved has been refused.",
+    "unknown_deposit": "The issue names a deposit that does not exist.",
+    "deposit_mismatch": "The issue says something else than its deposit.",
+    "deposit_used": "The deposit was issued already, or does not wait to be.",
+    "insufficient_funds": "The account does not hold that much beyond what is already on its way.",
+    "payer_frozen": "The payer's account is frozen.",
+    "payee_frozen": "The payee's account is frozen.",
+    "payer_not_eligible": "The payer has no valid identity for the token's domain.",
+    "payee_not_eligible": "The payee has no valid identity for the token's domain.",
+    "over_reserve": "More would be in circulation than the depository attests it holds.",
+    "attestation_stale": "The depository's last attestation is no longer valid.",
+    "mint_allowance_spent": "The day's allowance for issuing the token is spent.",
+    "paused": "The token is paused.",
+    "bad_item": "The contract found the item malformed, or something it names is missing.",
+    "already_exists": "The account, key or handle is already taken.",
+    "unknown_token": "The region has no such token.",
+    "bad_sequence": "The number does not follow the last fund, release or attestation.",
+    "expired_message": "Its own expires_at passed before it was batched.",
+}
+"""Why an accepted transaction can be held or refused later: the `code` of its status."""
+
+
+def errors_page() -> str:
+    """Return docs/errors.md."""
+    lines = [
+        "# Errors",
+        "",
+        "Every refusal is a problem document (RFC 9457, `application/problem+json`): `type` points at an entry of this",
+        "page, `code` is its name, `status` the HTTP status, `title` and `detail` say it in words, `instance` is the",
+        "address asked for. `transaction_id` is there when it is known; a refusal by a rule also has `rule`, `statute`",
+        "and `effective`. A client acts on `code`; the words may become better. After a problem with status 429 or 5xx",
+        "the same message may be sent again, byte for byte: nothing is done twice.",
+        "",
+        "This page is written by `python -m sdt.api.openapi --write` from the table in the code.",
+        "",
+        "## Problems",
+        "",
+    ]
+    for problem in PROBLEMS.values():
+        lines += [f"### {problem.code}", "", f"{problem.status}. {problem.title}. {problem.remedy}", ""]
+    lines += [
+        "## Why a transaction was held or refused",
+        "",
+        "A message that was accepted is judged again by the worker, by each signer and by the contract. What they say",
+        "is the `code` of the transaction's status, with the rule and its statute where there is one.",
+        "",
+        "| code | meaning |",
+        "|---|---|",
+    ]
+    lines += [f"| `{code}` | {meaning} |" for code, meaning in REASONS.items()]
+    return "\n".join(lines) + "\n"

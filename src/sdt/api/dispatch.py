@@ -1,0 +1,75 @@
+"""From the database to the queue: every accepted transaction is handed to the worker, also after a crash in between.
+
+The commit comes first, so nothing is queued that does not exist; what was committed and not queued is found again
+by the sweeper. Sending twice does no harm: the queue knows the id, and so does the worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from sdt.domain.errors import Unavailable
+from sdt.ports import Queue, QueueEntry
+from sdt.store import Store
+from sdt.store.intake import mark_queued, unqueued
+
+__all__ = ["Dispatch"]
+
+SWEEP_S = 1.0
+SWEEP_AGE_MS = 2_000
+SWEEP_MAX = 2_000
+log = logging.getLogger(__name__)
+
+
+class Dispatch:
+    """Sends ids to the queue, many at once. `run` and `sweep` work; `close` sends what is left."""
+
+    def __init__(self, store: Store, queue: Queue, now_ms: Callable[[], int]) -> None:
+        self._store = store
+        self._queue = queue
+        self._now_ms = now_ms
+        self._waiting: list[tuple[str, str]] = []
+        self._wake = asyncio.Event()
+
+    def send(self, ids: Sequence[tuple[str, str]]) -> None:
+        """Hand over what was stored. Shape: (transaction_id, group); a group keeps its order."""
+        if ids:
+            self._waiting.extend(ids)
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Work until cancelled. What cannot be sent is left to the sweeper."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self._flush()
+            except Unavailable as error:
+                log.warning("not queued yet: %s", error.detail)
+
+    async def sweep(self) -> None:
+        """Send again what was accepted two seconds ago and not marked as queued."""
+        while True:
+            try:
+                horizon_ms = self._now_ms() - SWEEP_AGE_MS
+                forgotten = await self._store.read(unqueued, horizon_ms, SWEEP_MAX)
+                self.send([(id_, account or id_) for id_, account in forgotten])
+            except Unavailable as error:
+                log.warning("the sweeper waits: %s", error.detail)
+            await asyncio.sleep(SWEEP_S)
+
+    async def close(self) -> None:
+        """Send what is left; what fails now is found by the sweeper of the next start."""
+        try:
+            await self._flush()
+        except Unavailable as error:
+            log.warning("not queued before the end: %s", error.detail)
+
+    async def _flush(self) -> None:
+        ids, self._waiting = self._waiting, []
+        if not ids:
+            return
+        await self._queue.send([QueueEntry(group, id_, id_) for id_, group in ids])
+        await self._store.run(mark_queued, [id_ for id_, _ in ids], self._now_ms())

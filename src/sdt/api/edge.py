@@ -1,0 +1,98 @@
+"""The outermost layer: sends hot requests past the framework, bounds what comes in, and answers every error.
+
+Whatever goes wrong inside, a client gets a problem document; a bug's is opaque and names an incident of the log.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+from sdt.api.hot import BATCH_PATH, ONE_PATH, Hot
+from sdt.api.http import ClientGone, Receive, Scope, Send, bounded, send_problem
+from sdt.api.metrics import Metrics
+from sdt.api.problems import bug, problem_of
+from sdt.domain.errors import Invalid, SdtError
+
+__all__ = ["Edge"]
+
+HEADER_BYTES_MAX: Final = 16_384
+SMALL_BODY_BYTES_MAX: Final = 65_536
+_PREFIX: Final = "/v1/transactions/"
+_SAFE: Final = [
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+]
+
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class _Answer:
+    """Watches what is sent: whether an answer has begun, and its status."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status = 0
+
+    async def __call__(self, message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [*message["headers"], *_SAFE]
+        await self._send(message)
+
+
+class Edge:
+    """One region's API as an ASGI application for HTTP. `inner` serves what is not hot."""
+
+    def __init__(self, inner: App, hot: Hot, metrics: Metrics) -> None:
+        self._inner = inner
+        self._hot = hot
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        begun = time.perf_counter()
+        answer = _Answer(send)
+        path = scope["path"]
+        route = ""
+        try:
+            if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADER_BYTES_MAX:
+                raise Invalid(f"The headers have more than {HEADER_BYTES_MAX} bytes.", code="header_size")
+            route = await self._route(scope, receive, answer)
+        except SdtError as error:
+            route = route or _hot_route(scope)
+            await send_problem(answer, problem_of(error, instance=path, transaction_id=_id_in(route, path)))
+        except ClientGone:
+            return
+        except Exception as error:
+            # The framework answers its own routes' bugs and passes the error on; then all is said already.
+            if not answer.status:
+                await send_problem(answer, bug(error, instance=path))
+        self._metrics.took(route or "none", scope["method"], answer.status, time.perf_counter() - begun)
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> str:
+        path, method = scope["path"], scope["method"]
+        if path == BATCH_PATH:
+            if method != "POST":
+                raise Invalid(f"{BATCH_PATH} takes POST.", code="method_not_allowed", allow="POST")
+            await self._hot.batch(scope, receive, send)
+            return BATCH_PATH
+        if method == "PUT" and path.startswith(_PREFIX) and "/" not in path[len(_PREFIX) :]:
+            await self._hot.put(scope, receive, send, path[len(_PREFIX) :])
+            return ONE_PATH
+        await self._inner(scope, bounded(scope, receive, SMALL_BODY_BYTES_MAX, "request_size"), send)
+        return str(getattr(scope.get("route"), "path", "none"))
+
+
+def _hot_route(scope: Scope) -> str:
+    path = scope["path"]
+    if path == BATCH_PATH:
+        return BATCH_PATH
+    return ONE_PATH if scope["method"] == "PUT" and path.startswith(_PREFIX) else ""
+
+
+def _id_in(route: str, path: str) -> str | None:
+    """Name the transaction in a problem only where the address has an id of the right length."""
+    id_ = path[len(_PREFIX) :]
+    return id_ if route == ONE_PATH and len(id_) == 36 else None

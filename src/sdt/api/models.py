@@ -1,0 +1,414 @@
+"""What goes in and out of the framework's routes. Amounts are strings of digits in the token's smallest unit."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Digits = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,18})$", examples=["12000"])]
+Address = Annotated[str, Field(pattern=r"^0x[0-9a-f]{40}$", examples=["0x" + "a1" * 20])]
+Symbol = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]{1,11}$", examples=["TXD"])]
+Handle = Annotated[
+    str,
+    Field(pattern=r"^[a-z][a-z0-9]*([._-][a-z0-9]+)*$", min_length=3, max_length=32, examples=["alice"]),
+]
+TransactionId = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$",
+        examples=["019a8f2e-1c00-7a3b-8c4d-5e6f708192a3"],
+    ),
+]
+Time = Annotated[str, Field(examples=["2026-11-23T09:30:00Z"])]
+StatusName = Literal[
+    "requested",
+    "accepted",
+    "awaiting_funds",
+    "held",
+    "in_review",
+    "screened",
+    "batched",
+    "submitted",
+    "settled",
+    "completed",
+    "expired",
+    "canceled",
+    "rejected",
+    "returned",
+]
+
+
+class Closed(BaseModel):
+    """What comes in: nothing unknown, nothing converted."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class Problem(BaseModel):
+    """A problem document (RFC 9457). docs/errors.md lists every `code`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    transaction_id: str | None = None
+    rule: str | None = None
+    statute: str | None = None
+    effective: str | None = None
+
+
+class QuoteRequest(Closed):
+    """What somebody means to pay."""
+
+    type: Literal["transfer"]
+    token: Symbol
+    payer: Address
+    payee: Address
+    amount: Digits
+
+
+class IdRequest(Closed):
+    """How many ids, and optionally what the transaction would cost."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, hide_input_in_errors=True, json_schema_extra={"examples": [{"count": 2}]}
+    )
+
+    count: Annotated[int, Field(ge=1, le=500)] = 1
+    quote: QuoteRequest | None = None
+
+
+class Refusal(BaseModel):
+    """A rule that would refuse, with the law it follows."""
+
+    code: str
+    detail: str
+    rule: str
+    statute: str
+    effective: str
+
+
+class Quote(BaseModel):
+    """The fee of a transfer. Sign it as `fee_max`.
+
+    `verdict` is what the region's rules say now: only for a payer who proves to be one, for it speaks of both parties.
+    """
+
+    token: str
+    amount: Digits
+    fee: Digits
+    total: Digits
+    verdict: Literal["allowed", "refused"] | None = None
+    refusal: Refusal | None = None
+
+
+class Ids(BaseModel):
+    """Ids to sign messages with, good until `expires_at`."""
+
+    transaction_id: TransactionId
+    transaction_ids: list[TransactionId]
+    expires_at: Time
+    quote: Quote | None = None
+
+
+class Receipt(BaseModel):
+    """A message is stored; follow its transaction with `GET /v1/transactions/{transaction_id}`."""
+
+    transaction_id: TransactionId
+    status: StatusName
+
+
+class BatchAnswer(BaseModel):
+    """What became of one message of a batch: a transaction or a problem."""
+
+    http_status: int
+    transaction: Receipt | None = None
+    problem: Problem | None = None
+
+
+class Batch(Closed):
+    """Signed messages, each a compact JWS."""
+
+    messages: Annotated[list[str], Field(min_length=1, max_length=500)]
+
+
+class BatchAnswers(BaseModel):
+    """An answer for each message, in order."""
+
+    answers: list[BatchAnswer]
+
+
+class TransactionDetails(BaseModel):
+    """What only the parties see: whom it moves what, and the signed message itself."""
+
+    kid: str
+    account: str | None
+    counterparty: str | None
+    token: str | None
+    amount: Digits
+    fee: Digits
+    issued_at: Time
+    expires_at: Time | None
+    digest: str
+    message: str
+    linked_id: str | None
+
+
+class Transaction(BaseModel):
+    """Where a transaction stands. Without a party's proof there are no amounts, no parties, no message."""
+
+    transaction_id: TransactionId
+    status: StatusName
+    type: str | None = None
+    final: bool
+    accepted_at: Time | None = None
+    updated_at: Time | None = None
+    expires_at: Time | None = None
+    code: str | None = None
+    detail: str | None = None
+    rule: str | None = None
+    statute: str | None = None
+    effective: str | None = None
+    batch_number: int | None = None
+    position: int | None = None
+    chain_transaction: str | None = None
+    block: int | None = None
+    details: TransactionDetails | None = None
+
+
+class HistoryEntry(BaseModel):
+    """One transaction of an account."""
+
+    transaction_id: TransactionId
+    type: str
+    status: StatusName
+    account: str | None
+    counterparty: str | None
+    token: str | None
+    amount: Digits
+    fee: Digits
+    accepted_at: Time
+    updated_at: Time
+    code: str | None
+    rule: str | None
+    batch_number: int | None
+    linked_id: str | None
+
+
+class History(BaseModel):
+    """The newest transactions first; `next` is the value of `before` for the page after this one."""
+
+    transactions: list[HistoryEntry]
+    next: int | None
+
+
+class Balance(BaseModel):
+    """What an account has of one token: `available` is what is settled less what is on its way out."""
+
+    token: str
+    settled: Digits
+    held: Digits
+    available: Digits
+
+
+class Balances(BaseModel):
+    """All tokens of the region."""
+
+    account: str
+    balances: list[Balance]
+
+
+class AddressIn(Closed):
+    """A United States address."""
+
+    street: Annotated[str, Field(min_length=1, max_length=80)]
+    city: Annotated[str, Field(min_length=1, max_length=80)]
+    state: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+    postal_code: Annotated[str, Field(pattern=r"^[0-9]{5}(-[0-9]{4})?$")]
+
+
+class PersonIn(Closed):
+    """Who stands behind an account. Kept sealed, shown to the KYC vendor and to nobody else."""
+
+    given_name: Annotated[str, Field(min_length=1, max_length=80)]
+    family_name: Annotated[str, Field(min_length=1, max_length=80)]
+    born_on: Annotated[str, Field(pattern=r"^(19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}$", examples=["1988-04-17"])]
+    address: AddressIn
+    ssn_last4: Annotated[str, Field(pattern=r"^[0-9]{4}$")]
+    email: Annotated[str, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
+
+
+class NewUser(Closed):
+    """A signed `register` message and the person it is for."""
+
+    message: Annotated[str, Field(min_length=1, max_length=8192)]
+    person: PersonIn
+
+
+class Registration(BaseModel):
+    """A registration is on its way; the account counts once its transaction is settled."""
+
+    user_id: str
+    account: str
+    handle: str
+    transaction_id: TransactionId
+    status: StatusName
+
+
+class Identity(BaseModel):
+    """What was established for one domain."""
+
+    domain: str
+    tier: int
+    resident: bool
+    expires_at: Time
+
+
+class User(BaseModel):
+    """A user as the user sees it."""
+
+    user_id: str
+    account: str
+    handle: str
+    residency: str
+    registered: bool
+    kyc_status: str | None
+    kyc_reasons: list[str]
+    identities: list[Identity]
+    frozen: list[str]
+
+
+class HandleBinding(BaseModel):
+    """Which account a handle is bound to on chain: what a payer verifies before signing."""
+
+    handle: str
+    account: str
+
+
+class Key(BaseModel):
+    """One key of the account."""
+
+    kid: str
+    public_key: str
+    status: str
+    expires_at: Time | None
+    registered_by: str | None
+
+
+class Keys(BaseModel):
+    """All keys of the account."""
+
+    keys: list[Key]
+
+
+class BankAccountIn(Closed):
+    """A bank account of the user."""
+
+    routing_number: Annotated[str, Field(pattern=r"^[0-9]{9}$", examples=["021000021"])]
+    account_number: Annotated[str, Field(pattern=r"^[0-9A-Za-z-]{4,17}$", examples=["000123456789"])]
+    kind: Literal["checking", "savings"]
+    holder: Annotated[str, Field(min_length=1, max_length=80)]
+
+
+class BankAccount(BaseModel):
+    """A linked bank account: `ref` stands for it in messages."""
+
+    ref: str
+    mask: str
+    status: str
+
+
+class BankAccounts(BaseModel):
+    """All linked bank accounts of the user."""
+
+    bank_accounts: list[BankAccount]
+
+
+class Rule(BaseModel):
+    """One rule with its law and its dates."""
+
+    id: str
+    kind: str
+    text: str
+    statute: str
+    effective: str
+    sunset: str | None
+    domain: str | None
+    token: str | None
+    units: Digits | None
+    types: list[str]
+
+
+class Rules(BaseModel):
+    """The rules of the region; `digest` is what stands on chain of the file."""
+
+    digest: str
+    rules: list[Rule]
+
+
+class Region(BaseModel):
+    """The region and the network, as messages and proofs must name them."""
+
+    id: str
+    name: str
+    network: str
+    rules_digest: str
+    acceptance_window_s: int
+    transfer_life_s_max: int
+    tokens: list[str]
+    chain_id: int
+    settlement: str | None
+    registry: str | None
+    time: Time
+
+
+class Token(BaseModel):
+    """A token of the region."""
+
+    symbol: str
+    name: str
+    asset: str
+    domain: str
+    fee_units: Digits
+    fee_ppm: int
+
+
+class Tokens(BaseModel):
+    """All of them."""
+
+    tokens: list[Token]
+
+
+class Reserve(BaseModel):
+    """What the custodian attested, and what entered and left since: `backing` is what may be in supply.
+
+    `as_of` is null before the first attestation; `sequence` is the number of the last fund or release.
+    """
+
+    attested: Digits
+    funded: Digits
+    released: Digits
+    backing: Digits
+    as_of: Time | None
+    valid_until: Time | None
+    sequence: int
+
+
+class TokenReport(Token):
+    """A token with its supply, what stands behind it, and its rules."""
+
+    supply: Digits
+    reserve: Reserve
+    rules: list[Rule]
+
+
+class Tasks(BaseModel):
+    """Work that waits for a role; docs/api.md describes the members of each role's tasks."""
+
+    role: str
+    tasks: list[dict[str, Any]]

@@ -1,0 +1,67 @@
+"""What the API works with, as explicit arguments: the same request logic runs on uvicorn and in a Lambda handler."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sdt.domain.region import Region
+from sdt.domain.transaction_id import IdIssuer
+from sdt.ports import Queue
+from sdt.store import Store
+
+__all__ = ["Deployment", "Limits", "Services"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much at once. Units: as the names say."""
+
+    message_bytes_max: int = 8_192
+    request_bytes_max: int = 4_718_592
+    messages_max: int = 500
+    backlog_max: int = 20_000
+    gather_ms: float = 2.0
+    wait_s_max: float = 30.0
+    proof_age_s_max: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """Where the region's books stand on chain: what an auditor needs to look for himself."""
+
+    chain_id: int
+    settlement: str | None = None
+    registry: str | None = None
+    tokens: tuple[str, ...] = ()
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """One region's API and everything it reaches.
+
+    `public_url` is where clients reach it, as proofs name it. `personal_key` opens the sealed personal data.
+    """
+
+    store: Store
+    queue: Queue
+    region: Region
+    network: str
+    ids: IdIssuer
+    personal_key: bytes = field(repr=False)
+    public_url: str
+    deployment: Deployment
+    limits: Limits = Limits()
+    now_ms: Callable[[], int] = _now_ms
+    random: Callable[[int], bytes] = secrets.token_bytes
+
+    @property
+    def now_s(self) -> int:
+        """Whole seconds since 1970."""
+        return self.now_ms() // 1000

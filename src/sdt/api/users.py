@@ -1,0 +1,210 @@
+"""Users: registration, what is established of them, their handle and their keys."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Path
+
+from sdt.api import models
+from sdt.api.admission import authenticate, check_act, check_id, row_of
+from sdt.api.callers import Caller
+from sdt.api.declared import problems
+from sdt.api.intake import other_bytes
+from sdt.api.runtime import KnownCaller, Running, Runtime
+from sdt.api.services import Services
+from sdt.api.strict_route import StrictRoute
+from sdt.domain.envelope import b64url, open_envelope
+from sdt.domain.errors import Conflict, Invalid, NotFound, Unprocessable
+from sdt.domain.message import NEVER_S, Register, Signed, format_time
+from sdt.domain.personal import Person, PersonAddress, seal
+from sdt.domain.transaction import Status
+from sdt.store import Store, accounts, transactions
+from sdt.store.accounts import UserRow
+from sdt.store.intake import AcceptedRow, insert_accepted
+
+__all__ = ["router"]
+
+NONCE_BYTES = 24
+router = APIRouter(route_class=StrictRoute, tags=["users"])
+
+
+async def register(runtime: Runtime, request: models.NewUser) -> models.Registration:
+    """Store a registration and the sealed person in one commit, and queue the message.
+
+    Errors: as for every message; Conflict when the user_id, account, handle or key is taken.
+    """
+    services = runtime.services
+    person = _person(services, request.person)
+    envelope = open_envelope(request.message.encode())
+    if envelope.type != "register":
+        raise Invalid("The message is of another type than register.", code="request")
+    signed, key = authenticate(envelope, None)
+    check_id(signed, services.ids, None)
+    status = await services.store.read(_sent_before, signed)
+    if status is None:
+        check_act(signed, key, services.region, services.network, services.now_s)
+        runtime.backlog.check()
+        row = row_of(signed, 0, services.now_ms())
+        sealed = seal(person, row.account or "", services.personal_key, services.random(NONCE_BYTES))
+        await services.store.run(_create, row, signed.message, sealed)
+        runtime.dispatch.send([(row.id, row.account or row.kid)])
+        status = Status.ACCEPTED
+    message: Register = signed.message
+    return models.Registration(
+        user_id=message.user_id,
+        account=message.account,
+        handle=message.handle,
+        transaction_id=message.transaction_id,
+        status=status.value,
+    )
+
+
+def _person(services: Services, given: models.PersonIn) -> Person:
+    today = datetime.fromtimestamp(services.now_s, UTC).date()
+    try:
+        possible = date.fromisoformat(given.born_on) < today
+    except ValueError:
+        possible = False
+    if not possible:
+        raise Unprocessable("This is no date of birth.", code="date_of_birth")
+    return Person(
+        given_name=given.given_name,
+        family_name=given.family_name,
+        born_on=given.born_on,
+        address=PersonAddress(**given.address.model_dump()),
+        ssn_last4=given.ssn_last4,
+        email=given.email,
+    )
+
+
+def _sent_before(store: Store, signed: Signed) -> Status | None:
+    """Return the status of this very message when it was stored before. Errors: Conflict for another one."""
+    row = transactions.get(store, signed.message.transaction_id)
+    if row is None:
+        return None
+    if bytes(row.digest) != signed.digest:
+        raise other_bytes()
+    return row.status
+
+
+def _create(store: Store, row: AcceptedRow, message: Register, sealed: bytes) -> None:
+    if accounts.key(store, row.kid) is not None:
+        raise Conflict("This key is registered already.", code="user_taken")
+    try:
+        accounts.create_user(
+            store,
+            UserRow(
+                user_id=message.user_id,
+                account=message.account,
+                handle=message.handle,
+                residency=message.residency,
+                created_at_ms=row.accepted_at_ms,
+                person_sealed=sealed,
+            ),
+        )
+    except Conflict as error:
+        raise Conflict(error.detail, code="user_taken") from error
+    (stored,) = insert_accepted(store, [row])
+    if stored.outcome == "conflict":
+        raise other_bytes()
+
+
+async def user_of(services: Services, caller: Caller, user_id: str) -> UserRow:
+    """Return the caller's own user; `me` names it too. Errors: Forbidden, NotFound."""
+    own = None
+    if caller.account:
+        own = await services.store.read(accounts.user_by_account, caller.account)
+    if user_id not in ("me", own.user_id if own else ""):
+        # Whether another user_id exists is nobody's business.
+        caller.owns("another")
+    if own is None:
+        raise NotFound("This key belongs to no user.", code="unknown_user")
+    return own
+
+
+@router.post(
+    "/v1/users",
+    status_code=202,
+    summary="Register a user",
+    responses=problems(401, 404, 409, 415, 422, 429),
+    operation_id="registerUser",
+)
+async def _register(runtime: Running, request: Annotated[models.NewUser, Body()]) -> models.Registration:
+    """Take a `register` message, signed by the key it registers, with the data that the identity check needs."""
+    return await register(runtime, request)
+
+
+@router.get(
+    "/v1/users/{user_id}",
+    summary="A user",
+    responses=problems(401, 403, 404),
+    operation_id="getUser",
+)
+async def _get(runtime: Running, caller: KnownCaller, user_id: Annotated[str, Path(examples=["me"])]) -> models.User:
+    """Answer what is established of the caller. `me` is whoever signs the proof."""
+    services = runtime.services
+    user = await user_of(services, caller, user_id)
+    now_s = services.now_s
+    identities = await services.store.read(accounts.identities_of, user.account)
+    freezes = await services.store.read(accounts.freezes_of, user.account)
+    return models.User(
+        user_id=user.user_id,
+        account=user.account,
+        handle=user.handle,
+        residency=user.residency,
+        registered=user.registered,
+        kyc_status=user.kyc_status,
+        kyc_reasons=_reasons(user.kyc_reasons),
+        identities=[
+            models.Identity(domain=i.domain, tier=i.tier, resident=i.resident, expires_at=format_time(i.expires_at_s))
+            for i in identities
+        ],
+        frozen=[freeze.token for freeze in freezes if now_s < freeze.expires_at_s],
+    )
+
+
+def _reasons(stored: object) -> list[str]:
+    return list(json.loads(stored)) if isinstance(stored, str) else list(stored)  # type: ignore[call-overload]
+
+
+@router.get(
+    "/v1/users/{user_id}/keys",
+    summary="A user's keys",
+    responses=problems(401, 403, 404),
+    operation_id="getUserKeys",
+)
+async def _keys(runtime: Running, caller: KnownCaller, user_id: Annotated[str, Path(examples=["me"])]) -> models.Keys:
+    """Answer with all keys of the caller's account that are settled."""
+    user = await user_of(runtime.services, caller, user_id)
+    rows = await runtime.services.store.read(accounts.keys_of, user.account)
+    return models.Keys(
+        keys=[
+            models.Key(
+                kid=row.kid,
+                public_key=b64url(bytes(row.public_key)).decode(),
+                status=row.status,
+                expires_at=format_time(row.expires_at_s) if row.expires_at_s < NEVER_S else None,
+                registered_by=row.registered_by,
+            )
+            for row in rows
+        ]
+    )
+
+
+@router.get(
+    "/v1/handles/{handle}",
+    summary="The account of a handle",
+    responses=problems(401, 404),
+    operation_id="getHandle",
+)
+async def _handle(
+    runtime: Running, caller: KnownCaller, handle: Annotated[str, Path(max_length=32, examples=["bob"])]
+) -> models.HandleBinding:
+    """Answer with the account that a handle is bound to on chain. A payer signs both: neither can be swapped."""
+    user = await runtime.services.store.read(accounts.user_by_handle, handle)
+    if user is None or not user.registered:
+        raise NotFound("Nobody has this handle.", code="unknown_handle")
+    return models.HandleBinding(handle=user.handle, account=user.account)
