@@ -1,1 +1,5 @@
 """Screening vendors."""
+
+from sdt.adapters.aml.http import HttpAml
+
+__all__ = ["HttpAml"]

@@ -34,8 +34,8 @@ class _Screening(Struct, frozen=True):
 class HttpAml:
     """The `Aml` port."""
 
-    def __init__(self, client: VendorClient) -> None:
-        self._client = client
+    def __init__(self, url: str, api_key: str, *, timeout_s: float = 10) -> None:
+        self._client = VendorClient("aml", url, api_key, timeout_s=timeout_s)
 
     async def screen(self, request: ScreeningRequest, key: str) -> Screening:
         """Screen a name against the list in force."""

@@ -1,1 +1,5 @@
 """Banks."""
+
+from sdt.adapters.bank.http import HttpBank
+
+__all__ = ["HttpBank"]

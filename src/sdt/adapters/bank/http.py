@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
-
 from msgspec import Struct
 
 from sdt.adapters.vendor.client import VendorClient
@@ -81,23 +78,16 @@ class _Calendar(Struct, frozen=True):
 
 
 class HttpBank:
-    """The `Bank` port, for the accounts of one token.
+    """The `Bank` port; an account is named by the bank's own id for it."""
 
-    `accounts` gives the bank's own id for each account we name (clearing, reserve, operating).
-    """
-
-    def __init__(
-        self, client: VendorClient, accounts: Mapping[Literal["clearing", "reserve", "operating"], str]
-    ) -> None:
-        self._client = client
-        self._theirs: dict[str, str] = {str(ours): theirs for ours, theirs in accounts.items()}
-        self._ours = {theirs: ours for ours, theirs in self._theirs.items()}
+    def __init__(self, url: str, api_key: str, *, timeout_s: float = 10) -> None:
+        self._client = VendorClient("bank", url, api_key, timeout_s=timeout_s)
 
     async def originate(self, order: AchOrder, key: str) -> AchEntry:
         """Hand an ACH entry to the bank."""
         body = {
             "direction": order.direction.value,
-            "account": self._their_id(order.account),
+            "account": order.account,
             "amount_cents": str(order.amount.units),
             "counterparty": {
                 "routing_number": order.counterparty.routing,
@@ -126,8 +116,8 @@ class HttpBank:
     async def book_transfer(self, order: BookTransferOrder, key: str) -> BookTransfer:
         """Move money between our own accounts."""
         body = {
-            "source": self._their_id(order.source),
-            "destination": self._their_id(order.destination),
+            "source": order.source,
+            "destination": order.destination,
             "amount_cents": str(order.amount.units),
             "reference": order.reference,
         }
@@ -148,12 +138,11 @@ class HttpBank:
 
     async def statement(self, account: str, after: int = 0, limit: int = 500) -> Statement:
         """Return the confirmed balance and the lines numbered above `after`."""
-        theirs = self._their_id(account)
-        path = f"/v1/accounts/{segment(theirs)}/statement"
+        path = f"/v1/accounts/{segment(account)}/statement"
         answer = await self._client.get(path, {"after": str(after), "limit": str(limit)})
 
         def build(wire: _Statement) -> Statement:
-            same(account=(theirs, wire.account))
+            same(account=(account, wire.account))
             lines = tuple(_line(line) for line in wire.lines)
             check_lines(lines, after, wire.last_sequence, wire.more)
             return Statement(
@@ -182,10 +171,6 @@ class HttpBank:
         """Close the connections."""
         await self._client.close()
 
-    def _their_id(self, account: str) -> str:
-        assert account in self._theirs, f"no account of the bank is configured as {account}"
-        return self._theirs[account]
-
     def _entry(self, answer: bytes) -> AchEntry:
         return self._client.parse(
             answer,
@@ -193,7 +178,7 @@ class HttpBank:
             lambda wire: AchEntry(
                 entry_id=wire.entry_id,
                 direction=wire.direction,
-                account=self._ours.get(wire.account, ""),
+                account=wire.account,
                 amount=amount(wire.amount_cents, USD),
                 sec_code=wire.sec_code,
                 reference=wire.reference,
@@ -215,8 +200,8 @@ class HttpBank:
             _Transfer,
             lambda wire: BookTransfer(
                 transfer_id=wire.transfer_id,
-                source=self._ours.get(wire.source, ""),
-                destination=self._ours.get(wire.destination, ""),
+                source=wire.source,
+                destination=wire.destination,
                 amount=amount(wire.amount_cents, USD),
                 reference=wire.reference,
                 status=wire.status,

@@ -1,1 +1,5 @@
 """Depositories of metal."""
+
+from sdt.adapters.depository.http import HttpDepository
+
+__all__ = ["HttpDepository"]

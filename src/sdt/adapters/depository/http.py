@@ -25,8 +25,8 @@ _METALS: Final[dict[str, Asset]] = {"XAU": XAU, "XAG": XAG}
 class HttpDepository:
     """The `Depository` port."""
 
-    def __init__(self, client: VendorClient) -> None:
-        self._client = client
+    def __init__(self, url: str, api_key: str, *, timeout_s: float = 10) -> None:
+        self._client = VendorClient("depository", url, api_key, timeout_s=timeout_s)
 
     async def take_in(self, intake: BarIntake, key: str) -> Bar:
         """Take in one bar."""

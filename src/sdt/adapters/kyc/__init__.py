@@ -1,1 +1,5 @@
 """Identity vendors."""
+
+from sdt.adapters.kyc.http import HttpKyc
+
+__all__ = ["HttpKyc"]

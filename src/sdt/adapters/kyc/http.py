@@ -25,8 +25,8 @@ class _Application(Struct, frozen=True):
 class HttpKyc:
     """The `Kyc` port."""
 
-    def __init__(self, client: VendorClient) -> None:
-        self._client = client
+    def __init__(self, url: str, api_key: str, *, timeout_s: float = 10) -> None:
+        self._client = VendorClient("kyc", url, api_key, timeout_s=timeout_s)
 
     async def apply(self, person: KycPerson, key: str) -> KycApplication:
         """Hand in an application."""
