@@ -158,7 +158,7 @@ class Story:
 
     async def _take_in(self, carol: Actor, drop_off: str) -> str:
         """The clerk's part, at the depository and with the depository's own key: the platform has no hand in it."""
-        async with open_vendors(self.platform.settings, self.platform.region) as vendors:
+        async with open_vendors(self.platform.settings) as vendors:
             bar = await vendors.depository.take_in(
                 BarIntake(
                     vault="TXG",

@@ -9,14 +9,18 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from typing import Literal
 
 from sdt.client import Client
 from sdt.desk.desk import Evidence, Waiting, client_of
 from sdt.domain.message import format_time, parse_time
 from sdt.domain.region import Token
 from sdt.ports import BookTransferOrder, BookTransferStatus
+from sdt.vendors import bank_account
 
 __all__ = ["Custodian"]
+
+Purpose = Literal["clearing", "reserve"]
 
 ATTESTATION_LIFE_S = 7 * 86_400
 RENEW_BEFORE_S = 3 * 86_400
@@ -65,7 +69,7 @@ class Custodian:
     async def _look(self, token: Token) -> _Found:
         """Read the reserve where it lies: the confirmed balance of the reserve account, or the vault's holding."""
         if token.domain == "dollar":
-            statement = await self._evidence.vendors.banks[token.symbol].statement("reserve")
+            statement = await self._evidence.vendors.bank.statement(bank_account(token.symbol, "reserve"))
             return _Found(statement.balance.units, int(statement.as_of.timestamp()), statement.evidence.digest)
         holding = await self._evidence.vendors.depository.holding_statement(token.symbol)
         return _Found(holding.total.units, int(holding.as_of.timestamp()), holding.evidence.digest)
@@ -107,14 +111,14 @@ class Custodian:
                 await self._transfer(token, "reserve", "clearing", waiting)
             self._moved.add(waiting.transaction_id)
 
-    async def _transfer(self, token: Token, source: str, destination: str, waiting: Waiting) -> None:
+    async def _transfer(self, token: Token, source: Purpose, destination: Purpose, waiting: Waiting) -> None:
         order = BookTransferOrder(
-            source=source,
-            destination=destination,
+            source=bank_account(token.symbol, source),
+            destination=bank_account(token.symbol, destination),
             amount=token.amount(waiting.units),
             reference=waiting.transaction_id,
         )
-        bank = self._evidence.vendors.banks[token.symbol]
+        bank = self._evidence.vendors.bank
         transfer = await bank.book_transfer(order, key=f"{destination}:{waiting.transaction_id}")
         while transfer.status is not BookTransferStatus.CONFIRMED:
             await asyncio.sleep(0.1)

@@ -64,11 +64,11 @@ class Evidence:
     def open(cls, settings: Settings) -> Evidence:
         """Connect with the vendors under the keys of the vault."""
         region = load_region(settings.region_file(next(iter(settings.regions))).read_bytes())
-        return cls(settings, region, open_vendors(settings, region))
+        return cls(settings, region, open_vendors(settings))
 
     async def close(self) -> None:
         """Let go of connections."""
-        await self.vendors.__aexit__(None, None, None)
+        await self.vendors.close()
 
     async def of_deposit(self, deposit: Waiting) -> bytes | None:
         """Return the digest of what proves that this deposit's value has come in for good, or None if it has not.
@@ -80,7 +80,7 @@ class Evidence:
             return None
         amount = self.region.token(deposit.token).amount(deposit.units)
         if self.region.token(deposit.token).domain == "dollar":
-            entry = await self.vendors.banks[deposit.token].ach_entry(deposit.external_id)
+            entry = await self.vendors.bank.ach_entry(deposit.external_id)
             good = (
                 entry.status is AchStatus.WINDOW_PASSED
                 and entry.direction is AchDirection.DEBIT

@@ -17,7 +17,7 @@ from sdt.config import Settings
 from sdt.domain.region import Region, Token
 from sdt.domain.registry import account_bytes
 from sdt.store import Store, ledger, open_store
-from sdt.vendors import Vendors, open_vendors
+from sdt.vendors import Vendors, bank_account, open_vendors
 
 __all__ = ["Books", "read_books", "settled_books"]
 
@@ -74,7 +74,7 @@ async def read_books(settings: Settings, region: Region) -> list[Books]:
     assert deployment is not None, "the region is open"
     store = open_store(settings.database.url)
     try:
-        async with ChainReader(settings.chain.urls) as reader, open_vendors(settings, region) as vendors:
+        async with ChainReader(settings.chain.urls) as reader, open_vendors(settings) as vendors:
             return [
                 await _of_token(token, address, reader, store, vendors)
                 for token, address in zip(region.tokens, deployment.tokens, strict=True)
@@ -91,7 +91,7 @@ async def _of_token(token: Token, contract: str, reader: ChainReader, store: Sto
     differing = [a for a in on_chain.keys() | in_database.keys() if on_chain.get(a, 0) != in_database.get(a, 0)]
     if token.domain == "dollar":
         place = f"bank account {token.symbol}-reserve"
-        reserve = (await vendors.banks[token.symbol].statement("reserve")).balance.units
+        reserve = (await vendors.bank.statement(bank_account(token.symbol, "reserve"))).balance.units
     else:
         place = f"vault {token.symbol}"
         reserve = (await vendors.depository.holding_statement(token.symbol)).total.units

@@ -21,7 +21,7 @@ def foundations(settings: Settings, region: Region) -> list[ProcessSpec]:
     """What must run before there are contracts: the chain, three signers, bank, depository and the other vendors."""
     chain = settings.chain
     specs = []
-    if not chain.nodes:
+    if f"http://{chain.host}:{chain.port}" in chain.urls:
         specs.append(
             ProcessSpec(
                 "chain",

@@ -18,27 +18,21 @@ from typing import Final
 
 import uvloop
 
-from sdt.domain.errors import Conflict, Forbidden, Invalid, NotFound, SdtError
+from sdt.domain.errors import Conflict, Forbidden, NotFound, SdtError
 from sdt.signing import keyring, lineage, stock
 from sdt.signing.building import BatchRefused, Builder, Built
 from sdt.signing.config import SignerConfig, load_signer_config
-from sdt.signing.job_wire import JobKey, JobSpec, JobStock
-from sdt.signing.jobs import JobThrownAway, run_job
+from sdt.signing.joint import JointJobs, check_pair
 from sdt.signing.keyring import ChainKey
 from sdt.signing.lineage import Lineage, LineBatch, UnknownParent
 from sdt.signing.link import Link, LinkServer
 from sdt.signing.store import Store
 from sdt.signing.tls import COORDINATOR
-from sdt.signing.transcript import Intent, check_certificate, is_signed, sign
+from sdt.signing.transcript import Intent, is_signed, sign
 from sdt.signing.wire import (
-    PAIRS,
     ActivateKey,
     Answer,
     BatchIds,
-    Certificate,
-    Done,
-    KeyCertificate,
-    KeySigned,
     ListStock,
     MessageRefusal,
     MessagesRefused,
@@ -56,13 +50,8 @@ from sdt.signing.wire import (
     Status,
     StatusAnswer,
     StockList,
-    StockSigned,
 )
 
-JOB_BYTES: Final = 16
-JOB_DEADLINE_S_MAX: Final = 300.0
-PRESIGN_COUNT_MAX: Final = 1000
-STOCK_PER_PAIR_MAX: Final = 100_000
 CHECKPOINT_AFTER_S: Final = 2.0
 FETCH_TIMEOUT_S: Final = 3.0
 
@@ -89,7 +78,7 @@ class Signer:
         self.store = store
         self._lineage = Lineage(self.store, builder.message_life_ms)
         self._peers = [Link(peer.party, peer.host, peer.port, config.tls) for peer in config.peers]
-        self._job = asyncio.Lock()
+        self._joint = JointJobs(config, store, self._sealer, self._intent_key, now_s)
         self._proposing = asyncio.Lock()
         self._checkpoint: asyncio.TimerHandle | None = None
         with self.store.write() as db:
@@ -108,19 +97,19 @@ class Signer:
             case Status():
                 return await self._status()
             case StartKey():
-                return await self._start_key(operation)
+                return await self._joint.start_key(operation)
             case ActivateKey():
-                return self._activate_key(operation)
+                return self._joint.activate_key(operation)
             case ShowKey():
-                return self._show_key()
+                return self._joint.show_key()
             case StartStock():
-                return await self._start_stock(operation)
+                return await self._joint.start_stock(operation)
             case Promote():
-                return self._promote(operation)
-            case ListStock():
-                return StockList(stock.ready(self.store.db, _pair(operation.pair)))
+                return self._joint.promote(operation)
             case ShowCertificate():
-                return self._show_certificate(operation)
+                return self._joint.show_certificate(operation)
+            case ListStock():
+                return StockList(stock.ready(self.store.db, check_pair(operation.pair)))
             case Propose():
                 return await self._propose(operation)
             case Release():
@@ -148,108 +137,11 @@ class Signer:
             key.public if key else b"",
             key.address if key else b"",
             stock.counts(self.store.db),
+            seen.chain_id,
             seen.block,
             seen.time_s,
             self._now_s(),
         )
-
-    # Joint jobs
-
-    def _spec(self, kind: str, job: bytes, epoch: int, deadline_s: float) -> JobSpec:
-        if len(job) != JOB_BYTES or not 0 < deadline_s <= JOB_DEADLINE_S_MAX:
-            raise Invalid("A joint job has a number of 16 bytes and a deadline within 300 s.", code="bad_job")
-        tls = self._config.tls
-        return JobSpec(
-            kind=kind,
-            job=job,
-            network=self._config.network,
-            epoch=epoch,
-            party=self._party,
-            addresses=[(location.host, location.mpc_port) for location in self._config.locations],
-            certificate=tls.certificate,
-            key=tls.key,
-            authority=tls.authority,
-            deadline_s=deadline_s,
-        )
-
-    def _demand_free(self) -> None:
-        if self._job.locked():
-            raise JobThrownAway("This location is in another joint job.", code="job_running")
-
-    async def _start_key(self, operation: StartKey) -> KeySigned:
-        if keyring.active_key(self.store.db) is not None:
-            raise Conflict("This location already holds a key.", code="key_exists")
-        self._demand_free()
-        async with self._job:
-            made = await run_job(self._spec("key", operation.job, keyring.FIRST_EPOCH, operation.deadline_s))
-            assert isinstance(made, JobKey), "a key job answers with a key"
-            key = ChainKey(keyring.FIRST_EPOCH, operation.job, made.public, made.points)
-            with self.store.write() as db:
-                keyring.keep_pending(db, self._sealer, key, self._party, made.secret)
-        signature = sign(self._intent_key, key.statement(self._config.network).digest())
-        return KeySigned(key.public, key.points, signature)
-
-    def _activate_key(self, operation: ActivateKey) -> Done:
-        key = keyring.pending_key(self.store.db, operation.job)
-        check_certificate(self._peer_keys, key.statement(self._config.network).digest(), operation.signatures)
-        with self.store.write() as db:
-            keyring.activate(db, operation.job, b"".join(operation.signatures))
-        self._plan_checkpoint()
-        _log.info("The chain key is in force: 0x%s.", key.address.hex())
-        return Done()
-
-    def _show_key(self) -> KeyCertificate:
-        key = keyring.active_key(self.store.db)
-        return KeyCertificate(key.job if key else b"", _three(keyring.active_certificate(self.store.db)))
-
-    async def _start_stock(self, operation: StartStock) -> StockSigned:
-        pair, job, key = _pair(operation.pair), operation.job, keyring.demand_key(self.store.db)
-        spec = self._spec("stock", job, key.epoch, operation.deadline_s)
-        if not 0 < operation.count <= PRESIGN_COUNT_MAX:
-            raise Invalid(f"A presigning job makes 1 to {PRESIGN_COUNT_MAX}.", code="bad_job")
-        if stock.counts(self.store.db)[PAIRS.index(pair)] + operation.count > STOCK_PER_PAIR_MAX:
-            raise Conflict("This pair's stock is full.", code="stock_full")
-        self._demand_free()
-        async with self._job:
-            with self.store.write() as db:
-                stock.start_batch(db, job, key.epoch, pair, int(self._now_s()))
-            try:
-                rows, working_s = await self._make_stock(spec, operation, key)
-            except SdtError:
-                with self.store.write() as db:
-                    stock.burn_batch(db, job)
-                raise
-        # The job's process is gone, and with it k, a and, at the third location, all of its shares.
-        statement = stock.statement_of(
-            self._config.network, key.epoch, job, key.public, key.points, pair, rows
-        ).digest()
-        return StockSigned(statement, sign(self._intent_key, statement), working_s)
-
-    async def _make_stock(self, spec: JobSpec, operation: StartStock, key: ChainKey) -> tuple[bytes, float]:
-        """Run the job and keep its batch as pending; return the rows' digests and how long the work took."""
-        pair = _pair(operation.pair)
-        share = keyring.unsealed_share(self.store.db, self._sealer)
-        made = await run_job(stock.with_terms(spec, pair=pair, count=operation.count, secret=share, public=key.public))
-        assert isinstance(made, JobStock), "a presigning job answers with presignatures"
-        assert all(bool(row.secret) == (self._party in pair) for row in made.rows), "shares only at the members"
-        digests = stock.row_digests(made.rows)
-        with self.store.write() as db:
-            stock.keep_pending(db, self._sealer, spec.job, pair, made.rows, digests)
-        return digests, made.working_s
-
-    def _promote(self, operation: Promote) -> Done:
-        batch, key = stock.batch_of(self.store.db, operation.job), keyring.demand_key(self.store.db)
-        statement = stock.statement_of(
-            self._config.network, batch.epoch, batch.job, key.public, key.points, batch.pair, batch.rows
-        )
-        check_certificate(self._peer_keys, statement.digest(), operation.signatures)
-        with self.store.write() as db:
-            stock.promote(db, operation.job, b"".join(operation.signatures))
-        return Done()
-
-    def _show_certificate(self, operation: ShowCertificate) -> Certificate:
-        batch, key = stock.batch_of(self.store.db, operation.job), keyring.demand_key(self.store.db)
-        return Certificate(batch.epoch, key.public, key.points, batch.pair, batch.rows, _three(batch.certificate))
 
     # Signing
 
@@ -262,8 +154,10 @@ class Signer:
                 bound = self._bind(operation, built)
             except BatchRefused as refused:
                 return MessagesRefused(refused.refusals)
-        intent = self._intent(key, operation.job, operation.index, bound, stock.binding_of(built))
-        return Proposed(built.tx_hash, built.line.head, sign(self._intent_key, intent.digest()), bound.row)
+        binding = stock.binding_of(built)
+        intent = self._intent(key, operation.job, operation.index, bound, binding)
+        promise = sign(self._intent_key, intent.digest())
+        return Proposed(binding.chain_id, bound.epoch, binding.tx_hash, promise, bound.row)
 
     def _bind(self, operation: Propose, built: Built) -> stock.Bound:
         """Refuse what was used before; else remember the messages and bind the presignature, all or nothing."""
@@ -359,16 +253,6 @@ class Signer:
         raise UnknownParent("No location can tell which messages stand behind the proposed parent.")
 
 
-def _pair(pair: tuple[int, int]) -> tuple[int, int]:
-    if pair not in PAIRS:
-        raise Invalid("A pair is two of the locations 1, 2 and 3, the lower first.", code="bad_pair")
-    return pair
-
-
-def _three(signatures: bytes) -> tuple[bytes, ...]:
-    return tuple(signatures[at : at + 64] for at in range(0, len(signatures), 64))
-
-
 async def serve(config: SignerConfig, make_builder: Callable[[SignerConfig, Store], Builder]) -> None:
     """Run one signer until SIGTERM or SIGINT."""
     store = Store(config.home / "signer.db")
@@ -381,6 +265,7 @@ async def serve(config: SignerConfig, make_builder: Callable[[SignerConfig, Stor
     await builder.start()
     await server.start(config.me.host, config.me.port)
     _log.info("Signer %d of network %s listens on port %d.", config.party, config.network, config.me.port)
+    print(f"ready {config.me.port}", flush=True)
     await stop.wait()
     await server.close()
     await builder.close()

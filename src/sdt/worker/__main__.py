@@ -53,7 +53,7 @@ async def work(settings: Settings) -> None:
     reader = ChainReader(settings.chain.urls, timeout_s=settings.chain.request_timeout_s)
     client = ChainClient(settings.chain.urls, timeout_s=settings.chain.request_timeout_s)
     clock = Clock()
-    vendors = open_vendors(settings, region)
+    vendors = open_vendors(settings)
 
     def personal_key() -> bytes:
         return vault.get("personal/key").reveal()
@@ -107,7 +107,7 @@ async def work(settings: Settings) -> None:
         await health.cleanup()
         for closing in (queue, reader, client):
             await closing.close()
-        await vendors.__aexit__(None, None, None)
+        await vendors.close()
         store.close()
         for task in done - {stopping}:
             task.result()

@@ -53,7 +53,7 @@ class Counterparties:
         for entry in await self._store.read(banking.entries, OPEN):
             if entry.direction not in ("debit", "credit") or entry.external_id is None:
                 continue
-            found = await self._vendors.banks[entry.token].ach_entry(entry.external_id)
+            found = await self._vendors.bank.ach_entry(entry.external_id)
             if found.status.value != entry.status:
                 await self._store.run(self._entry_moved, entry, found)
         for application in await self._store.read(accounts.open_applications, KycOutcome.PENDING.value):

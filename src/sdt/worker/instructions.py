@@ -19,11 +19,11 @@ from sdt.domain.message import Deposit, Redeem, Register, read_message
 from sdt.domain.personal import BankDetails, open_sealed
 from sdt.domain.region import Region
 from sdt.domain.transaction import Event, Status
-from sdt.ports import AchDirection, AchEntry, AchOrder, Bank, ExternalAccount, KycPerson, SecCode
+from sdt.ports import AchDirection, AchEntry, AchOrder, ExternalAccount, KycPerson, SecCode
 from sdt.store import Store, accounts, banking, ledger, outbox, transactions
 from sdt.store.banking import BankEntryRow
 from sdt.store.transactions import Change, TransactionRow
-from sdt.vendors import Vendors
+from sdt.vendors import Vendors, bank_account
 from sdt.worker.clock import Clock
 from sdt.worker.sanctions import Sanctions, postal
 
@@ -94,7 +94,7 @@ class Instructions:
             if order is None:
                 await self._store.run(self._refuse, row.id)
                 return
-            entry = await self._bank_of(row).originate(order, key=row.id)
+            entry = await self._vendors.bank.originate(order, key=row.id)
             await self._store.run(self._filed, row, entry)
 
     async def _pay_out(self, row: TransactionRow) -> None:
@@ -103,7 +103,7 @@ class Instructions:
         assert isinstance(message, Redeem)
         order = await self._ach_order(row, message.destination, AchDirection.CREDIT)
         assert order is not None, "a redemption was accepted for a bank account that is not there"
-        entry = await self._bank_of(row).originate(order, key=row.id)
+        entry = await self._vendors.bank.originate(order, key=row.id)
         await self._store.run(self._filed, row, entry)
 
     async def _identify(self, row: TransactionRow) -> None:
@@ -133,20 +133,16 @@ class Instructions:
             list(application.reasons),
         )
 
-    def _bank_of(self, row: TransactionRow) -> Bank:
-        assert row.token is not None
-        return self._vendors.banks[row.token]
-
     async def _ach_order(self, row: TransactionRow, reference: str, direction: AchDirection) -> AchOrder | None:
         linked = await self._store.read(banking.bank_account, reference.removeprefix("bank:"))
         if linked is None or linked.account != row.account:
             return None
-        assert row.account and row.token
-        details = open_sealed(linked.details_sealed, row.account, self._personal_key(), BankDetails)
+        token, account = row.value
+        details = open_sealed(linked.details_sealed, account, self._personal_key(), BankDetails)
         return AchOrder(
             direction=direction,
-            account="clearing",
-            amount=self._region.token(row.token).amount(row.units),
+            account=bank_account(token, "clearing"),
+            amount=self._region.token(token).amount(row.units),
             counterparty=ExternalAccount(details.routing_number, details.account_number, details.kind, details.holder),
             sec_code=SecCode.WEB if direction is AchDirection.DEBIT else SecCode.PPD,
             reference=row.id,
