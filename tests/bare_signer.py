@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import uvloop
+from msgspec.structs import replace
 
 from sdt.domain.batch import leaf, merkle_root, next_head
 from sdt.domain.chain_tx import ChainTransaction
@@ -20,7 +21,7 @@ from sdt.signing.building import BatchRefused, Built, ChainSeen
 from sdt.signing.config import load_signer_config
 from sdt.signing.curve import multiply_base
 from sdt.signing.lineage import LineBatch
-from sdt.signing.wire import BatchProposal, MessageRefusal, Proposed, Released
+from sdt.signing.wire import BatchProposal, MessageRefusal, MessagesRefused, Proposed, Released
 
 CHAIN_ID = 4242
 CONTRACT = "0x" + "11" * 20
@@ -48,7 +49,7 @@ class BareBuilder:
 
     def chain_seen(self) -> ChainSeen:
         """Pretend that the chain is where the clock is."""
-        return ChainSeen(1, int(time.time()))
+        return ChainSeen(1, int(time.time()), CHAIN_ID)
 
     async def build(self, batch: BatchProposal, sender: bytes) -> Built:
         """Rebuild, refusing by position."""
@@ -72,13 +73,15 @@ def lie(what: str) -> None:
             return Released((int.from_bytes(result.part, "big") ^ 1).to_bytes(32, "big"))
         if isinstance(result, Proposed):
             if what == "intent":
-                return Proposed(result.tx_hash, result.head, bytes(64), result.row)
+                return replace(result, intent=bytes(64))
             if what == "hash":
-                return Proposed(bytes(32), result.head, result.intent, result.row)
+                return replace(result, tx_hash=bytes(32))
+            if what == "chain":
+                return replace(result, chain_id=1)
             if what == "row":
-                a = tuple(multiply_base(7) for _ in range(3))
-                row = type(result.row)(result.row.index, result.row.point, result.row.opened, a, result.row.b)
-                return Proposed(result.tx_hash, result.head, result.intent, row)
+                return replace(result, row=replace(result.row, a=(multiply_base(7),) * 3))
+            if what == "refuse":
+                return MessagesRefused((MessageRefusal(0, "because", "This location says so."),))
         return result
 
     signer.Signer.answer = answer

@@ -7,6 +7,7 @@ import secrets
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -205,7 +206,7 @@ class RegionRig:
     # Messages
 
     def register(self, person: Person) -> Entry:
-        user_id = f"{secrets.token_hex(4)}-{secrets.token_hex(2)}-4{secrets.token_hex(2)[1:]}-a{secrets.token_hex(2)[1:]}-{secrets.token_hex(6)}"
+        user_id = str(uuid.uuid4())
         return signed(
             person.key,
             "register",

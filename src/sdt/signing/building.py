@@ -27,6 +27,7 @@ class ChainSeen:
 
     block: int = -1
     time_s: int = 0
+    chain_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)

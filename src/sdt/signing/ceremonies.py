@@ -110,16 +110,18 @@ class Ceremonies:
             return max(one.working_s, two.working_s, three.working_s)
 
     async def _all(self, operation: Operation, timeout_s: float) -> list[Answer]:
-        """Call all three and return their answers in order.
+        """Call all three and return their answers in order; give up at the first that fails.
 
+        What the others began then ends by its own deadline.
         Errors: the first location's error.
         """
-        calls = [remote.call(operation, timeout_s) for _, remote in sorted(self._remotes.items())]
-        answers = await asyncio.gather(*calls, return_exceptions=True)
-        for answer in answers:
-            if isinstance(answer, BaseException):
-                raise answer
-        return [answer for answer in answers if not isinstance(answer, BaseException)]
+        calls = [asyncio.create_task(remote.call(operation, timeout_s)) for _, remote in sorted(self._remotes.items())]
+        try:
+            return list(await asyncio.gather(*calls))
+        finally:
+            for call in calls:
+                call.cancel()
+            await asyncio.gather(*calls, return_exceptions=True)
 
     async def _hand_round(self, operation: ActivateKey | Promote) -> None:
         """Give a certificate to all three, with a few tries each; the members of the pair are what counts."""

@@ -91,7 +91,9 @@ class ChainView:
     def seen(self) -> ChainSeen:
         """Return how far the last look was."""
         view = self._view
-        return ChainSeen(view.newest.number, view.newest.timestamp_s) if view else ChainSeen()
+        if view is None:
+            return ChainSeen()
+        return ChainSeen(view.newest.number, view.newest.timestamp_s, view.chain_id)
 
     async def look(self, sender: bytes, max_age_s: float) -> View:
         """Return the chain as of at most `max_age_s` ago, taking in what became final since.

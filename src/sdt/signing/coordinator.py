@@ -13,34 +13,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from sdt.domain.errors import Forbidden, SdtError, Unavailable
+from sdt.domain.errors import SdtError, Unavailable
 from sdt.signing.ceremonies import Ceremonies
-from sdt.signing.ecdsa import Signature, combine, partial_is_good
+from sdt.signing.ecdsa import Signature
 from sdt.signing.link import LinkLost
-from sdt.signing.locations import Remote, both, load_coordinator_config, other
+from sdt.signing.locations import Remote, load_coordinator_config
 from sdt.signing.pool import Pool
-from sdt.signing.transcript import PublicPresignature, StockStatement, check_certificate
-from sdt.signing.wire import (
-    PAIRS,
-    Answer,
-    BatchProposal,
-    Certificate,
-    MessageRefusal,
-    MessagesRefused,
-    Pair,
-    Propose,
-    Proposed,
-    Release,
-    Released,
-    Row,
-    ShowCertificate,
-    StatusAnswer,
-)
+from sdt.signing.rounds import Attempt, Rounds
+from sdt.signing.wire import PAIRS, BatchProposal, MessageRefusal, Pair, StatusAnswer
 
-PROPOSE_TIMEOUT_S: Final = 15.0
-RELEASE_TIMEOUT_S: Final = 5.0
 ATTEMPTS_MAX: Final = 6
 STOCK_PERIOD_S: Final = 1.0
+
+_ABOUT_THE_PRESIGNATURE: Final = frozenset(
+    {"unknown_presignature", "presignature_bound", "presignature_burnt", "presignature_not_bound"}
+)
+"""Errors after which another presignature of the same pair may do."""
 
 _log = logging.getLogger("sdt.signing.coordinator")
 
@@ -76,16 +64,6 @@ class StockPolicy:
     rest_s: float = 60.0
 
 
-@dataclass
-class _Round:
-    """One attempt: a pair, a presignature, and what both said."""
-
-    pair: Pair
-    job: bytes
-    index: int
-    culprits: list[int] = field(default_factory=list)
-
-
 class Coordinator:
     """Connects to the three signers; `async with Coordinator.open(folder, network)` or `start` and `close`."""
 
@@ -97,6 +75,7 @@ class Coordinator:
         self._remotes: dict[int, Remote] = {}
         self._pool: Pool
         self._ceremonies: Ceremonies
+        self._rounds: Rounds
         self._top_up: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -105,6 +84,7 @@ class Coordinator:
         await asyncio.gather(*(remote.start() for remote in self._remotes.values()))
         self._pool = Pool(self._remotes)
         self._ceremonies = Ceremonies(self._remotes, self._keys, self._network)
+        self._rounds = Rounds(self._remotes, self._keys, self._network, self.public_key)
         if self._policy is not None:
             self._top_up = asyncio.create_task(self._keep_stock(self._policy))
 
@@ -202,150 +182,83 @@ class Coordinator:
     async def sign(self, batch: BatchProposal, tx_hash: bytes) -> Outcome:
         """Have a batch signed by the best pair, going on to another when one fails.
 
-        `tx_hash` is what the caller rebuilt itself; a location that rebuilds another is caught or we are wrong.
-        Errors: NoPair; whatever the signers refuse the batch as a whole for.
+        `tx_hash` is what the caller rebuilt itself: a signature is over that or there is none. A message counts as
+        refused when two locations refuse it, or when nobody is left to ask; one location alone holds nothing up.
+        Errors: NoPair; what both locations of a pair refuse the batch as a whole for.
         """
-        culprits: list[int] = []
-        last: SdtError | None = None
+        work = _Work()
         for _ in range(ATTEMPTS_MAX):
-            pair = await self._choose(culprits)
+            pair = await self._choose(work.avoid)
             if pair is None:
                 break
-            attempt = _Round(pair, *self._pool.take(pair))
-            try:
-                outcome = await self._attempt(attempt, batch, tx_hash)
-            except (LinkLost, _TryAnother) as error:
-                last = error.because if isinstance(error, _TryAnother) else error
-                culprits += attempt.culprits
-                continue
-            return Outcome(outcome.signature, outcome.refusals, tuple(culprits + attempt.culprits), pair)
-        if last is not None and not isinstance(last, LinkLost):
-            raise last
-        raise NoPair("No two locations can sign now.") from last
+            attempt = Attempt(pair, *self._pool.take(pair), batch, tx_hash)
+            await self._rounds.run(attempt)
+            if attempt.untouched:
+                self._pool.give_back(pair, (attempt.job, attempt.index))
+            work.culprits += attempt.caught
+            if attempt.signature is not None:
+                self._note_lone_refusers(work)
+                return Outcome(attempt.signature, (), tuple(work.culprits), pair)
+            work.learn(attempt)
+            if agreed := work.refused_by(2):
+                return Outcome(None, agreed, tuple(work.culprits), pair)
+        if refused := work.refused_by(1):
+            return Outcome(None, refused, tuple(work.culprits))
+        if work.last is not None and not isinstance(work.last, LinkLost):
+            raise work.last
+        raise NoPair("No two locations can sign now.") from work.last
 
-    async def _choose(self, culprits: list[int]) -> Pair | None:
+    def _note_lone_refusers(self, work: _Work) -> None:
+        for position, by in work.refusals.items():
+            for party, refusal in by.items():
+                _log.warning(
+                    "Location %d alone refused message %d (%s): the others signed it.", party, position, refusal.code
+                )
+
+    async def _choose(self, avoid: set[int]) -> Pair | None:
         """Return the pair that answers and has the most left, after one look at who came back."""
-        able = self._able(culprits)
+        able = self._able(avoid)
         if not able:
             await asyncio.gather(*(remote.pulse() for remote in self._remotes.values() if not remote.answers))
-            able = self._able(culprits)
+            able = self._able(avoid)
         for pair in able:
             if not self._pool.has(pair):
                 await self._pool.refresh(pair)
         able = [pair for pair in able if self._pool.has(pair)]
         return max(able, key=self._pool.level, default=None)
 
-    def _able(self, culprits: list[int]) -> list[Pair]:
-        return [pair for pair in PAIRS if all(self._remotes[party].usable and party not in culprits for party in pair)]
-
-    async def _attempt(self, attempt: _Round, batch: BatchProposal, tx_hash: bytes) -> Outcome:
-        promises = await self._propose(attempt, batch)
-        if isinstance(promises, tuple):
-            return Outcome(None, promises)
-        self._check_promises(attempt, promises, tx_hash)
-        row = await self._agreed_row(attempt, promises)
-        parts = await self._release(attempt, promises, tx_hash)
-        return Outcome(self._combine(attempt, row, parts, tx_hash))
-
-    async def _propose(self, attempt: _Round, batch: BatchProposal) -> dict[int, Proposed] | tuple[MessageRefusal, ...]:
-        """Round one: both verify, rebuild and bind; or say which messages they refuse."""
-        operation = Propose(batch, attempt.job, attempt.index)
-        low, high = attempt.pair
-        answers = await both(
-            self._remotes[low].call(operation, PROPOSE_TIMEOUT_S),
-            self._remotes[high].call(operation, PROPOSE_TIMEOUT_S),
-        )
-        refusals = {
-            refusal.position: refusal
-            for answer in answers
-            if isinstance(answer, MessagesRefused)
-            for refusal in answer.refusals
-        }
-        if refusals:
-            return tuple(refusals[position] for position in sorted(refusals))
-        self._raise_errors(attempt, answers)
-        return {
-            party: answer for party, answer in zip(attempt.pair, answers, strict=True) if isinstance(answer, Proposed)
-        }
-
-    def _raise_errors(self, attempt: _Round, answers: tuple[Answer | SdtError, ...]) -> None:
-        errors = [answer for answer in answers if isinstance(answer, SdtError)]
-        for error in errors:
-            if isinstance(error, LinkLost):
-                raise error
-        if errors:
-            raise _TryAnother(errors[0])
-
-    def _check_promises(self, attempt: _Round, promises: dict[int, Proposed], tx_hash: bytes) -> None:
-        wrong = [party for party, promise in promises.items() if promise.tx_hash != tx_hash]
-        if len(wrong) == 2:
-            raise Unavailable("Both locations rebuilt another transaction than ours.", code="hash_mismatch")
-        if wrong:
-            self._catch(attempt, wrong[0], "rebuilt another transaction than the rest of us")
-
-    async def _agreed_row(self, attempt: _Round, promises: dict[int, Proposed]) -> Row:
-        """Return the presignature's public part; when the two differ, the certificate says who lies."""
-        low, high = attempt.pair
-        if promises[low].row == promises[high].row:
-            return promises[low].row
-        for party, promise in promises.items():
-            if not await self._is_certified(attempt, party, promise.row):
-                self._catch(attempt, party, "showed a presignature that its certificate does not name")
-        raise AssertionError("two different rows under one certificate")
-
-    async def _is_certified(self, attempt: _Round, party: int, row: Row) -> bool:
-        shown = await self._remotes[party].call(ShowCertificate(attempt.job), RELEASE_TIMEOUT_S)
-        assert isinstance(shown, Certificate)
-        statement = StockStatement(
-            self._network, shown.epoch, attempt.job, shown.public, shown.shares, shown.pair, shown.rows
-        )
-        try:
-            check_certificate(self._keys, statement.digest(), shown.signatures)
-        except Forbidden:
-            return False
-        digest = PublicPresignature(row.index, row.point, row.opened, row.a, row.b).digest()
-        at = 32 * attempt.index
-        return row.index == attempt.index and shown.rows[at : at + 32] == digest
-
-    async def _release(self, attempt: _Round, promises: dict[int, Proposed], tx_hash: bytes) -> dict[int, bytes]:
-        """Round two: each gives its part on the partner's promise."""
-        low, high = attempt.pair
-
-        def operation(party: int) -> Release:
-            return Release(attempt.job, attempt.index, tx_hash, promises[other(attempt.pair, party)].intent)
-
-        answers = await both(
-            self._remotes[low].call(operation(low), RELEASE_TIMEOUT_S),
-            self._remotes[high].call(operation(high), RELEASE_TIMEOUT_S),
-        )
-        self._raise_errors(attempt, answers)
-        return {
-            party: answer.part
-            for party, answer in zip(attempt.pair, answers, strict=True)
-            if isinstance(answer, Released)
-        }
-
-    def _combine(self, attempt: _Round, row: Row, parts: dict[int, bytes], tx_hash: bytes) -> Signature:
-        numbers = {party: int.from_bytes(part, "big") for party, part in parts.items()}
-        for party, number in numbers.items():
-            if not partial_is_good(tx_hash, row.point, row.a[party - 1], row.b[party - 1], number):
-                self._catch(attempt, party, "gave a part that does not fit its presignature")
-        signature = combine(tx_hash, row.point, self.public_key(), numbers)
-        if signature is None:
-            raise _TryAnother(Unavailable("Two good parts gave no signature.", code="not_combined"))
-        return signature
-
-    def _catch(self, attempt: _Round, party: int, at: str) -> None:
-        """Name a location that cheated, ask it no more, and go on with another pair."""
-        _log.error("Location %d %s.", party, at)
-        self._remotes[party].caught = at
-        attempt.culprits.append(party)
-        raise _TryAnother(Unavailable(f"Location {party} {at}.", code="location_cheated", party=party))
+    def _able(self, avoid: set[int]) -> list[Pair]:
+        return [pair for pair in PAIRS if all(self._remotes[party].usable and party not in avoid for party in pair)]
 
 
-class _TryAnother(Exception):
-    """This attempt is over; another pair or presignature may do."""
+@dataclass
+class _Work:
+    """What the attempts at one batch taught: who to avoid, who refused what, who cheated."""
 
-    def __init__(self, because: SdtError) -> None:
-        super().__init__(because.detail)
-        self.because = because
+    avoid: set[int] = field(default_factory=set)
+    refusals: dict[int, dict[int, MessageRefusal]] = field(default_factory=dict)
+    """Position -> party -> refusal."""
+    culprits: list[int] = field(default_factory=list)
+    last: SdtError | None = None
+
+    def learn(self, attempt: Attempt) -> None:
+        """Take in a failed attempt.
+
+        Errors: what both locations gave as an error, when it is about the batch and not about who answers.
+        """
+        for party, refusals in attempt.refusals.items():
+            self.avoid.add(party)
+            for refusal in refusals:
+                self.refusals.setdefault(refusal.position, {})[party] = refusal
+        for party, error in attempt.errors.items():
+            self.last = error
+            if error.code not in _ABOUT_THE_PRESIGNATURE:
+                self.avoid.add(party)
+        if len(attempt.errors) == 2 and not any(isinstance(each, LinkLost) for each in attempt.errors.values()):
+            first = next(iter(attempt.errors.values()))
+            if first.code not in _ABOUT_THE_PRESIGNATURE:
+                raise first
+
+    def refused_by(self, parties: int) -> tuple[MessageRefusal, ...]:
+        """Return, in order, the messages that at least so many locations refuse."""
+        return tuple(next(iter(by.values())) for _, by in sorted(self.refusals.items()) if len(by) >= parties)

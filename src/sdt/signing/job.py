@@ -13,11 +13,15 @@ import os
 import resource
 import sys
 import time
+from typing import Final
 
 from sdt.domain.errors import SdtError
 from sdt.signing.job_wire import JobAnswer, JobFailed, JobKey, JobRow, JobSpec, JobStock, encode, spec_decoder
 from sdt.signing.mpyc_runtime import JointRuntime, Seat, make_runtime
 from sdt.signing.protocol import generate_key, presign, terms_of
+
+CONNECT_S: Final = 10.0
+"""How long to wait for the other two to start: one that died before is not waited for to the job's end."""
 
 
 def _seat(spec: JobSpec) -> Seat:
@@ -56,7 +60,8 @@ async def _work(spec: JobSpec) -> JobAnswer:
     """
     runtime = make_runtime(_seat(spec))
     async with asyncio.timeout(spec.deadline_s):
-        await runtime.start()
+        async with asyncio.timeout(CONNECT_S):
+            await runtime.start()
         answer: JobAnswer = await (_key if spec.kind == "key" else _stock)(runtime, spec)
         await runtime.leave()
     return answer

@@ -123,9 +123,11 @@ class Remote:
         Errors: LinkLost; whatever the location answers.
         """
         call = asyncio.ensure_future(self._calls.call(operation, timeout_s))
-        await asyncio.wait((call, self._gone), return_when=asyncio.FIRST_COMPLETED)
+        try:
+            await asyncio.wait((call, self._gone), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            call.cancel()  # without effect once it is done
         if not call.done():
-            call.cancel()
             raise LinkLost(f"Location {self.party} stopped answering.", party=self.party)
         try:
             return call.result()

@@ -31,6 +31,11 @@ class Pool:
         self._taken.add(taken)
         return taken
 
+    def give_back(self, pair: Pair, unused: tuple[bytes, int]) -> None:
+        """Offer one again that no location can have bound."""
+        self._taken.discard(unused)
+        self._ready[pair].append(unused)
+
     def level(self, pair: Pair) -> int:
         """Return how many a pair has: what is listed, or before that the lower of its members' counts."""
         if pair in self._listed:

@@ -52,7 +52,8 @@ from sdt.signing.wire import (
     StockList,
 )
 
-CHECKPOINT_AFTER_S: Final = 2.0
+TIDY_AFTER_S: Final = 2.0
+FORGET_PERIOD_S: Final = 3600.0
 FETCH_TIMEOUT_S: Final = 3.0
 
 _log = logging.getLogger("sdt.signing")
@@ -80,7 +81,8 @@ class Signer:
         self._peers = [Link(peer.party, peer.host, peer.port, config.tls) for peer in config.peers]
         self._joint = JointJobs(config, store, self._sealer, self._intent_key, now_s)
         self._proposing = asyncio.Lock()
-        self._checkpoint: asyncio.TimerHandle | None = None
+        self._tidying: asyncio.TimerHandle | None = None
+        self._forgot_s = 0.0
         with self.store.write() as db:
             burnt = stock.burn_unfinished(db)
         if burnt:
@@ -119,8 +121,8 @@ class Signer:
 
     async def close(self) -> None:
         """Close peers and database."""
-        if self._checkpoint is not None:
-            self._checkpoint.cancel()
+        if self._tidying is not None:
+            self._tidying.cancel()
         await asyncio.gather(*(peer.close() for peer in self._peers))
         self.store.checkpoint()
         self.store.close()
@@ -224,14 +226,22 @@ class Signer:
             return Released(found.part)
         with self.store.write() as db:
             part = stock.spend(db, self._sealer, operation.job, operation.index, found)
-        self._plan_checkpoint()
+        self._plan_tidying()
         return Released(part)
 
-    def _plan_checkpoint(self) -> None:
-        """Empty the write-ahead log when things have been quiet for a moment."""
-        if self._checkpoint is not None:
-            self._checkpoint.cancel()
-        self._checkpoint = asyncio.get_running_loop().call_later(CHECKPOINT_AFTER_S, self.store.checkpoint)
+    def _plan_tidying(self) -> None:
+        """Tidy up when things have been quiet for a moment."""
+        if self._tidying is not None:
+            self._tidying.cancel()
+        self._tidying = asyncio.get_running_loop().call_later(TIDY_AFTER_S, self._tidy)
+
+    def _tidy(self) -> None:
+        """Empty the write-ahead log, where spent shares' sealed bytes lie, and forget messages long over."""
+        if self._now_s() - self._forgot_s > FORGET_PERIOD_S:
+            self._forgot_s = self._now_s()
+            with self.store.write() as db:
+                lineage.prune(db, int(self._now_s() * 1000) - 3 * self._builder.message_life_ms)
+        self.store.checkpoint()
 
     # Peers
 

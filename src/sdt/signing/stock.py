@@ -75,6 +75,14 @@ def burn_batch(db: sqlite3.Connection, job: bytes) -> None:
     )
 
 
+def burn_stale(db: sqlite3.Connection, before_s: int) -> None:
+    """Burn batches whose certificate never came: nobody holds one any more."""
+    for [job] in db.execute(
+        "SELECT job FROM stock_batch WHERE state = 'pending' AND started_s < ?", (before_s,)
+    ).fetchall():
+        burn_batch(db, job)
+
+
 def with_terms(spec: JobSpec, *, pair: Pair, count: int, secret: bytes, public: bytes) -> JobSpec:
     """Return a job's terms completed for presigning."""
     return msgspec.structs.replace(spec, pair=pair, count=count, secret=secret, public=public)

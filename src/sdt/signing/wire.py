@@ -58,7 +58,7 @@ class Status(msgspec.Struct, frozen=True, tag="status"):
 class StatusAnswer(msgspec.Struct, frozen=True, tag="status"):
     """How a signer is.
 
-    Units: clock_s and chain_time_s in unix seconds; chain_block −1 before the chain was seen.
+    Units: clock_s and chain_time_s in unix seconds; chain_block −1 and chain_id 0 before the chain was seen.
     Shape: public 64 bytes and address 20, empty before key generation; stock counts ready presignatures, in the
     order of PAIRS.
     """
@@ -69,6 +69,7 @@ class StatusAnswer(msgspec.Struct, frozen=True, tag="status"):
     public: bytes
     address: bytes
     stock: tuple[int, int, int]
+    chain_id: int
     chain_block: int
     chain_time_s: int
     clock_s: float
@@ -194,8 +195,9 @@ class Proposed(msgspec.Struct, frozen=True, tag="proposed"):
     Shape: tx_hash 32 bytes; intent an Ed25519 signature over `transcript.Intent`.
     """
 
+    chain_id: int
+    epoch: int
     tx_hash: bytes
-    head: bytes
     intent: bytes
     row: Row
 

@@ -1,0 +1,163 @@
+"""A location that deviates on the wire: nothing bad leaves, and what can be named is named."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+
+import pytest
+
+from sdt.domain.errors import SdtError
+from sdt.signing.wire import Propose, Release
+from signing_rig import Line, Rig, coordinator, sign, with_stock
+
+pytestmark = pytest.mark.slow
+
+LIAR = 2
+
+
+@pytest.fixture(scope="module")
+def stocked(tmp_path_factory):
+    """Three locations with a key and stock, stopped: each test starts them with one liar."""
+    rig = Rig(tmp_path_factory.mktemp("liar"))
+
+    async def prepare():
+        async with coordinator(rig) as to:
+            await with_stock(to, 150)
+
+    for party in (1, 2, 3):
+        rig.start(party)
+    asyncio.run(prepare())
+    rig.stop()
+    rig.line = Line()
+    return rig
+
+
+@pytest.fixture
+def with_liar(stocked):
+    def start(lie):
+        for party in (1, 2, 3):
+            stocked.start(party, lie=lie if party == LIAR else "")
+        return stocked
+
+    yield start
+    stocked.stop()
+
+
+@pytest.mark.parametrize("lie", ["part", "intent", "hash", "chain", "row"])
+async def test_a_liar_is_named_and_the_other_two_sign(with_liar, lie):
+    # given a location that lies in one way
+    rig = with_liar(lie)
+    async with coordinator(rig) as to:
+        # when batches are signed until it was asked
+        outcomes = []
+        for _ in range(12):
+            batch = rig.line.batch(2)
+            outcomes.append(await sign(to, batch))
+            rig.line.settled(batch)
+        # then every signature is good, the liar alone is named, and asked no more
+        assert all(outcome.signature for outcome in outcomes)
+        assert list(to.culprits()) == [LIAR] or lie == "chain"
+        assert {party for outcome in outcomes for party in outcome.culprits} <= {LIAR}
+        if to.culprits():
+            assert outcomes[-1].pair == (1, 3)
+
+
+async def test_one_location_alone_cannot_refuse_a_message(with_liar):
+    rig = with_liar("refuse")
+    async with coordinator(rig) as to:
+        for _ in range(4):
+            batch = rig.line.batch(1)
+            outcome = await sign(to, batch)
+            assert outcome.signature is not None
+            rig.line.settled(batch)
+
+
+async def test_a_hostile_coordinator_cannot_make_one_presignature_serve_two_hashes(with_liar):
+    rig = with_liar("")
+    async with coordinator(rig) as to:
+        # given a presignature whose members were each shown another batch
+        await to._pool.refresh((1, 2))
+        job, index = to._pool.take((1, 2))
+        one, two = rig.line.batch(1), rig.line.batch(1)
+        promise_1 = await propose(to, 1, one, job, index)
+        promise_2 = await propose(to, 2, two, job, index)
+        # when each is given the other's promise
+        # then neither releases
+        assert await release(to, 1, job, index, promise_1.tx_hash, promise_2.intent) == "bad_intent"
+        assert await release(to, 2, job, index, promise_2.tx_hash, promise_1.intent) == "bad_intent"
+        # and neither takes another hash, or the other's
+        assert await propose(to, 1, two, job, index) == "presignature_bound"
+        assert await release(to, 1, job, index, promise_2.tx_hash, promise_2.intent) == "presignature_bound"
+        # while the same proposal again gives the same promise
+        assert await propose(to, 1, one, job, index) == promise_1
+
+
+async def test_a_released_part_is_given_again_and_nothing_else(with_liar):
+    rig = with_liar("")
+    async with coordinator(rig) as to:
+        await to._pool.refresh((1, 3))
+        job, index = to._pool.take((1, 3))
+        batch = rig.line.batch(1)
+        promises = {party: await propose(to, party, batch, job, index) for party in (1, 3)}
+        part = await release(to, 1, job, index, promises[1].tx_hash, promises[3].intent)
+        assert isinstance(part, bytes)
+        assert await release(to, 1, job, index, promises[1].tx_hash, promises[3].intent) == part
+        assert await propose(to, 1, rig.line.batch(1), job, index) == "presignature_bound"
+        # and a field of the promise that was changed is no promise
+        spoilt = promises[3].intent[:-1] + bytes([promises[3].intent[-1] ^ 1])
+        assert await release(to, 1, job, index, promises[1].tx_hash, spoilt) == "bad_intent"
+
+
+async def test_a_hostile_coordinator_cannot_drain_the_stock(with_liar):
+    rig = with_liar("")
+    async with coordinator(rig) as to:
+        first = rig.line.batch(1)
+        await sign(to, first)
+        rig.line.settled(first)
+        # given one batch proposed again and again with new presignatures
+        await to._pool.refresh((2, 3))
+        batch = rig.line.batch(1)
+        codes = [await propose(to, 3, batch, *to._pool.take((2, 3))) for _ in range(5)]
+        # then three are bound to its hash and no more
+        assert codes[3:] == ["hash_exhausted"] * 2
+        # and with other hashes for the same nonce, eight in all
+        codes = [await propose(to, 3, rig.line.batch(1, gas=gas), *to._pool.take((2, 3))) for gas in range(20, 30)]
+        assert [isinstance(code, str) for code in codes] == [False] * 5 + [True] * 5
+        assert codes[-1] == "nonce_exhausted"
+
+
+async def test_a_payment_does_not_replay_through_the_other_pair(with_liar):
+    rig = with_liar("")
+    async with coordinator(rig) as to:
+        # given a batch that locations 1 and 2 signed and 3 never saw
+        batch = rig.line.batch(1)
+        await to._pool.refresh((1, 2))
+        job, index = to._pool.take((1, 2))
+        for party in (1, 2):
+            await propose(to, party, batch, job, index)
+        rig.line.settled(batch)
+        # when the same payment is proposed to 2 and 3 in the next batch
+        again = rig.line.batch(entries=batch.entries)
+        await to._pool.refresh((2, 3))
+        answer = await propose(to, 3, again, *to._pool.take((2, 3)))
+        # then 3 fetches what stands behind the parent from a peer and refuses
+        assert [(r.position, r.code) for r in answer.refusals] == [(0, "already_used")]
+        # and with a parent that nobody can explain it signs nothing
+        rig.line.parent = secrets.token_bytes(32)
+        assert await propose(to, 3, rig.line.batch(1), *to._pool.take((2, 3))) == "unknown_parent"
+
+
+async def propose(to, party, batch, job, index):
+    """Propose to one location alone; return its answer, or the code of its refusal."""
+    try:
+        return await to._remotes[party].call(Propose(batch, job, index), 5)
+    except SdtError as error:
+        return error.code
+
+
+async def release(to, party, job, index, tx_hash, intent):
+    try:
+        return (await to._remotes[party].call(Release(job, index, tx_hash, intent), 5)).part
+    except SdtError as error:
+        return error.code
