@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdt.adapters.aml.http import HttpAml
-from sdt.adapters.bank.http import HttpBank
-from sdt.adapters.depository.http import HttpDepository
-from sdt.adapters.kyc.http import HttpKyc
+from sdt.adapters.aml import HttpAml
+from sdt.adapters.bank import HttpBank
+from sdt.adapters.depository import HttpDepository
+from sdt.adapters.kyc import HttpKyc
 from sdt.adapters.vendor.client import VendorClient
 
 DAY_S = 0.05
@@ -30,29 +30,20 @@ class Sandbox:
     def key(self, service: str, *, read_only: bool = False) -> str:
         return (self.home / f"{service}{'.read' if read_only else ''}.key").read_text().strip()
 
-    def client(self, service: str, *, read_only: bool = False, timeout_s: float = 5) -> VendorClient:
-        key = self.key(service, read_only=read_only)
-        return VendorClient(service, self.url(service), key, timeout_s=timeout_s, pause_s=0.05)
+    def client(self, service: str) -> VendorClient:
+        return VendorClient(service, self.url(service), self.key(service))
 
-    def bank(self, program: str = "TXD", *, read_only: bool = False, timeout_s: float = 5) -> HttpBank:
-        client = self.client("bank", read_only=read_only, timeout_s=timeout_s)
-        return HttpBank(
-            client,
-            {
-                "clearing": f"{program}-clearing",
-                "reserve": f"{program}-reserve",
-                "operating": f"{program}-operating",
-            },
-        )
+    def bank(self, *, read_only: bool = False, timeout_s: float = 5) -> HttpBank:
+        return HttpBank(self.url("bank"), self.key("bank", read_only=read_only), timeout_s=timeout_s)
 
     def depository(self, *, timeout_s: float = 5) -> HttpDepository:
-        return HttpDepository(self.client("depository", timeout_s=timeout_s))
+        return HttpDepository(self.url("depository"), self.key("depository"), timeout_s=timeout_s)
 
     def kyc(self) -> HttpKyc:
-        return HttpKyc(self.client("kyc"))
+        return HttpKyc(self.url("kyc"), self.key("kyc"))
 
     def aml(self) -> HttpAml:
-        return HttpAml(self.client("aml"))
+        return HttpAml(self.url("aml"), self.key("aml"))
 
 
 @contextmanager
