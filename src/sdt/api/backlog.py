@@ -11,7 +11,7 @@ import time
 
 from sdt.domain.errors import RateLimited, Unavailable
 from sdt.domain.transaction import Status
-from sdt.store import Store
+from sdt.store import Store, transactions
 
 __all__ = ["Backlog"]
 
@@ -74,7 +74,5 @@ class Backlog:
 
 
 def _count(store: Store) -> int:
-    from sdt.store import transactions
-
     counts = transactions.counts_by_status(store)
     return sum(counts.get(status, 0) for status in _ON_THE_WAY)

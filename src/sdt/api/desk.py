@@ -19,7 +19,7 @@ from sdt.api.strict_route import StrictRoute
 from sdt.domain.message import format_time, read_message
 from sdt.domain.registry import Role
 from sdt.domain.transaction import Status
-from sdt.store import Store, transactions
+from sdt.store import Store, banking, transactions
 from sdt.store.models import LIVE
 from sdt.store.transactions import TransactionRow
 
@@ -48,26 +48,33 @@ async def tasks_of(services: Services, desk: DeskName) -> list[Task]:
 
 
 def _applications(store: Store) -> list[Task]:
-    """Users whose application at the KYC vendor was handed in, and who are not attested for both domains."""
+    """Users whose application was handed in and who lack an attestation that is not on its way.
+
+    Who is not resident gets none for the cash domain, which the attestation for the dollar domain says.
+    """
     rows = store.rows(
-        "SELECT user_id, account, residency, kyc_application, kyc_status FROM users u "  # noqa: S608
-        "WHERE kyc_application IS NOT NULL AND registered "
-        "AND (SELECT COUNT(*) FROM identities i WHERE i.account = u.account) < 2 "
+        "SELECT u.user_id, u.account, u.residency, u.kyc_application, u.kyc_status, d.account IS NOT NULL, "  # noqa: S608
+        "c.account IS NOT NULL FROM users u "
+        "LEFT JOIN identities d ON d.account = u.account AND d.domain = 'dollar' "
+        "LEFT JOIN identities c ON c.account = u.account AND c.domain = 'cash' "
+        "WHERE u.registered AND u.kyc_application IS NOT NULL AND u.kyc_status <> 'failed' "
+        "AND (d.account IS NULL OR (d.resident AND c.account IS NULL)) "
         "AND NOT EXISTS (SELECT 1 FROM transactions t WHERE t.counterparty = u.account "
         f"AND t.type = 'attest_identity' AND t.{LIVE}) "
-        "ORDER BY created_at_ms LIMIT ?",
+        "ORDER BY u.created_at_ms LIMIT ?",
         (TASKS_MAX,),
     )
-    names = ("user_id", "account", "residency", "application_id", "kyc_status")
-    attested: dict[str, list[str]] = {}
-    for account, domain in store.rows(
-        f"SELECT account, domain FROM identities WHERE {store.among('account')}",  # noqa: S608
-        (store.listed(row[1] for row in rows),),
-    ):
-        attested.setdefault(account, []).append(domain)
     return [
-        {"kind": "application", **dict(zip(names, row, strict=True)), "attested": attested.get(row[1], [])}
-        for row in rows
+        {
+            "kind": "application",
+            "user_id": user_id,
+            "account": account,
+            "residency": residency,
+            "application_id": application_id,
+            "kyc_status": kyc_status,
+            "attested": ["dollar"] * bool(dollar) + ["cash"] * bool(cash),
+        }
+        for user_id, account, residency, application_id, kyc_status, dollar, cash in rows
     ]
 
 
@@ -97,15 +104,11 @@ def _deposits(store: Store) -> list[Task]:
     return tasks
 
 
-def _entries(store: Store, ids: Sequence[str]) -> dict[str, Task]:
-    """Where the value of a deposit shows: the debit's entry at the bank, or the bar in the vault."""
+def _entries(store: Store, deposits: Sequence[str]) -> dict[str, Task]:
+    """Return what is known to have come in for deposits: the bank's entry, or the bar in the vault."""
     return {
-        id_: {"entry": external_id, "status": status, "code": code}
-        for id_, external_id, status, code in store.rows(
-            "SELECT transaction_id, external_id, status, code FROM bank_entries "  # noqa: S608
-            f"WHERE direction IN ('debit', 'in') AND {store.among('transaction_id')}",
-            (store.listed(ids),),
-        )
+        entry.transaction_id: {"entry": entry.external_id, "status": entry.status, "code": entry.code}
+        for entry in banking.entries_of(store, deposits)
     }
 
 
@@ -131,7 +134,7 @@ def _value_task(kind: str, row: TransactionRow) -> Task:
 
 def _to_approve(store: Store) -> list[Task]:
     """Messages held for a second officer: the very bytes, so that the officer reads what is approved."""
-    rows = transactions.in_status(store, Status.HELD, TASKS_MAX)
+    rows = [r for r in transactions.in_status(store, Status.HELD, TASKS_MAX) if r.code == "approval_required"]
     entries = _entries(store, [row.linked_id for row in rows if row.linked_id])
     return [
         {
@@ -145,13 +148,12 @@ def _to_approve(store: Store) -> list[Task]:
             "accepted_at": format_time(row.accepted_at_ms // 1000),
         }
         for row in rows
-        if row.code == "approval_required"
     ]
 
 
 async def _reserve(services: Services, symbol: str) -> Task:
     report = await token_report(services, symbol)
-    reserve = report.reserve.model_dump()
+    reserve = report.reserve.model_dump() if report.reserve else None
     return {"kind": "reserve", "token": symbol, "supply": report.supply, "reserve": reserve}
 
 

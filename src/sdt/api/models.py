@@ -385,25 +385,25 @@ class Tokens(BaseModel):
 
 
 class Reserve(BaseModel):
-    """What the custodian attested, and what entered and left since: `backing` is what may be in supply.
+    """What the custodian attested, what entered and left since, and what is held with both: supply is never more.
 
-    `as_of` is null before the first attestation; `sequence` is the number of the last fund or release.
+    `sequence` is the number of the last fund or release.
     """
 
     attested: Digits
     funded: Digits
     released: Digits
-    backing: Digits
-    as_of: Time | None
-    valid_until: Time | None
+    held: Digits
+    as_of: Time
+    valid_until: Time
     sequence: int
 
 
 class TokenReport(Token):
-    """A token with its supply, what stands behind it, and its rules."""
+    """A token with its supply, what stands behind it (null before the first attestation), and its rules."""
 
     supply: Digits
-    reserve: Reserve
+    reserve: Reserve | None
     rules: list[Rule]
 
 

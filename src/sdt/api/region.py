@@ -63,16 +63,19 @@ async def token_report(services: Services, symbol: str) -> models.TokenReport:
     )
 
 
-def _books(store: Store, symbol: str) -> tuple[int, models.Reserve]:
+def _books(store: Store, symbol: str) -> tuple[int, models.Reserve | None]:
     row = reserves.get(store, symbol)
     supply = ledger.supply(store, symbol)
+    if row.as_of_s == 0:
+        # Nobody has attested anything yet.
+        return supply, None
     return supply, models.Reserve(
         attested=str(row.attested),
         funded=str(row.funded),
         released=str(row.released),
-        backing=str(row.backing),
-        as_of=format_time(row.as_of_s) if row.as_of_s else None,
-        valid_until=format_time(row.valid_until_s) if row.as_of_s else None,
+        held=str(row.backing),
+        as_of=format_time(row.as_of_s),
+        valid_until=format_time(row.valid_until_s),
         sequence=row.sequence,
     )
 

@@ -197,11 +197,11 @@ async def _keys(runtime: Running, caller: KnownCaller, user_id: Annotated[str, P
 @router.get(
     "/v1/handles/{handle}",
     summary="The account of a handle",
-    responses=problems(401, 404),
+    responses=problems(404),
     operation_id="getHandle",
 )
 async def _handle(
-    runtime: Running, caller: KnownCaller, handle: Annotated[str, Path(max_length=32, examples=["bob"])]
+    runtime: Running, handle: Annotated[str, Path(max_length=32, examples=["bob"])]
 ) -> models.HandleBinding:
     """Answer with the account that a handle is bound to on chain. A payer signs both: neither can be swapped."""
     user = await runtime.services.store.read(accounts.user_by_handle, handle)
