@@ -175,9 +175,11 @@ class Client:
         Errors: Unavailable when neither happens in time.
         """
         deadline = time.monotonic() + timeout_s
+        # The server waits for what is settled or ended; for anything else it is asked again and again.
+        server_waits = not set(until) - set(SETTLED) and "settled" in until
         while True:
             left = deadline - time.monotonic()
-            found = await self.transaction(transaction_id, wait_s=max(0.0, min(left, 20.0)))
+            found = await self.transaction(transaction_id, wait_s=max(0.0, min(left, 20.0)) if server_waits else 0)
             if found["status"] in until or found["status"] in ENDED:
                 return found
             if left <= 0:
@@ -185,5 +187,4 @@ class Client:
                     f"Transaction {transaction_id} is still {found['status']} after {timeout_s:.0f} seconds.",
                     code="still_waiting",
                 )
-            if found["status"] in SETTLED:  # it has settled, and more is waited for: do not ask in a tight loop
-                await asyncio.sleep(0.1)
+            await asyncio.sleep(0.1)

@@ -5,6 +5,7 @@ Every step asks first whether it was done, so a start that was interrupted goes 
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 
@@ -12,13 +13,15 @@ from sdt.adapters.chain.deploy import Deployment, deploy_region
 from sdt.adapters.chain.reader import ChainReader
 from sdt.client import Client, Network, public_key_text
 from sdt.config import Settings
-from sdt.domain.envelope import message_digest
+from sdt.domain.envelope import kid_of, message_digest
 from sdt.domain.message import format_time
 from sdt.domain.region import Region
-from sdt.domain.registry import NOBODY, KeyWord, Role, pack_key_word
+from sdt.domain.registry import NEVER_S, NOBODY, KeyWord, Role, pack_key_word
 from sdt.local.secrets import DESKS, desk_key, officials
 from sdt.signing.coordinator import Coordinator
 from sdt.signing.wire import PAIRS
+from sdt.store import open_store, registry
+from sdt.store.registry import KeyRow
 
 __all__ = ["deploy", "make_chain_key", "open_region", "stock_up"]
 
@@ -45,7 +48,7 @@ async def deploy(settings: Settings, region: Region, chain_key: str) -> Deployme
     word = pack_key_word(KeyWord(NOBODY, Role.ADMINISTRATOR))
     administrators = [(bytes(official.key.verify_key), word) for official in officials(settings)]
     async with ChainReader(settings.chain.urls) as reader:
-        return await deploy_region(
+        deployment = await deploy_region(
             reader,
             region,
             chain_key=chain_key,
@@ -53,6 +56,24 @@ async def deploy(settings: Settings, region: Region, chain_key: str) -> Deployme
             folder=settings.home,
             gas_price_wei=settings.chain.gas_price_wei,
         )
+    _know_administrators(settings)
+    return deployment
+
+
+def _know_administrators(settings: Settings) -> None:
+    """Copy into the database what the constructor fixed on chain: the first two keys, before any message."""
+    store = open_store(settings.database.url)
+    try:
+        with store.transaction():
+            for official in officials(settings):
+                public_key = bytes(official.key.verify_key)
+                if registry.key(store, kid_of(public_key)) is None:
+                    role = int(Role.ADMINISTRATOR)
+                    registry.upsert_key(
+                        store, KeyRow(kid_of(public_key), public_key, None, role, 0, "active", NEVER_S, None)
+                    )
+    finally:
+        store.close()
 
 
 async def open_region(settings: Settings, network: Network, region: Region) -> None:
@@ -69,9 +90,9 @@ async def open_region(settings: Settings, network: Network, region: Region) -> N
             }
             for name, (role, token) in DESKS.items()
         }
-        waiting = [await approved(maker, checker, "grant_role", claims) for claims in roles.values()]
         rules = {"digest": region.digest.hex(), "effective": format_time(int(time.time()) - 60)}
-        waiting.append(await approved(maker, checker, "set_rules", rules))
+        wanted = [("grant_role", claims) for claims in roles.values()] + [("set_rules", rules)]
+        waiting = await asyncio.gather(*(approved(maker, checker, kind, claims) for kind, claims in wanted))
         for transaction_id in waiting:
             found = await maker.wait(transaction_id, until=("completed",))
             assert found["status"] == "completed", f"opening the region: {found}"

@@ -64,6 +64,9 @@ def move(store: Store, changes: Sequence[Change], *, actor: str, at_ms: int) -> 
             if change.event is Event.UNBATCH or (status is Status.BATCHED and change.event is Event.REJECT):
                 # It leaves its batch before the chain has seen it; what the chain skipped keeps its place as evidence.
                 known |= {"batch_number": None, "position": None}
+            if change.event is Event.SCREEN:
+                # What it was held for is over; the event log keeps it.
+                known |= {"code": None, "detail": None}
             known |= {name: value for name, value in zip(_FACTS, change[2:], strict=True) if value is not None}
             log.append((change.id, change.event.value, following.value, at_ms, actor, change.code))
             reached.append((change.id, type, following))
@@ -87,19 +90,25 @@ def _write(
 def advance_batch(
     store: Store,
     ids: Sequence[str],
-    event: Event,
+    event: Event | Sequence[Event],
     *,
     from_status: Status,
     actor: str,
     at_ms: int,
     batch_number: int | None = None,
 ) -> None:
-    """Apply one event to many transactions that all stand in `from_status` (else AssertionError, nothing done)."""
+    """Apply one event, or several in a row, to many transactions that all stand in `from_status`.
+
+    Otherwise an AssertionError, and nothing is done. Several events cost one update of the rows.
+    """
     if not ids:
         return
-    following = advance(from_status, event)
+    following, steps = from_status, []
+    for each in (event,) if isinstance(event, Event) else event:
+        following = advance(following, each)
+        steps.append((each, following))
     sets, values = "status = ?, updated_at_ms = ?", [following.value, at_ms]
-    if event is Event.UNBATCH:
+    if any(each is Event.UNBATCH for each, _ in steps):
         sets += ", batch_number = NULL, position = NULL"
     elif batch_number is not None:
         sets, values = f"{sets}, batch_number = ?", [*values, batch_number]
@@ -109,7 +118,8 @@ def advance_batch(
             (*values, store.listed(ids), from_status.value),
         ).rowcount
         assert changed == len(ids), f"{changed} of {len(ids)} transactions were {from_status}"
-        _follow_up(store, ids, event, following, actor=actor, at_ms=at_ms)
+        for each, reached in steps:
+            _follow_up(store, ids, each, reached, actor=actor, at_ms=at_ms)
 
 
 def place_in_batch(store: Store, ids: Sequence[str], number: int, *, actor: str, at_ms: int) -> None:
