@@ -14,6 +14,7 @@ from eth.exceptions import InvalidInstruction, InvalidJumpDestination, OutOfGas,
 from eth.vm.execution_context import ExecutionContext
 from eth.vm.forks.berlin.state import BerlinState, BerlinTransactionExecutor
 
+from sdt.adapters.chain.embedded.computation import Computation
 from sdt.adapters.chain.embedded.state import BlockState, StateView
 from sdt.adapters.chain.embedded.store import Log
 from sdt.adapters.chain.embedded.transaction import Transaction
@@ -45,6 +46,7 @@ class _Executor(BerlinTransactionExecutor):  # type: ignore[misc]
 
 class _State(BerlinState):  # type: ignore[misc]
     account_db_class = BlockState
+    computation_class = Computation
     transaction_executor_class = _Executor
 
 
