@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-GRACE_S = 2
+GRACE_S = 1
 
 
 @dataclass(frozen=True, slots=True)
