@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from region_on_chain import ALICE, BOB, CAROL, DOLLAR, GOLD, RegionOnChain
+from region_on_chain import ALICE, BOB, CAROL, DAN, DOLLAR, GOLD, SILVER, RegionOnChain
 
 from sdt.domain.batch import (
     AdminItem,
@@ -14,6 +14,7 @@ from sdt.domain.batch import (
     next_head,
     settle_calldata,
 )
+from sdt.domain.registry import NOBODY
 
 ROOT = b"\x77" * 32
 
@@ -113,7 +114,7 @@ def test_five_hundred_items_are_taken_and_the_bitmap_reaches_the_last(region: Re
 def test_items_of_several_tokens_keep_their_order_and_their_positions(region: RegionOnChain) -> None:
     outcome = region.settle(
         payment(10),
-        payment(5, CAROL, "0x" + "da" * 20, GOLD),
+        payment(5, CAROL, DAN, GOLD),
         payment(1, BOB, ALICE),
         payment(7, ALICE, BOB, 9),
         payment(10, BOB, ALICE),
@@ -123,6 +124,13 @@ def test_items_of_several_tokens_keep_their_order_and_their_positions(region: Re
     assert outcome.skipped == {3: SkipReason.UNKNOWN_TOKEN, 4: SkipReason.INSUFFICIENT_FUNDS}
     assert (region.balance(DOLLAR, ALICE), region.balance(DOLLAR, BOB)) == (50_000, 0)
     assert region.balance(GOLD, CAROL) == 19_995
+
+
+def test_the_last_token_of_the_list_settles_too(region: RegionOnChain) -> None:
+    outcome = region.settle(ValueItem(ValueKind.MINT, NOBODY, CAROL, 70, 0, SILVER), payment(30, CAROL, DAN, SILVER))
+
+    assert outcome.skipped == {}
+    assert (region.balance(SILVER, CAROL), region.balance(SILVER, DAN)) == (40, 30)
 
 
 def test_a_skipped_item_does_not_feed_a_later_one(region: RegionOnChain) -> None:
@@ -142,7 +150,7 @@ def test_an_unknown_kind_is_a_bad_item_in_either_batch(region: RegionOnChain) ->
     assert outcome.skipped == dict.fromkeys(range(3), SkipReason.BAD_ITEM)
 
     place = (region.number + 2, outcome.settled.head, ROOT, region.now_s + 60)
-    unknown = [bytes(31) + bytes([kind]) + bytes(96) for kind in (0, 11, 255)]
+    unknown = [bytes(31) + bytes([kind]) + bytes(96) for kind in (0, 11, 16 + 10)]
     outcome = region.write(region.chain_key, "Settlement", region.settlement, "administer", *place, b"".join(unknown))
     assert outcome.skipped == dict.fromkeys(range(3), SkipReason.BAD_ITEM)
 
@@ -174,6 +182,7 @@ class TestSuccession:
 
         assert self.accept(region) is None
 
+        assert self.accept(region) == "settlement: not the successor"
         assert region.read("Settlement", region.settlement, "chain_key") == region.stranger.address
         refused = region.send(region.chain_key, region.settlement, next_batch(region))
         assert refused.error == "settlement: not the chain key"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from books_model import Skip, TokenModel
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from region_on_chain import ALICE, BOB, CAROL, DAILY_ALLOWANCE, DAN, DAY_S, FEES, TOKENS, RegionOnChain
@@ -164,6 +164,7 @@ def test_the_contracts_keep_the_same_books_as_the_model(deployed: RegionOnChain)
             deadline=None,
             derandomize=True,
             database=None,
+            phases=[Phase.generate, Phase.shrink],  # explaining would trace every line of the EVM
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -24,7 +24,7 @@ def burn(payer: str, amount: int, fee: int = 0, token: int = DOLLAR) -> ValueIte
 
 
 def only_reason(region: RegionOnChain, item: ValueItem) -> SkipReason | None:
-    """Settle one item and return why it was skipped; if it was, no balance may have changed."""
+    """Settle one item and return why it was skipped: then no balance may have changed, else some must have."""
 
     def books() -> list[int]:
         accounts = (ALICE, BOB, CAROL, DAN, FEES, NOBODY)
@@ -35,9 +35,8 @@ def only_reason(region: RegionOnChain, item: ValueItem) -> SkipReason | None:
     before = books()
     outcome = region.settle(item)
     reason = outcome.skipped.get(0)
-    if reason is not None:
-        assert books() == before
-        assert not any(outcome.events("Token", token, "Transfer") for token in region.tokens)
+    transfers = [outcome.events("Token", token, "Transfer") for token in region.tokens]
+    assert (reason is None) == (books() != before) == any(transfers)
     return reason
 
 
@@ -115,6 +114,12 @@ class TestFees:
         assert only_reason(region, burn(ALICE, 10, fee=1)) is SkipReason.PAYEE_FROZEN
         assert only_reason(region, transfer(ALICE, BOB, 10)) is None
 
+    def test_a_payer_without_funds_hears_that_first(self, region: RegionOnChain) -> None:
+        region.administer(AdminItem.freeze(FEES, DOLLAR, ORDER, NEVER_S))
+
+        for item in (transfer(ALICE, BOB, 50_000, fee=1), burn(ALICE, 50_000, fee=1)):
+            assert only_reason(region, item) is SkipReason.INSUFFICIENT_FUNDS
+
 
 class TestFreeze:
     """A frozen account neither pays nor is paid, in the tokens the order names, until it is lifted or expires."""
@@ -143,6 +148,22 @@ class TestFreeze:
         assert only_reason(region, transfer(ALICE, BOB, 1)) is None
         assert region.token(DOLLAR, "isFrozen", ALICE) is False
 
+    def test_it_outlasts_a_new_identity(self, region: RegionOnChain) -> None:
+        region.administer(
+            AdminItem.freeze(ALICE, DOLLAR, ORDER, NEVER_S),
+            AdminItem.identity(ALICE, Domain.DOLLAR, 2, True, NEVER_S, bytes(32)),
+        )
+
+        assert only_reason(region, transfer(ALICE, BOB, 1)) is SkipReason.PAYER_FROZEN
+
+    def test_a_payee_s_order_ends_by_itself(self, region: RegionOnChain) -> None:
+        until = region.now_s + 1_000
+        region.administer(AdminItem.freeze(BOB, DOLLAR, ORDER, until))
+        region.now_s = until - 2
+        assert only_reason(region, transfer(ALICE, BOB, 1)) is SkipReason.PAYEE_FROZEN
+
+        assert only_reason(region, transfer(ALICE, BOB, 1)) is None
+
     def test_other_tokens_go_on_unless_the_order_names_every_one(self, region: RegionOnChain) -> None:
         region.administer(AdminItem.freeze(CAROL, SILVER, ORDER, NEVER_S))
         assert only_reason(region, transfer(CAROL, DAN, 1, token=GOLD)) is None
@@ -161,7 +182,7 @@ class TestEligibility:
         assert only_reason(region, transfer(ALICE, CAROL, 1, token=GOLD)) is SkipReason.PAYER_NOT_ELIGIBLE
 
     def test_losing_the_identity_stops_payments_and_keeps_the_balance(self, region: RegionOnChain) -> None:
-        region.administer(AdminItem.identity(ALICE, Domain.DOLLAR, 0, False, 0, bytes(32)))
+        region.administer(AdminItem.identity(ALICE, Domain.DOLLAR, 0, False, NEVER_S, bytes(32)))
 
         assert only_reason(region, transfer(ALICE, BOB, 1)) is SkipReason.PAYER_NOT_ELIGIBLE
         assert only_reason(region, burn(ALICE, 1)) is SkipReason.PAYER_NOT_ELIGIBLE
@@ -175,6 +196,14 @@ class TestEligibility:
 
         assert only_reason(region, transfer(ALICE, BOB, 1)) is SkipReason.PAYER_NOT_ELIGIBLE
         assert region.token(DOLLAR, "is_eligible", ALICE) is False
+
+    def test_a_payee_s_identity_ends_by_itself(self, region: RegionOnChain) -> None:
+        until = region.now_s + 1_000
+        region.administer(AdminItem.identity(BOB, Domain.DOLLAR, 1, False, until, bytes(32)))
+        region.now_s = until - 2
+        assert only_reason(region, transfer(ALICE, BOB, 1)) is None
+
+        assert only_reason(region, transfer(ALICE, BOB, 1)) is SkipReason.PAYEE_NOT_ELIGIBLE
 
     def test_in_both_domains_the_balances_stay_apart(self, region: RegionOnChain) -> None:
         region.administer(AdminItem.identity(CAROL, Domain.DOLLAR, 1, True, NEVER_S, bytes(32)))

@@ -252,13 +252,14 @@ def _burn(payer: address, amount: uint256, fee: uint256) -> uint256:
         return BAD_ITEM
     source: uint256 = self._accounts[payer]
     reason: uint256 = self._payer_fault(source)
+    spent: uint256 = unsafe_add(amount, fee)
+    if reason == 0 and source & MASK_128 < spent:
+        reason = INSUFFICIENT_FUNDS
     if reason == 0 and fee != 0:
         reason = self._payee_fault(self._accounts[FEE_ACCOUNT])
-    if reason == 0 and source & MASK_128 < unsafe_add(amount, fee):
-        reason = INSUFFICIENT_FUNDS
     if reason != 0:
         return reason
-    self._accounts[payer] = unsafe_sub(source, unsafe_add(amount, fee))
+    self._accounts[payer] = unsafe_sub(source, spent)
     self.totalSupply -= amount
     log Transfer(sender=payer, receiver=empty(address), value=amount)
     if fee != 0:
