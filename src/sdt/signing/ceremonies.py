@@ -58,19 +58,36 @@ class Ceremonies:
         """
         async with self._one:
             await self._gather()
-            if await self._forward_key():
-                return
-            job = os.urandom(JOB_BYTES)
-            signed = [
-                answer
-                for answer in await self._all(StartKey(job, JOB_DEADLINE_S), JOB_DEADLINE_S + 15)
-                if isinstance(answer, KeySigned)
-            ]
-            one, two, three = signed
-            statement = KeyStatement(self._network, FIRST_EPOCH, job, one.public, one.points).digest()
-            signatures = (one.signature, two.signature, three.signature)
-            check_certificate(self._keys, statement, signatures)
-            await self._hand_round(ActivateKey(job, signatures))
+            shown = await self._all(ShowKey(), CALL_TIMEOUT_S)
+            held = [each for each in shown if isinstance(each, KeyCertificate) and each.job]
+            if not held:
+                await self._make_key()
+            elif len(held) < len(shown):
+                one, two, three = held[0].signatures
+                await self._hand_round(ActivateKey(held[0].job, (one, two, three)))
+
+    async def _make_key(self) -> None:
+        job = os.urandom(JOB_BYTES)
+        answers = await self._all(StartKey(job, JOB_DEADLINE_S), JOB_DEADLINE_S + 15)
+        one, two, three = (answer for answer in answers if isinstance(answer, KeySigned))
+        statement = KeyStatement(self._network, FIRST_EPOCH, job, one.public, one.points).digest()
+        signatures = (one.signature, two.signature, three.signature)
+        check_certificate(self._keys, statement, signatures)
+        await self._hand_round(ActivateKey(job, signatures))
+
+    async def certified_key(self) -> bytes | None:
+        """Return the public key that all three signed, from whichever location shows it; None before there is one."""
+        for remote in self._remotes.values():
+            try:
+                shown = await remote.call(ShowKey(), CALL_TIMEOUT_S)
+                if isinstance(shown, KeyCertificate) and shown.job:
+                    one, two, three = shown.points
+                    key = KeyStatement(self._network, shown.epoch, shown.job, shown.public, (one, two, three))
+                    check_certificate(self._keys, key.digest(), shown.signatures)
+                    return shown.public
+            except (SdtError, ValueError) as error:
+                _log.info("Location %d shows no certified key: %s", remote.party, error)
+        return None
 
     async def _gather(self) -> None:
         """Wait a moment for locations that do not answer yet; the calls then say which one is away."""
@@ -79,17 +96,6 @@ class Ceremonies:
             if asyncio.get_running_loop().time() > deadline:
                 return
             await asyncio.sleep(0.1)
-
-    async def _forward_key(self) -> bool:
-        """Hand the certificate of an existing key to whoever missed it; tell whether there is one."""
-        shown = [each for each in await self._all(ShowKey(), CALL_TIMEOUT_S) if isinstance(each, KeyCertificate)]
-        held = next((each for each in shown if each.job), None)
-        if held is None:
-            return False
-        if any(not each.job for each in shown):
-            one, two, three = held.signatures
-            await self._hand_round(ActivateKey(held.job, (one, two, three)))
-        return True
 
     async def presign(self, pair: Pair, count: int) -> float:
         """Make one certified batch for a pair; return the seconds that the joint computation took.

@@ -16,11 +16,12 @@ from typing import Final
 from sdt.domain.errors import SdtError, Unavailable
 from sdt.signing.ceremonies import Ceremonies
 from sdt.signing.ecdsa import Signature
+from sdt.signing.keyring import address_of
 from sdt.signing.link import LinkLost
 from sdt.signing.locations import Remote, load_coordinator_config
 from sdt.signing.pool import Pool
 from sdt.signing.rounds import Attempt, Rounds
-from sdt.signing.wire import PAIRS, BatchProposal, MessageRefusal, Pair, StatusAnswer
+from sdt.signing.wire import PAIRS, PRESIGN_COUNT_MAX, BatchProposal, MessageRefusal, Pair, StatusAnswer
 
 ATTEMPTS_MAX: Final = 6
 STOCK_PERIOD_S: Final = 1.0
@@ -76,6 +77,7 @@ class Coordinator:
         self._pool: Pool
         self._ceremonies: Ceremonies
         self._rounds: Rounds
+        self._public = b""
         self._top_up: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -85,6 +87,7 @@ class Coordinator:
         self._pool = Pool(self._remotes)
         self._ceremonies = Ceremonies(self._remotes, self._keys, self._network)
         self._rounds = Rounds(self._remotes, self._keys, self._network, self.public_key)
+        await self._learn_key()
         if self._policy is not None:
             self._top_up = asyncio.create_task(self._keep_stock(self._policy))
 
@@ -113,25 +116,24 @@ class Coordinator:
         return {party: remote.caught for party, remote in self._remotes.items() if remote.caught}
 
     def public_key(self) -> bytes:
-        """Return the chain key, as every location that answers agrees on it; 64 bytes.
+        """Return the chain key that all three locations certified, 64 bytes.
 
-        Errors: Unavailable before key generation, or when they disagree.
+        Errors: Unavailable before key generation.
         """
-        known = {each.status.public for each in self._remotes.values() if each.status and each.status.public}
-        if len(known) != 1:
-            raise Unavailable("The locations hold no one key yet.", code="no_key")
-        return known.pop()
+        if not self._public:
+            raise Unavailable("The locations hold no key yet.", code="no_key")
+        return self._public
 
     def address(self) -> str:
         """Return the chain key's address, lower-case 0x hex.
 
         Errors: Unavailable before key generation.
         """
-        public = self.public_key()
-        for remote in self._remotes.values():
-            if remote.status and remote.status.public == public:
-                return "0x" + remote.status.address.hex()
-        raise AssertionError("a key without a location")
+        return "0x" + address_of(self.public_key()).hex()
+
+    async def _learn_key(self) -> None:
+        if not self._public:
+            self._public = await self._ceremonies.certified_key() or b""
 
     def stock(self) -> dict[Pair, int]:
         """Return how many presignatures each pair still has: the lower of its two members' counts."""
@@ -145,7 +147,7 @@ class Coordinator:
         Errors: Unavailable (nothing is kept; it may be run again); LinkLost when a location is away.
         """
         await self._ceremonies.generate_key()
-        await asyncio.gather(*(remote.pulse() for remote in self._remotes.values()))
+        await asyncio.gather(self._learn_key(), *(remote.pulse() for remote in self._remotes.values()))
         return self.address()
 
     async def presign(self, pair: Pair, count: int) -> float:
@@ -171,7 +173,8 @@ class Coordinator:
                 continue
             try:
                 while self._pool.level(pair) < policy.target:
-                    await self.presign(pair, min(policy.per_job, policy.target - self._pool.level(pair)))
+                    missing = policy.target - self._pool.level(pair)
+                    await self.presign(pair, min(policy.per_job, PRESIGN_COUNT_MAX, missing))
                 failures = 0
             except SdtError as error:
                 failures += 1
@@ -186,6 +189,7 @@ class Coordinator:
         refused when two locations refuse it, or when nobody is left to ask; one location alone holds nothing up.
         Errors: NoPair; what both locations of a pair refuse the batch as a whole for.
         """
+        await self._learn_key()
         work = _Work()
         for _ in range(ATTEMPTS_MAX):
             pair = await self._choose(work.avoid)
@@ -221,9 +225,8 @@ class Coordinator:
         if not able:
             await asyncio.gather(*(remote.pulse() for remote in self._remotes.values() if not remote.answers))
             able = self._able(avoid)
-        for pair in able:
-            if not self._pool.has(pair):
-                await self._pool.refresh(pair)
+        if not any(self._pool.has(pair) for pair in able):
+            await asyncio.gather(*(self._pool.refresh(pair) for pair in able))
         able = [pair for pair in able if self._pool.has(pair)]
         return max(able, key=self._pool.level, default=None)
 

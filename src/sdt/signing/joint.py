@@ -20,6 +20,7 @@ from sdt.signing.store import Store
 from sdt.signing.transcript import check_certificate, sign
 from sdt.signing.wire import (
     PAIRS,
+    PRESIGN_COUNT_MAX,
     ActivateKey,
     Certificate,
     Done,
@@ -35,7 +36,6 @@ from sdt.signing.wire import (
 
 JOB_BYTES: Final = 16
 JOB_DEADLINE_S_MAX: Final = 300.0
-PRESIGN_COUNT_MAX: Final = 1000
 STOCK_PER_PAIR_MAX: Final = 100_000
 CERTIFICATE_WAIT_S: Final = 3600
 """A batch whose certificate has not come by then is burnt: the third location may be gone, its signature lost."""
@@ -115,7 +115,10 @@ class JointJobs:
     def show_key(self) -> KeyCertificate:
         """Show the certificate of the key in force."""
         key = keyring.active_key(self._store.db)
-        return KeyCertificate(key.job if key else b"", _three(keyring.active_certificate(self._store.db)))
+        if key is None:
+            return KeyCertificate(b"")
+        signatures = _three(keyring.active_certificate(self._store.db))
+        return KeyCertificate(key.job, key.epoch, key.public, key.points, signatures)
 
     # The stock
 

@@ -31,12 +31,20 @@ class ChainKey:
 
     @property
     def address(self) -> bytes:
-        """The chain address that this key signs for. Source: Yellow Paper, appendix F."""
-        return bytes(keccak(self.public)[12:])
+        """The chain address that this key signs for."""
+        return address_of(self.public)
 
     def statement(self, network: str) -> KeyStatement:
         """Return what the three locations sign about it."""
         return KeyStatement(network, self.epoch, self.job, self.public, self.points)
+
+
+def address_of(public: bytes) -> bytes:
+    """Return the chain address of a public key.
+
+    Source: Yellow Paper, appendix F.
+    """
+    return bytes(keccak(public)[12:])
 
 
 def _key(row: tuple[int, bytes, bytes, bytes]) -> ChainKey:

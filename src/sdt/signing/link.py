@@ -53,8 +53,7 @@ async def _read_frame(reader: asyncio.StreamReader) -> bytes:
 
 
 def _write_frame(writer: asyncio.StreamWriter, frame: bytes) -> None:
-    writer.write(len(frame).to_bytes(4, "big"))
-    writer.write(frame)
+    writer.write(len(frame).to_bytes(4, "big") + frame)  # one record, one packet
 
 
 def _caller(writer: asyncio.StreamWriter) -> int | None:

@@ -82,10 +82,12 @@ class Rounds:
         if attempt.failed:
             return
         row = await self._agreed_row(attempt, promises)
-        if row is None or not self._promised(attempt, promises, row):
+        if row is None:
             return
         parts = await self._release(attempt, promises)
-        if not attempt.failed:
+        if any(error.code == "bad_intent" for error in attempt.errors.values()):
+            self._judge_promises(attempt, promises, row)
+        elif not attempt.failed:
             self._combine(attempt, row, parts)
 
     async def _propose(self, attempt: Attempt) -> dict[int, Proposed]:
@@ -137,8 +139,8 @@ class Rounds:
         at = 32 * attempt.index
         return row.index == attempt.index and shown.rows[at : at + 32] == digest
 
-    def _promised(self, attempt: Attempt, promises: dict[int, Proposed], row: Row) -> bool:
-        """Check each promise as its partner will, so that a bad one is laid at the right door."""
+    def _judge_promises(self, attempt: Attempt, promises: dict[int, Proposed], row: Row) -> None:
+        """A partner says that a promise is bad: find out whose, so that it is laid at the right door."""
         chain_id, epoch = self._terms(promises)
         for party, promise in promises.items():
             intent = Intent(
@@ -156,7 +158,7 @@ class Rounds:
             )
             if not is_signed(self._keys[party], intent.digest(), promise.intent):
                 self._catch(attempt, party, "promised another transaction than the one proposed")
-        return not attempt.failed
+                attempt.errors.pop(other(attempt.pair, party), None)
 
     def _terms(self, promises: dict[int, Proposed]) -> tuple[int, int]:
         """Return the chain id and epoch that most locations name, the two of the pair first."""
@@ -190,14 +192,15 @@ class Rounds:
         return dict(zip(pair, answers, strict=True))
 
     def _combine(self, attempt: Attempt, row: Row, parts: dict[int, bytes]) -> None:
+        """Put the parts together and verify; when that fails, each part by itself says who sent a bad one."""
         numbers = {party: int.from_bytes(part, "big") for party, part in parts.items()}
+        attempt.signature = combine(attempt.tx_hash, row.point, self._public_key(), numbers)
+        if attempt.signature is not None:
+            return
         for party, number in numbers.items():
             if not partial_is_good(attempt.tx_hash, row.point, row.a[party - 1], row.b[party - 1], number):
                 self._catch(attempt, party, "gave a part that does not fit its presignature")
-        if attempt.failed:
-            return
-        attempt.signature = combine(attempt.tx_hash, row.point, self._public_key(), numbers)
-        if attempt.signature is None:
+        if not attempt.caught:
             bad = Unavailable("Two good parts gave no signature.", code="not_combined")
             attempt.errors = dict.fromkeys(attempt.pair, bad)
 

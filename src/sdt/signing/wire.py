@@ -27,6 +27,7 @@ FRAME_BYTES_MAX: Final = 6 * 2**20
 
 PAIRS: Final = ((1, 2), (1, 3), (2, 3))
 Pair = tuple[int, int]
+PRESIGN_COUNT_MAX: Final = 1000
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
@@ -122,10 +123,13 @@ class ShowKey(msgspec.Struct, frozen=True, tag="show_key"):
 
 
 class KeyCertificate(msgspec.Struct, frozen=True, tag="key_certificate"):
-    """The key in force and the three signatures that put it there. Shape: empty before key generation."""
+    """The key in force and the three signatures that put it there. Shape: `job` is empty before key generation."""
 
     job: bytes
-    signatures: tuple[bytes, ...]
+    epoch: int = 0
+    public: bytes = b""
+    points: tuple[bytes, ...] = ()
+    signatures: tuple[bytes, ...] = ()
 
 
 class Promote(msgspec.Struct, frozen=True, tag="promote", forbid_unknown_fields=True):

@@ -1,0 +1,59 @@
+"""The stock keeps itself filled while all three locations answer, and a key is made once."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+
+import pytest
+
+from sdt.signing.coordinator import StockPolicy
+from sdt.signing.wire import PAIRS, ActivateKey, KeyCertificate, ShowKey
+from signing_rig import Line, Rig, coordinator, sign, until
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def rig(tmp_path):
+    made = Rig(tmp_path)
+    for party in (1, 2, 3):
+        made.start(party)
+    yield made
+    made.stop()
+
+
+async def test_the_stock_is_topped_up_in_the_background_and_spent_by_all_pairs(rig):
+    async with coordinator(rig, StockPolicy(low=3, target=8, per_job=8)) as to:
+        # given a key and no presignature
+        await to.keygen()
+        # then each pair gets its target by itself
+        await until(lambda: all(left >= 8 for left in to.stock().values()), 30)
+        # and when it runs low, it is filled again
+        line, pairs = Line(), set()
+        for _ in range(18):
+            batch = line.batch(1)
+            pairs.add((await sign(to, batch)).pair)
+            line.settled(batch)
+        assert pairs == set(PAIRS)
+        await until(lambda: all(left >= 3 for left in to.stock().values()), 30)
+
+
+async def test_a_location_that_missed_the_certificate_of_the_key_gets_it_later(rig):
+    async with coordinator(rig) as to:
+        address = await to.keygen()
+        # given location 3 as it was before the certificate came: made anew from its own pending share
+        shown = await to._remotes[1].call(ShowKey(), 5)
+        assert isinstance(shown, KeyCertificate)
+        rig.signal(3, signal.SIGKILL)
+        await until(lambda: to.status()[3] is None)
+        with sqlite3.connect(rig.folder(3) / "signer.db") as db:
+            db.execute("UPDATE key_share SET state = 'pending', certificate = NULL")
+        rig.start(3)
+        await until(lambda: to.status()[3] is not None)
+        assert to.status()[3].epoch == 0
+        # when key generation is asked for again
+        assert await to.keygen() == address
+        # then it has the same key in force, and the certificate changes nothing a second time
+        assert to.status()[3].epoch == 1
+        await to._remotes[3].call(ActivateKey(shown.job, shown.signatures), 5)
