@@ -224,20 +224,21 @@ async def test_a_repeated_key_answers_the_same_and_another_order_under_it_confli
 async def test_an_order_that_was_not_answered_is_asked_for_and_done_once(mine: Program, server: Sandbox) -> None:
     impatient = Program(mine.name, server.bank(timeout_s=0.4))
 
-    entry = await impatient.bank.originate(mine.deposit(10_408), "unanswered")
-    transfer = await impatient.book("clearing", "reserve", 1_408, "unanswered")
+    entry = await impatient.bank.originate(mine.deposit(10_000, "9990000408"), "unanswered")
+    transfer = await impatient.book("clearing", "reserve", 1_000, "unanswered", "x-408")
 
     assert (await mine.bank.ach_entry(entry.entry_id)).entry_id == entry.entry_id
     assert await mine.bank.transfer(transfer.transfer_id) == transfer
-    assert await mine.balance("reserve") == Amount(1_408, USD)
+    assert await mine.balance("reserve") == Amount(1_000, USD)
     await impatient.bank.close()
 
 
 async def test_a_try_that_failed_before_doing_anything_is_made_again(mine: Program, bank: HttpBank) -> None:
-    transfer = await mine.book("clearing", "reserve", 2_503, "fails-once", "x")
+    transfer = await mine.book("clearing", "reserve", 2_000, "fails-once", "x-503")
+    entry = await bank.originate(mine.deposit(3_000, "9990000503"), "fails-once")
 
-    assert transfer.status is BookTransferStatus.CONFIRMED
-    assert await mine.balance("reserve") == Amount(2_503, USD)
+    assert (transfer.status, entry.status) == (BookTransferStatus.CONFIRMED, AchStatus.CREATED)
+    assert await mine.balance("reserve") == Amount(2_000, USD)
 
 
 async def test_a_read_only_key_looks_and_never_orders(mine: Program, server: Sandbox) -> None:
@@ -325,7 +326,7 @@ async def test_a_killed_bank_forgets_nothing(tmp_path: Path) -> None:
 async def test_an_order_that_cannot_be_asked_about_is_unknown(tmp_path: Path) -> None:
     with sandbox(tmp_path, "bank", "--program", "TXD") as (running, process):
         bank = running.bank(timeout_s=0.4)
-        wanted = Program("TXD", bank).deposit(10_408)
+        wanted = Program("TXD", bank).deposit(10_000, "9990000408")
         ordering = asyncio.create_task(bank.originate(wanted, "lost"))
         await asyncio.sleep(0.2)
         process.send_signal(signal.SIGSTOP)

@@ -52,9 +52,9 @@ class Bank:
     def routes(self) -> Sequence[Get | Post]:
         return (
             Post("/v1/programs", Program, lambda call, order: self.open_program(call.connection, order)),
-            Post("/v1/ach/entries", EntryOrder, self._originate, stalls=lambda order: _ends(order, 408)),
+            Post("/v1/ach/entries", EntryOrder, self._originate, stalls=lambda order: _asks_for(order, "408")),
             Get("/v1/ach/entries/{entry_id}", lambda call: _entry(call.connection, call.params["entry_id"])),
-            Post("/v1/book-transfers", TransferOrder, self._transfer, stalls=lambda order: _ends(order, 408)),
+            Post("/v1/book-transfers", TransferOrder, self._transfer, stalls=lambda order: _asks_for(order, "408")),
             Get("/v1/book-transfers/{transfer_id}", _transfer),
             Get("/v1/accounts/{account}/statement", self._statement),
             Get("/v1/calendar", self._calendar_now),
@@ -86,7 +86,7 @@ class Bank:
         return Accounts(order.program, names)
 
     def _originate(self, call: Call, order: EntryOrder) -> Entry:
-        if _ends(order, 503):
+        if _asks_for(order, "503"):
             fail_once(call.connection, call.key)
         cents = int(order.amount_cents)
         ach.check_routing(order.counterparty.routing_number)
@@ -105,7 +105,7 @@ class Bank:
         return _entry(call.connection, entry)
 
     def _transfer(self, call: Call, order: TransferOrder) -> Transfer:
-        if _ends(order, 503):
+        if _asks_for(order, "503"):
             fail_once(call.connection, call.key)
         cents = int(order.amount_cents)
         for account in (order.source, order.destination):
@@ -203,8 +203,11 @@ def _program(account: str) -> str:
     return account.rpartition("-")[0]
 
 
-def _ends(order: EntryOrder | TransferOrder, digits: int) -> bool:
-    return int(order.amount_cents) % 1000 == digits
+def _asks_for(order: EntryOrder | TransferOrder, fault: str) -> bool:
+    """Say whether magic asks for a fault: by account number or reference, for any amount may occur by itself."""
+    if isinstance(order, EntryOrder):
+        return order.counterparty.account_number == f"9990000{fault}"
+    return order.reference.endswith(f"-{fault}")
 
 
 def _trace() -> str:
