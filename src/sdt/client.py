@@ -164,10 +164,13 @@ class Client:
         )
         return list(answer["answers"])
 
-    async def transaction(self, transaction_id: str, wait_s: float = 0) -> Any:
-        """Return where a transaction stands; waits up to `wait_s` for it to settle or end."""
+    async def transaction(self, transaction_id: str, wait_s: float = 0, *, prove: bool = False) -> Any:
+        """Return where a transaction stands; waits up to `wait_s` for it to settle or end.
+
+        Everybody may know the status; `prove` to see amounts, parties and the message, as one of the parties.
+        """
         query = {"wait": f"{wait_s:g}"} if wait_s else None
-        return await self.request("GET", f"/v1/transactions/{transaction_id}", query=query, prove=self.key is not None)
+        return await self.request("GET", f"/v1/transactions/{transaction_id}", query=query, prove=prove)
 
     async def wait(self, transaction_id: str, *, until: Sequence[str] = SETTLED, timeout_s: float = 60.0) -> Any:
         """Return a transaction once it stands in one of `until`, or has ended otherwise.

@@ -61,7 +61,7 @@ def deposit(
     """
 
     async def work(who: Actor, of: Token) -> str:
-        claims = {"account": who.account, "source": f"bank:{await _bank_account(who)}"}
+        claims = {"account": who.account, "source": await _bank_account(who)}
         return await _send(who, of, "deposit", amount, claims)
 
     _do(home, owner, token, work, as_json, f"deposit of {amount} {token}", timeout_s=300)
@@ -77,7 +77,7 @@ def redeem(
     """Take dollars out to your linked bank account: the tokens are burnt, then the bank pays."""
 
     async def work(who: Actor, of: Token) -> str:
-        claims = {"account": who.account, "fee_max": "0", "destination": f"bank:{await _bank_account(who)}"}
+        claims = {"account": who.account, "fee_max": "0", "destination": await _bank_account(who)}
         return await _send(who, of, "redeem", amount, claims)
 
     _do(home, owner, token, work, as_json, f"redemption of {amount} {token}", timeout_s=300)
@@ -121,7 +121,7 @@ def transaction(
         else:
             client = Client(await network_of(home))
         async with client:
-            return await client.transaction(transaction_id)
+            return await client.transaction(transaction_id, prove=bool(owner))
 
     found = run(work())
     words = [f"{found['transaction_id']}  {found['status']}"]

@@ -51,7 +51,7 @@ async def _replayed(story: Story) -> Attack:
     alice, bob = story.actors["alice"], story.actors["bob"]
     before = await bob.balance("TXD")
     history = await alice.client.get(f"/v1/accounts/{alice.account}/transactions", type="transfer")
-    paid = await alice.client.transaction(history["transactions"][-1]["transaction_id"])
+    paid = await alice.client.transaction(history["transactions"][-1]["transaction_id"], prove=True)
     message = paid["details"]["message"].encode()
     again = await bob.client.put(paid["transaction_id"], message)
     claims = story.transfer_claims(alice, bob, "TXD", 12_001, bob.account)

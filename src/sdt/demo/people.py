@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sdt.client import Client, Network, public_key_text
+from sdt.client import ApiProblem, Client, Network, public_key_text
 from sdt.domain.errors import Unavailable
 from sdt.domain.message import format_time
 from sdt.wallet import Wallet, load_wallet, new_wallet, wallets
@@ -112,7 +112,13 @@ async def sign_up(who: Actor, person: dict[str, Any], timeout_s: float = 60.0) -
         return found
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
-        user = await who.client.get("/v1/users/me")
+        try:
+            user = await who.client.get("/v1/users/me")
+        except ApiProblem as problem:
+            if problem.code != "unknown_key":
+                raise
+            await asyncio.sleep(0.2)  # settled a moment ago: the API has not read the new key yet
+            continue
         attested = {identity["domain"] for identity in user["identities"]}
         if attested >= {"dollar", "cash"} or user["kyc_status"] in ("failed", "review", "documents_required"):
             return user

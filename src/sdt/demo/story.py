@@ -99,7 +99,7 @@ class Story:
                 "token": "TXD",
                 "account": alice.account,
                 "amount": "50000",
-                "source": f"bank:{bank}",
+                "source": bank,
                 "expires_at": expires(),
             },
         )
@@ -162,14 +162,14 @@ class Story:
             bar = await vendors.depository.take_in(
                 BarIntake(
                     vault="TXG",
-                    serial=f"TX-{drop_off[-8:]}",
+                    serial=f"TX-{drop_off[-8:].upper()}",
                     refiner="Valcambi",
                     form="kilobar",
                     metal="XAU",
-                    gross_ng=1_000_000_000_000,
+                    gross_ng=1_000_050_000_000,
                     fineness=9999,
                     tests=(
-                        AssayTest("weight", True, "1000.00 g"),
+                        AssayTest("weight", True, "1000.05 g"),
                         AssayTest("ultrasound", True, "3240 m/s"),
                         AssayTest("xrf", True, "999.9"),
                     ),
@@ -191,7 +191,7 @@ class Story:
                 "account": bob.account,
                 "amount": "5000",
                 "fee_max": "0",
-                "destination": f"bank:{bank}",
+                "destination": bank,
                 "expires_at": expires(),
             },
         )
