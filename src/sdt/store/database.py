@@ -84,16 +84,9 @@ class Store:
         if self.database.in_transaction():
             yield
             return
-        try:
-            # A SQLite transaction that began as a reader could not become a writer while another one writes.
-            with self.database.transaction(*(() if self.postgres else ("IMMEDIATE",))):
-                yield
-        except Exception as error:
-            if not _is_outage(error):
-                raise
-            if self.postgres:
-                self.database.close()
-            raise Unavailable("The database does not answer; try again.", code="database_unavailable") from error
+        # A SQLite transaction that began as a reader could not become a writer while another one writes.
+        with self._outages(), self.database.transaction(*(() if self.postgres else ("IMMEDIATE",))):
+            yield
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> Any:
         """Run one statement and return its cursor."""
@@ -134,7 +127,7 @@ class Store:
         """Run `fn(store, *args)` in the thread that only reads, so that it never waits behind a commit."""
         from asyncio import get_running_loop
 
-        return await get_running_loop().run_in_executor(self._reader, lambda: fn(self, *args, **kwargs))
+        return await get_running_loop().run_in_executor(self._reader, lambda: self._look(fn, *args, **kwargs))
 
     def _attempt(self, fn: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         for left in reversed(range(_ATTEMPTS)):
@@ -145,6 +138,21 @@ class Store:
                 if not left or not _was_undone(error):
                     raise
         raise AssertionError("unreachable")
+
+    def _look(self, fn: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        with self._outages():
+            return fn(self, *args, **kwargs)
+
+    @contextmanager
+    def _outages(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            if not _is_outage(error):
+                raise
+            # The next use connects anew.
+            self.database.close()
+            raise Unavailable("The database does not answer; try again.", code="database_unavailable") from error
 
     def _read_only(self) -> None:
         self.execute("SET default_transaction_read_only = on" if self.postgres else "PRAGMA query_only = 1")

@@ -9,7 +9,7 @@ from sdt.domain.transaction import Event, Status
 from sdt.store import events
 from sdt.store.bulk import insert_new
 from sdt.store.database import Store
-from sdt.store.models import Transaction
+from sdt.store.models import LIVE, Transaction
 
 __all__ = ["AcceptedRow", "Stored", "insert_accepted", "mark_queued", "unqueued"]
 
@@ -109,7 +109,7 @@ def mark_queued(store: Store, ids: Sequence[str], at_ms: int) -> None:
 def unqueued(store: Store, older_than_ms: int, limit: int) -> list[tuple[str, str | None]]:
     """Return (id, account) of what was accepted before a time and never queued: the API died in between."""
     return store.rows(
-        "SELECT id, account FROM transactions WHERE status = 'accepted' AND queued_at_ms IS NULL "
-        "AND accepted_at_ms < ? ORDER BY seq LIMIT ?",
+        f"SELECT id, account FROM transactions WHERE status = 'accepted' AND {LIVE} "  # noqa: S608
+        "AND queued_at_ms IS NULL AND accepted_at_ms < ? ORDER BY seq LIMIT ?",
         (older_than_ms, limit),
     )

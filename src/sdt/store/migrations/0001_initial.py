@@ -78,7 +78,7 @@ _index(Transaction, "transactions_account", "account, seq")
 _index(Transaction, "transactions_counterparty", "counterparty, seq", where="counterparty IS NOT NULL")
 _index(Transaction, "transactions_batch", "batch_number, position", where="batch_number IS NOT NULL")
 _index(Transaction, "transactions_linked", "linked_id", where="linked_id IS NOT NULL")
-_index(Transaction, "transactions_digest", "digest")
+_index(Transaction, "transactions_digest", "digest", where="type <> 'transfer'")
 
 
 class User(Table):
