@@ -159,7 +159,7 @@ def test_the_contracts_keep_the_same_books_as_the_model(deployed: RegionOnChain)
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=30,
+            max_examples=20,
             stateful_step_count=20,
             deadline=None,
             derandomize=True,

@@ -306,4 +306,9 @@ def _log_words(topics: Sequence[bytes | str], data: bytes | str, topic: bytes, c
 
 
 def _bytes(value: bytes | str) -> bytes:
-    return bytes.fromhex(value.removeprefix("0x")) if isinstance(value, str) else bytes(value)
+    if not isinstance(value, str):
+        return bytes(value)
+    try:
+        return bytes.fromhex(value.removeprefix("0x"))
+    except ValueError:
+        raise Invalid("A log is not hexadecimal.", code="chain_log") from None
