@@ -104,19 +104,19 @@ class Platform:
             "issued_at": format_time(self.clock.now_ms() // 1000),
         } | more
 
-    def transfer(self, transaction_id: str, payer: Holder, payee: Holder, **more: Any) -> dict[str, Any]:
+    def transfer(self, transaction_id: str, giver: Holder, taker: Holder, /, **more: Any) -> dict[str, Any]:
         return self.claims("transfer", transaction_id) | {
             "token": "TXD",
-            "payer": payer.account,
-            "payee": payee.account,
-            "payee_handle": payee.handle,
+            "payer": giver.account,
+            "payee": taker.account,
+            "payee_handle": taker.handle,
             "amount": "12000",
             "fee_max": "0",
             "memo": "",
             "expires_at": format_time(self.clock.now_ms() // 1000 + 3600),
         } | more  # fmt: skip
 
-    async def signed_transfer(self, payer: Holder, payee: Holder, **more: Any) -> tuple[str, bytes]:
+    async def signed_transfer(self, payer: Holder, payee: Holder, /, **more: Any) -> tuple[str, bytes]:
         (id_,) = await self.ids()
         return id_, seal_envelope("transfer", self.transfer(id_, payer, payee, **more), payer.key)
 
@@ -190,6 +190,7 @@ def _settle(store: Store, holder: Holder, status: str, expires_at_s: int) -> Non
 async def platform(folder: Path, limits: Limits = Limits()) -> AsyncIterator[Platform]:
     """Run the API in this loop, on a port of its own, over files in `folder`."""
     listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     clock = Clock()
     region = load_region(REGION_FILE.read_bytes())

@@ -27,6 +27,7 @@ IDS_SECRET = "transaction-ids/key"  # noqa: S105 - a name in the vault
 PERSONAL_SECRET = "personal/key"  # noqa: S105 - a name in the vault
 KEY_BYTES = 32
 DRAIN_S = 10
+BACKLOG = 2048
 log = logging.getLogger("sdt.api")
 
 
@@ -96,9 +97,9 @@ class _Server(uvicorn.Server):
 
 def serve(settings: Settings) -> None:
     """Serve until a signal; then finish what was taken."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((settings.api.host, settings.api.port))
+    listener = socket.create_server((settings.api.host, settings.api.port), backlog=BACKLOG)
+    # Connections inherit it. Without it, each answer waits 40 ms for the client's delayed acknowledgement.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     port = listener.getsockname()[1]
     services = open_services(settings, settings.api.url or f"http://{settings.api.host}:{port}")
     app = create_app(services)
@@ -112,7 +113,7 @@ def serve(settings: Settings) -> None:
         log_config=None,
         server_header=False,
         date_header=False,
-        backlog=2048,
+        backlog=BACKLOG,
         timeout_graceful_shutdown=DRAIN_S,
     )
     try:

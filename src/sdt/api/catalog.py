@@ -115,6 +115,7 @@ REASONS: Final = {
     "unknown_deposit": "The issue names a deposit that does not exist.",
     "deposit_mismatch": "The issue says something else than its deposit.",
     "deposit_used": "The deposit was issued already, or does not wait to be.",
+    "unknown_bank_account": "No such bank account is linked to the account.",
     "insufficient_funds": "The account does not hold that much beyond what is already on its way.",
     "payer_frozen": "The payer's account is frozen.",
     "payee_frozen": "The payee's account is frozen.",
@@ -129,6 +130,12 @@ REASONS: Final = {
     "unknown_token": "The region has no such token.",
     "bad_sequence": "The number does not follow the last fund, release or attestation.",
     "expired_message": "Its own expires_at passed before it was batched.",
+    "already_used": "The message is in a batch before this one.",
+    "already_issued": "The deposit, or its evidence, was issued against before.",
+    "approval_missing": "No second officer's approval came with it.",
+    "approval_mismatch": "The approval is for another message.",
+    "handle_mismatch": "The payee's handle is not bound to that account on chain.",
+    "duplicate": "The message stands twice in its batch.",
 }
 """Why an accepted transaction can be held or refused later: the `code` of its status."""
 
@@ -155,7 +162,8 @@ def errors_page() -> str:
         "## Why a transaction was held or refused",
         "",
         "A message that was accepted is judged again by the worker, by each signer and by the contract. What they say",
-        "is the `code` of the transaction's status, with the rule and its statute where there is one.",
+        "is the `code` of the transaction's status, with the rule and its statute where there is one. A signer repeats",
+        "the checks above under the same codes.",
         "",
         "| code | meaning |",
         "|---|---|",

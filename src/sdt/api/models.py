@@ -20,6 +20,7 @@ TransactionId = Annotated[
         examples=["019a8f2e-1c00-7a3b-8c4d-5e6f708192a3"],
     ),
 ]
+Text = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Time = Annotated[str, Field(examples=["2026-11-23T09:30:00Z"])]
 StatusName = Literal[
     "requested",
@@ -226,8 +227,8 @@ class Balances(BaseModel):
 class AddressIn(Closed):
     """A United States address."""
 
-    street: Annotated[str, Field(min_length=1, max_length=80)]
-    city: Annotated[str, Field(min_length=1, max_length=80)]
+    street: Text
+    city: Text
     state: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
     postal_code: Annotated[str, Field(pattern=r"^[0-9]{5}(-[0-9]{4})?$")]
 
@@ -235,12 +236,12 @@ class AddressIn(Closed):
 class PersonIn(Closed):
     """Who stands behind an account. Kept sealed, shown to the KYC vendor and to nobody else."""
 
-    given_name: Annotated[str, Field(min_length=1, max_length=80)]
-    family_name: Annotated[str, Field(min_length=1, max_length=80)]
+    given_name: Text
+    family_name: Text
     born_on: Annotated[str, Field(pattern=r"^(19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}$", examples=["1988-04-17"])]
     address: AddressIn
     ssn_last4: Annotated[str, Field(pattern=r"^[0-9]{4}$")]
-    email: Annotated[str, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
+    email: Annotated[str, Field(max_length=254, pattern=r"^[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+$")]
 
 
 class NewUser(Closed):
@@ -312,7 +313,7 @@ class BankAccountIn(Closed):
     routing_number: Annotated[str, Field(pattern=r"^[0-9]{9}$", examples=["021000021"])]
     account_number: Annotated[str, Field(pattern=r"^[0-9A-Za-z-]{4,17}$", examples=["000123456789"])]
     kind: Literal["checking", "savings"]
-    holder: Annotated[str, Field(min_length=1, max_length=80)]
+    holder: Text
 
 
 class BankAccount(BaseModel):
