@@ -141,7 +141,7 @@ def database_ddl(
 
 @database.command("verify")
 def database_verify(home: Home = Path(".sdt"), as_json: Json = False) -> None:
-    """Recompute the seals over the event log, and say how many events they cover."""
+    """Recompute the seals over the event log: any changed, missing or added event breaks one."""
     from sdt.local.platform import settings_of
     from sdt.store import events, open_store
 
@@ -150,4 +150,4 @@ def database_verify(home: Home = Path(".sdt"), as_json: Json = False) -> None:
         count = events.verify_seals(store)
     finally:
         store.close()
-    show({"events": count}, as_json, f"The event log is whole: {count} events under its seals.")
+    show({"seals": count}, as_json, f"The event log is whole under its {count} seals.")
