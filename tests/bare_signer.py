@@ -51,7 +51,7 @@ class BareBuilder:
         """Pretend that the chain is where the clock is."""
         return ChainSeen(1, int(time.time()), CHAIN_ID)
 
-    async def build(self, batch: BatchProposal, sender: bytes) -> Built:
+    async def build(self, batch: BatchProposal, sender: bytes, may_administer_after: object) -> Built:
         """Rebuild, refusing by position."""
         refused = tuple(
             MessageRefusal(position, "refused", "It asked for it.")

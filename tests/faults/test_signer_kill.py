@@ -15,8 +15,8 @@ from signing_rig import Line, Rig, coordinator, sign, tx_hash, until, with_stock
 
 pytestmark = pytest.mark.slow
 
-SIGNATURES = 300
-KILLS = 6
+SIGNATURES = 240
+KILLS = 5
 
 
 @pytest.fixture

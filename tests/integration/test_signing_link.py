@@ -186,7 +186,7 @@ async def test_a_joint_job_does_not_begin_with_a_certificate_of_another_number(h
             certificate=files.certificate,
             key=files.key,
             authority=files.authority,
-            deadline_s=4,
+            deadline_s=2.5,
         )
 
     # when they are run

@@ -8,7 +8,11 @@ import time
 import pytest
 from nacl.signing import SigningKey
 
+from sdt.domain.batch import GENESIS_HEAD
 from sdt.domain.errors import SdtError
+from sdt.signing.config import load_signer_config
+from sdt.signing.store import Store
+from sdt.signing.validation import BatchWrong, Validator
 from sdt.signing.wire import Entry
 from signing_region import Person, RegionRig, approved, coordinator, in_s, public_text, signed
 
@@ -176,8 +180,8 @@ async def test_a_frozen_account_a_revoked_key_and_a_wrong_number_are_refused(rig
 async def test_what_is_wrong_with_the_batch_as_a_whole_is_named(rig):
     entries = [rig.transfer(rig.alice, rig.bob)]
     assert await batch_refused(rig, entries, number=rig.number - 1) == "batch_number"
-    assert await batch_refused(rig, entries, parent=b"\1" * 32) == "batch_parent"
-    assert await batch_refused(rig, entries, number=rig.number + 1, parent=b"\1" * 32) == "unknown_parent"
+    assert await batch_refused(rig, entries, parent=GENESIS_HEAD) == "batch_parent"
+    assert await batch_refused(rig, entries, parent=b"\1" * 32) == "unknown_parent"
     assert await batch_refused(rig, entries, nonce=rig.nonce - 1) == "batch_nonce"
     assert await batch_refused(rig, entries, nonce=rig.nonce + 1000) == "batch_nonce"
     assert await batch_refused(rig, entries, deadline_s=int(time.time()) - 5) == "batch_deadline"
@@ -185,6 +189,31 @@ async def test_what_is_wrong_with_the_batch_as_a_whole_is_named(rig):
     # and a transaction for another chain or contract is one that the signers did not rebuild
     assert await batch_refused(rig, entries, chain_id=1) == "hash_mismatch"
     assert await batch_refused(rig, entries, settlement="0x" + "22" * 20) == "hash_mismatch"
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+async def test_a_signer_whose_clock_is_an_hour_off_signs_nothing(rig, tmp_path, hours):
+    # given a location's judgement with a wrong clock
+    store = Store(tmp_path / "signer.db")
+    validator = Validator(load_signer_config(rig.folder(1)), store, now_s=lambda: time.time() + hours * 3600)
+    async with coordinator(rig) as to:
+        sender = bytes.fromhex(to.address()[2:])
+    proposal, _ = rig.propose([rig.transfer(rig.alice, rig.bob)])
+    # when a good batch is judged
+    # then it is refused as a whole
+    with pytest.raises(BatchWrong) as caught:
+        await validator.build(proposal, sender, lambda number: False)
+    assert caught.value.code == "clock_skew"
+    await validator.close()
+    # while with the right clock it stands, and with another key's address the contracts are not ours
+    validator = Validator(load_signer_config(rig.folder(1)), store)
+    assert (await validator.build(proposal, sender, lambda number: False)).transaction.nonce == rig.nonce
+    await validator.close()
+    validator = Validator(load_signer_config(rig.folder(1)), store)
+    with pytest.raises(SdtError, match="another chain key"):
+        await validator.build(proposal, bytes(20), lambda number: False)
+    await validator.close()
+    store.close()
 
 
 async def test_kinds_never_mix_in_a_batch(rig):

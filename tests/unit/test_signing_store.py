@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+from dataclasses import replace
 
 import pytest
 
@@ -255,3 +256,22 @@ async def test_forgotten_messages_leave_their_place_on_the_line(store):
         assert lineage.prune(db, NOW_MS - 2 * LIFE_MS) == 1
     assert lineage.show(store.db, old.head) is None
     await Lineage(store, LIFE_MS).complete(new.head, NOW_MS, no_peer)
+
+
+def test_what_may_change_the_registry_is_known_along_the_line(store):
+    # given a line of a value batch, an administrative one, a value one, and one that only a peer told of
+    one = replace(batch(), administers=False)
+    two = replace(batch(one.head, 2), administers=True)
+    three = replace(batch(two.head, 3), administers=False)
+    four = batch(three.head, 4)
+    keep_line(store, one, two, three, four)
+    line = Lineage(store, LIFE_MS)
+    # then what comes after the administrative batch waits for it, and after one of unknown kind too
+    assert not line.may_administer_after(one.head, 0)
+    assert line.may_administer_after(three.head, 1)
+    assert not line.may_administer_after(three.head, 2)
+    assert line.may_administer_after(four.head, 3)
+    assert line.may_administer_after(b"\3" * 32, 3)
+    # until it is known what kind it is
+    keep_line(store, replace(four, administers=False))
+    assert not line.may_administer_after(four.head, 3)

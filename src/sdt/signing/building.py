@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -43,6 +44,10 @@ class Built:
     unique: tuple[tuple[int, bytes], ...] = ()
 
 
+MayAdministerAfter = Callable[[int], bool]
+"""Whether the registry may change between the batch of this number and the proposed one."""
+
+
 class Builder(Protocol):
     """Judges the messages of a batch and rebuilds its chain transaction from them."""
 
@@ -59,8 +64,9 @@ class Builder(Protocol):
     def chain_seen(self) -> ChainSeen:
         """Return how far this signer's own node is."""
 
-    async def build(self, batch: BatchProposal, sender: bytes) -> Built:
+    async def build(self, batch: BatchProposal, sender: bytes, may_administer_after: MayAdministerAfter) -> Built:
         """Verify every message and rebuild the chain transaction that `sender`, the chain key's address, would send.
 
+        `may_administer_after` tells of batches on the line that are to be final before this one can be judged.
         Errors: BatchRefused for messages; any other SdtError for the batch as a whole.
         """

@@ -97,8 +97,8 @@ class Ceremonies:
                 return
             await asyncio.sleep(0.1)
 
-    async def presign(self, pair: Pair, count: int) -> float:
-        """Make one certified batch for a pair; return the seconds that the joint computation took.
+    async def presign(self, pair: Pair, count: int) -> tuple[bytes, float]:
+        """Make one certified batch for a pair; return its number and the seconds that the joint computation took.
 
         Errors: Unavailable; Conflict when the three did not sign the same.
         """
@@ -112,8 +112,10 @@ class Ceremonies:
                 raise Conflict("The locations do not agree on what they made; it is burnt.", code="stock_disputed")
             signatures = (one.signature, two.signature, three.signature)
             check_certificate(self._keys, one.statement, signatures)
-            await self._hand_round(Promote(job, signatures))
-            return max(one.working_s, two.working_s, three.working_s)
+            taken = await self._hand_round(Promote(job, signatures))
+            if not taken >= set(pair):
+                raise Unavailable("A member of the pair did not take the certificate.", code="certificate_undelivered")
+            return job, max(one.working_s, two.working_s, three.working_s)
 
     async def _all(self, operation: Operation, timeout_s: float) -> list[Answer]:
         """Call all three and return their answers in order; give up at the first that fails.
@@ -129,8 +131,11 @@ class Ceremonies:
                 call.cancel()
             await asyncio.gather(*calls, return_exceptions=True)
 
-    async def _hand_round(self, operation: ActivateKey | Promote) -> None:
-        """Give a certificate to all three, with a few tries each; the members of the pair are what counts."""
+    async def _hand_round(self, operation: ActivateKey | Promote) -> set[int]:
+        """Give a certificate to all three, with a few tries each; return who took it.
+
+        Errors: Unavailable when nobody did.
+        """
 
         async def give(remote: Remote) -> bool:
             for attempt in range(HAND_ROUND_ATTEMPTS):
@@ -141,6 +146,8 @@ class Ceremonies:
                     await asyncio.sleep(0.1 * (attempt + 1))
             return False
 
-        taken = await asyncio.gather(*(give(remote) for remote in self._remotes.values()))
-        if not any(taken):
+        answers = await asyncio.gather(*(give(remote) for remote in self._remotes.values()))
+        taken = {party for party, took in zip(self._remotes, answers, strict=True) if took}
+        if not taken:
             raise Unavailable("No location took the certificate.", code="certificate_undelivered")
+        return taken

@@ -78,6 +78,7 @@ class Coordinator:
         self._ceremonies: Ceremonies
         self._rounds: Rounds
         self._public = b""
+        self._last_pair: Pair | None = None
         self._top_up: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -155,9 +156,11 @@ class Coordinator:
 
         Errors: Unavailable; the batch is thrown away and another may be run.
         """
-        working_s = await self._ceremonies.presign(pair, count)
-        await asyncio.gather(*(self._remotes[party].pulse() for party in pair))
-        await self._pool.refresh(pair)
+        job, working_s = await self._ceremonies.presign(pair, count)
+        if self._pool.is_listed(pair):
+            self._pool.add(pair, job, count)
+        else:
+            await self._pool.refresh(pair)
         return working_s
 
     async def _keep_stock(self, policy: StockPolicy) -> None:
@@ -202,8 +205,11 @@ class Coordinator:
             work.culprits += attempt.caught
             if attempt.signature is not None:
                 self._note_lone_refusers(work)
+                self._last_pair = pair
                 return Outcome(attempt.signature, (), tuple(work.culprits), pair)
             work.learn(attempt)
+            if any(error.code in _ABOUT_THE_PRESIGNATURE for error in attempt.errors.values()):
+                await self._pool.refresh(pair)
             if agreed := work.refused_by(2):
                 return Outcome(None, agreed, tuple(work.culprits), pair)
         if refused := work.refused_by(1):
@@ -220,7 +226,10 @@ class Coordinator:
                 )
 
     async def _choose(self, avoid: set[int]) -> Pair | None:
-        """Return the pair that answers and has the most left, after one look at who came back."""
+        """Return the pair that signed last while it can, else the one with the most left.
+
+        A location that did not sign the batches before has to fetch them from a peer and wait for them to be final.
+        """
         able = self._able(avoid)
         if not able:
             await asyncio.gather(*(remote.pulse() for remote in self._remotes.values() if not remote.answers))
@@ -228,6 +237,8 @@ class Coordinator:
         if not any(self._pool.has(pair) for pair in able):
             await asyncio.gather(*(self._pool.refresh(pair) for pair in able))
         able = [pair for pair in able if self._pool.has(pair)]
+        if self._last_pair in able:
+            return self._last_pair
         return max(able, key=self._pool.level, default=None)
 
     def _able(self, avoid: set[int]) -> list[Pair]:

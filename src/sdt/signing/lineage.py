@@ -35,6 +35,8 @@ class LineBatch:
     number: int
     parent: bytes
     messages: tuple[tuple[bytes, bytes], ...]
+    administers: bool | None = None
+    """Whether it changes keys, roles, rules or reserves; None when only a peer says anything of it."""
 
     @property
     def oldest_ms(self) -> int:
@@ -43,16 +45,18 @@ class LineBatch:
 
 
 def record(db: sqlite3.Connection, batch: LineBatch) -> None:
-    """Remember a batch's messages; the same again changes nothing."""
+    """Remember a batch's messages; the same again adds at most what kind it is."""
     inserted = db.execute(
-        "INSERT OR IGNORE INTO batch (head, number, parent, oldest_ms) VALUES (?, ?, ?, ?)",
-        (batch.head, batch.number, batch.parent, batch.oldest_ms),
+        "INSERT OR IGNORE INTO batch (head, number, parent, oldest_ms, administers) VALUES (?, ?, ?, ?, ?)",
+        (batch.head, batch.number, batch.parent, batch.oldest_ms, batch.administers),
     ).rowcount
     if inserted:
         db.executemany(
             "INSERT INTO batch_message (transaction_id, head, position, digest) VALUES (?, ?, ?, ?)",
             [(id_, batch.head, position, digest) for position, (id_, digest) in enumerate(batch.messages)],
         )
+    elif batch.administers is not None:
+        db.execute("UPDATE batch SET administers = ? WHERE head = ?", (batch.administers, batch.head))
 
 
 def record_issued(db: sqlite3.Connection, head: bytes, unique: Sequence[tuple[int, bytes]]) -> None:
@@ -158,6 +162,23 @@ class Lineage:
             "SELECT i.head, b.number FROM issued i JOIN batch b USING (head) WHERE i.what = ?", (what,)
         ).fetchall()
         return any(self.on_line(parent, head, number) for head, number in rows)
+
+    def may_administer_after(self, parent: bytes, number: int) -> bool:
+        """Tell whether a batch that changes the registry may lie on the line up to `parent`, after batch `number`.
+
+        Until such a batch is final, nobody can judge what comes after it; one of unknown kind counts as such.
+        """
+        current = parent
+        while current != GENESIS_HEAD:
+            row = self._db.execute(
+                "SELECT number, parent, administers FROM batch WHERE head = ?", (current,)
+            ).fetchone()
+            if row is None or row[0] <= number:
+                return row is None
+            if row[2] != 0:
+                return True
+            current = row[1]
+        return False
 
     def on_line(self, parent: bytes, head: bytes, number: int) -> bool:
         """Tell whether a batch is `parent` or an ancestor of it; unknown ground counts as yes."""

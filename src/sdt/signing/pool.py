@@ -36,6 +36,14 @@ class Pool:
         self._taken.discard(unused)
         self._ready[pair].append(unused)
 
+    def add(self, pair: Pair, job: bytes, count: int) -> None:
+        """Offer a batch that was just made, promoted and taken by both members."""
+        self._ready[pair].extend((job, index) for index in range(count))
+
+    def is_listed(self, pair: Pair) -> bool:
+        """Tell whether the members were asked what they hold."""
+        return pair in self._listed
+
     def level(self, pair: Pair) -> int:
         """Return how many a pair has: what is listed, or before that the lower of its members' counts."""
         if pair in self._listed:

@@ -151,8 +151,11 @@ class Signer:
         key = keyring.demand_key(self.store.db)
         async with self._proposing:  # in the order of arrival, so that a batch finds its parent known
             try:
-                built = await self._builder.build(operation.batch, key.address)
-                await self._lineage.complete(operation.batch.parent, int(self._now_s() * 1000), self._fetch_batch)
+                parent = operation.batch.parent
+                await self._lineage.complete(parent, int(self._now_s() * 1000), self._fetch_batch)
+                built = await self._builder.build(
+                    operation.batch, key.address, lambda number: self._lineage.may_administer_after(parent, number)
+                )
                 bound = self._bind(operation, built)
             except BatchRefused as refused:
                 return MessagesRefused(refused.refusals)

@@ -64,11 +64,13 @@ CREATE INDEX presignature_stock ON presignature (low, high, state);
 CREATE INDEX presignature_hash ON presignature (tx_hash) WHERE tx_hash IS NOT NULL;
 CREATE INDEX presignature_nonce ON presignature (nonce) WHERE nonce IS NOT NULL;
 
+-- administers is NULL for a batch that was fetched from a peer: only its ids and digests are proven.
 CREATE TABLE batch (
     head BLOB PRIMARY KEY,
     number INTEGER NOT NULL,
     parent BLOB NOT NULL,
-    oldest_ms INTEGER NOT NULL
+    oldest_ms INTEGER NOT NULL,
+    administers INTEGER
 ) WITHOUT ROWID;
 
 CREATE TABLE batch_message (

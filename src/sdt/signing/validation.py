@@ -17,7 +17,7 @@ from sdt.domain.errors import Invalid, SdtError, Unavailable, Unprocessable
 from sdt.domain.message import Signed
 from sdt.domain.region import Region, load_region
 from sdt.domain.transaction_id import id_bytes
-from sdt.signing.building import BatchRefused, Built, ChainSeen
+from sdt.signing.building import BatchRefused, Built, ChainSeen, MayAdministerAfter
 from sdt.signing.chain_view import ChainView, View
 from sdt.signing.config import SignerConfig
 from sdt.signing.lineage import LineBatch
@@ -31,6 +31,8 @@ DEADLINE_S_MAX: Final = 3600
 NONCES_AHEAD_MAX: Final = 64
 VIEW_AGE_S: Final = 0.1
 """How old a look at the chain may be; after a refusal the chain is looked at anew before it is believed."""
+REGISTRY_WAIT_S: Final = 5.0
+REGISTRY_POLL_S: Final = 0.05
 CHUNK: Final = 25
 """Messages between two turns of the loop, so that a release never waits for a whole batch's signatures."""
 FOLLOW_PERIOD_S: Final = 1.0
@@ -90,13 +92,13 @@ class Validator:
         except OSError as error:
             raise Unavailable("The region file cannot be read.", code="region_file") from error
 
-    async def build(self, batch: BatchProposal, sender: bytes) -> Built:
+    async def build(self, batch: BatchProposal, sender: bytes, may_administer_after: MayAdministerAfter) -> Built:
         """Verify every message and rebuild the chain transaction.
 
         Errors: BatchRefused; BatchWrong, Invalid or Unavailable for the batch as a whole.
         """
         self._sender = sender
-        view = await self._chain.look(sender, VIEW_AGE_S)
+        view = await self._settled_view(sender, may_administer_after)
         refusals, messages = await self._judge(batch, view)
         if refusals:  # perhaps the chain has moved on: a key registered a moment ago
             view = await self._chain.look(sender, 0.0)
@@ -104,6 +106,22 @@ class Validator:
         if refusals:
             raise BatchRefused(tuple(refusals))
         return self._rebuild(batch, view, messages)
+
+    async def _settled_view(self, sender: bytes, may_administer_after: MayAdministerAfter) -> View:
+        """Return a view in which every batch before this one that changes the registry is final.
+
+        Errors: Unavailable when that does not come about in a while.
+        """
+        view = await self._chain.look(sender, VIEW_AGE_S)
+        deadline = time.monotonic() + REGISTRY_WAIT_S
+        while may_administer_after(view.mark.number):
+            if time.monotonic() > deadline:
+                raise Unavailable(
+                    "A batch before this one may change the registry and is not final.", code="registry_behind"
+                )
+            await asyncio.sleep(REGISTRY_POLL_S)
+            view = await self._chain.look(sender, 0.0)
+        return view
 
     async def _judge(self, batch: BatchProposal, view: View) -> tuple[list[MessageRefusal], list[Signed]]:
         now_s = int(self._now_s())
@@ -181,7 +199,7 @@ class Validator:
         return Built(
             made.transaction,
             made.transaction.signing_hash(),
-            LineBatch(made.head, batch.number, batch.parent, line),
+            LineBatch(made.head, batch.number, batch.parent, line, made.administers),
             used_up(messages),
         )
 
