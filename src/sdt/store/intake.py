@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
 from sdt.domain.transaction import Event, Status
@@ -66,25 +66,23 @@ def insert_accepted(store: Store, rows: Sequence[AcceptedRow], *, actor: str = "
             key="id",
         )
         known = _known(store, [id for id in first if id not in new])
-        for at_ms, ids in _by_time(row for row in first.values() if row.id in new):
-            events.append(store, ids, Event.ACCEPT, Status.ACCEPTED, actor=actor, at_ms=at_ms)
-    return [_answer(row, row is first[row.id] and row.id in new, first, known) for row in rows]
-
-
-def _by_time(rows: Iterable[AcceptedRow]) -> Iterable[tuple[int, list[str]]]:
-    times: dict[int, list[str]] = {}
+        events.append_rows(
+            store,
+            [
+                (row.id, Event.ACCEPT.value, Status.ACCEPTED.value, row.accepted_at_ms, actor, None)
+                for row in first.values()
+                if row.id in new
+            ],
+        )
+    answers = []
     for row in rows:
-        times.setdefault(row.accepted_at_ms, []).append(row.id)
-    return times.items()
-
-
-def _answer(
-    row: AcceptedRow, new: bool, first: dict[str, AcceptedRow], known: dict[str, tuple[bytes, Status]]
-) -> Stored:
-    if new:
-        return Stored("new", Status.ACCEPTED)
-    digest, status = known.get(row.id) or (first[row.id].digest, Status.ACCEPTED)
-    return Stored("same" if digest == row.digest else "conflict", status)
+        if row.id in new:
+            new.remove(row.id)
+            answers.append(Stored("new", Status.ACCEPTED))
+        else:
+            digest, status = known.get(row.id) or (first[row.id].digest, Status.ACCEPTED)
+            answers.append(Stored("same" if digest == row.digest else "conflict", status))
+    return answers
 
 
 def _known(store: Store, ids: list[str]) -> dict[str, tuple[bytes, Status]]:
