@@ -172,12 +172,7 @@ def pack_value_items(items: Iterable[ValueItem]) -> bytes:
     Shape: from (160) | amount (96), to (160) | fee (64) | token (16) | kind (8) | zero (8); 64 bytes an item.
     """
     return bytes.fromhex(
-        "".join(
-            [
-                f"{i.payer[2:]}{i.amount:024x}{i.payee[2:]}{i.fee:016x}{i.token:04x}{i.kind:02x}00"
-                for i in items
-            ]
-        )
+        "".join([f"{i.payer[2:]}{i.amount:024x}{i.payee[2:]}{i.fee:016x}{i.token:04x}{i.kind:02x}00" for i in items])
     )
 
 

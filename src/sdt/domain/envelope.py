@@ -110,9 +110,7 @@ def open_envelope(raw: bytes) -> Envelope:
         raise Invalid(f"A message has at most {ENVELOPE_BYTES_MAX} bytes.", code="message_size")
     parts = raw.split(b".")
     if len(parts) != 3:
-        raise Invalid(
-            "A message is a compact JWS: three base64url parts joined by dots.", code="message_parts"
-        )
+        raise Invalid("A message is a compact JWS: three base64url parts joined by dots.", code="message_parts")
     kid, kind = _header(parts[0])
     signature = unb64url(parts[2])
     if len(signature) != 64:
@@ -127,9 +125,7 @@ def verify_signature(public_key: bytes, data: bytes, signature: bytes) -> None:
     try:
         nacl.bindings.crypto_sign_open(signature + data, public_key)
     except nacl.exceptions.BadSignatureError:
-        raise Unauthenticated(
-            "The signature does not fit the key and the message.", code="bad_signature"
-        ) from None
+        raise Unauthenticated("The signature does not fit the key and the message.", code="bad_signature") from None
 
 
 def check_public_key(public_key: bytes) -> None:
@@ -154,7 +150,6 @@ def seal_envelope(kind: str, claims: Mapping[str, object], key: nacl.signing.Sig
     """Sign claims: what a client does. Returns the compact JWS."""
     header = {"alg": "Ed25519", "kid": kid_of(bytes(key.verify_key)), "typ": f"sdt-{kind}+jws"}
     data = b".".join(
-        b64url(json.dumps(part, separators=(",", ":"), ensure_ascii=False).encode())
-        for part in (header, claims)
+        b64url(json.dumps(part, separators=(",", ":"), ensure_ascii=False).encode()) for part in (header, claims)
     )
     return data + b"." + b64url(key.sign(data).signature)

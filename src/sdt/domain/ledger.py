@@ -51,9 +51,7 @@ def token_of(account: str) -> tuple[str, str]:
     return token, address
 
 
-def transfer_postings(
-    token: str, payer: str, payee: str, amount: int, fee: int, fee_account: str
-) -> list[Posting]:
+def transfer_postings(token: str, payer: str, payee: str, amount: int, fee: int, fee_account: str) -> list[Posting]:
     """Payer to payee, and the fee to the region's fee account: supply stays what it was."""
     postings = [Posting(token_account(token, payer), token_account(token, payee), token, amount)]
     if fee:

@@ -39,9 +39,7 @@ class Asset:
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Z][A-Z0-9]{1,11}", self.code):
-            raise Invalid(
-                f"Asset code {self.code!r} is not 2 to 12 capital letters and digits.", code="asset"
-            )
+            raise Invalid(f"Asset code {self.code!r} is not 2 to 12 capital letters and digits.", code="asset")
         if type(self.scale) is not int or not 0 <= self.scale <= 18:
             raise Invalid(f"Asset scale {self.scale!r} is not an integer from 0 to 18.", code="asset")
 
@@ -75,9 +73,7 @@ class Amount:
 
     def __post_init__(self) -> None:
         if type(self.units) is not int:
-            raise Invalid(
-                f"An amount is a whole number of units, not {type(self.units).__name__}.", code="amount"
-            )
+            raise Invalid(f"An amount is a whole number of units, not {type(self.units).__name__}.", code="amount")
         if not 0 <= self.units <= UNITS_MAX:
             raise Invalid("An amount is neither negative nor above 9223372036854775807 units.", code="amount")
 

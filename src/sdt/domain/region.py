@@ -163,13 +163,9 @@ def load_region(data: bytes) -> Region:
         raise Invalid("The region file names a rule twice.", code="region_file")
     for rule in file.rule:
         if rule.token is not None and rule.token not in symbols:
-            raise Invalid(
-                f"Rule {rule.id} is about {rule.token}, which is no token here.", code="region_file"
-            )
+            raise Invalid(f"Rule {rule.id} is about {rule.token}, which is no token here.", code="region_file")
         if rule.kind == "transaction_cap" and (rule.units is None or rule.token is None):
-            raise Invalid(
-                f"Rule {rule.id} caps a transaction and needs `token` and `units`.", code="region_file"
-            )
+            raise Invalid(f"Rule {rule.id} caps a transaction and needs `token` and `units`.", code="region_file")
     return Region(
         file.id,
         file.name,

@@ -33,9 +33,7 @@ def _integer(text: str) -> int:
 
 
 def _no_float(text: str) -> NoReturn:
-    raise Invalid(
-        "JSON numbers here are whole: no fractions, exponents, NaN or Infinity.", code="json_number"
-    )
+    raise Invalid("JSON numbers here are whole: no fractions, exponents, NaN or Infinity.", code="json_number")
 
 
 _decoder = json.JSONDecoder(
