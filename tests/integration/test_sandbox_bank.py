@@ -88,7 +88,7 @@ def bank(mine: Program) -> HttpBank:
 
 async def until(bank: HttpBank, entry_id: str, wanted: Callable[[AchEntry], bool]) -> AchEntry:
     async with asyncio.timeout(15):
-        while not wanted(entry := await bank.ach_entry(entry_id)):  # noqa: ASYNC110
+        while not wanted(entry := await bank.ach_entry(entry_id)):
             await asyncio.sleep(DAY_S / 5)
     return entry
 

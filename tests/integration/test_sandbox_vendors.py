@@ -52,7 +52,7 @@ async def aml(server: Sandbox) -> AsyncIterator[HttpAml]:
 
 async def decided(kyc: HttpKyc, application: KycApplication) -> KycApplication:
     async with asyncio.timeout(5):
-        while (found := await kyc.application(application.application_id)).outcome is KycOutcome.PENDING:  # noqa: ASYNC110
+        while (found := await kyc.application(application.application_id)).outcome is KycOutcome.PENDING:
             await asyncio.sleep(0.02)
     return found
 
