@@ -53,13 +53,13 @@ async def test_killed_consumers_lose_nothing_and_keep_each_groups_order(tmp_path
 
 async def _grown(log_file: Path, lines: int) -> None:
     async with asyncio.timeout(20):
-        while len(_lines(log_file)) <= lines:  # noqa: ASYNC110
+        while len(_lines(log_file)) <= lines:
             await asyncio.sleep(0.02)
 
 
 async def _emptied(queue: EmbeddedQueue) -> None:
     async with asyncio.timeout(30):
-        while (depth := await queue.depth()).waiting + depth.in_flight:  # noqa: ASYNC110
+        while (depth := await queue.depth()).waiting + depth.in_flight:
             await asyncio.sleep(0.1)
 
 
