@@ -29,6 +29,7 @@ from sdt.store import open_store
 from sdt.vendors import open_vault, open_vendors
 from sdt.worker.clock import Clock
 from sdt.worker.counterparties import Counterparties
+from sdt.worker.expiry import Expiry
 from sdt.worker.follower import Follower
 from sdt.worker.health import serve_health
 from sdt.worker.instructions import Instructions
@@ -61,7 +62,7 @@ async def work(settings: Settings) -> None:
     stock = settings.signing
     policy = StockPolicy(low=stock.stock_per_pair_min, target=stock.stock_per_pair, per_job=stock.job_presignatures)
     sanctions = Sanctions(store, vendors.aml, personal_key)
-    screening = Screening(store, queue, region, sanctions, clock)
+    screening = Screening(store, queue, region, sanctions, clock, settings.queue.visibility_timeout_s)
     follower = Follower(
         store,
         region,
@@ -88,6 +89,7 @@ async def work(settings: Settings) -> None:
             lane.run(),
             follower.run(),
             follower.keep_sent(),
+            Expiry(store, clock).run(),
             Instructions(store, region, vendors, sanctions, personal_key, clock).run(),
             Counterparties(store, region, vendors, min(1.0, settings.sandbox.banking_day_s / 2), clock).run(),
         ]

@@ -123,10 +123,14 @@ class Follower:
             await self._store.run(self._mark, await self._reader.block(start))
 
     async def send(self, flight: Flight) -> None:
-        """Send a signed batch to every node. Whether that worked shows in the blocks."""
+        """Send a signed batch to every node. Whether that worked shows in the blocks; if not, it is sent again."""
         self.flights.add(flight)
         flight.sent_at_s = asyncio.get_running_loop().time()
-        await self._client.broadcast(flight.raw)
+        try:
+            await self._client.broadcast(flight.raw)
+        except SdtError as error:
+            # It is signed and stored: no reason to have it signed once more.
+            log.warning("batch %d could not be sent: %s", flight.number, error.detail)
 
     async def run(self) -> None:
         """Follow until cancelled. Errors: ChainForked, when what was final is final no more: a person must look."""
@@ -207,6 +211,7 @@ class Follower:
 
     def _void(self, store: Store, flight: Flight, block: Block, now_ms: int) -> None:
         """The chain refused the batch as a whole: nothing moved, so all of it is batched anew."""
+        self.flights.broken = True
         log.error("batch %d was refused by the contract in block %d", flight.number, block.number)
         ids = [*flight.ids, *flight.attached]
         transactions.advance_batch(store, ids, Event.UNBATCH, from_status=Status.SUBMITTED, actor=ACTOR, at_ms=now_ms)

@@ -16,10 +16,11 @@ from sdt.domain.authority import speaks_for
 from sdt.domain.errors import SdtError, Unavailable
 from sdt.domain.message import Approve, Deposit, Issue, Message, Redeem, Register, Transfer, read_message
 from sdt.domain.region import Region
+from sdt.domain.registry import Role
 from sdt.domain.rules import UNKNOWN, AccountFacts, check_rules
 from sdt.domain.transaction import Event, Status
 from sdt.ports import Queue, Received
-from sdt.store import Store, ledger, registry, transactions
+from sdt.store import Store, banking, ledger, registry, transactions
 from sdt.store.transactions import Change, TransactionRow
 from sdt.worker.clock import Clock
 from sdt.worker.sanctions import Sanctions
@@ -29,7 +30,6 @@ __all__ = ["Screening"]
 log = logging.getLogger(__name__)
 
 RECEIVE_MAX = 500
-VISIBILITY_S = 60.0
 ACTOR = "worker:screening"
 
 
@@ -45,12 +45,15 @@ class _Verdicts:
 class Screening:
     """Pulls the queue and decides. `wake` is called after a commit that gives the lane something to do."""
 
-    def __init__(self, store: Store, queue: Queue, region: Region, sanctions: Sanctions, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, queue: Queue, region: Region, sanctions: Sanctions, clock: Clock, visibility_s: float
+    ) -> None:
         self._store = store
         self._queue = queue
         self._region = region
         self._sanctions = sanctions
         self._clock = clock
+        self._visibility_s = visibility_s
         self._outside: set[asyncio.Task[None]] = set()
         self.screened = asyncio.Event()
 
@@ -58,7 +61,7 @@ class Screening:
         """Work until cancelled; a failure outside is logged and tried again, since the queue keeps the message."""
         while True:
             try:
-                received = await self._queue.receive(RECEIVE_MAX, 1.0, VISIBILITY_S)
+                received = await self._queue.receive(RECEIVE_MAX, 1.0, self._visibility_s)
                 if received:
                     await self.take(received)
             except Unavailable as error:
@@ -80,6 +83,7 @@ class Screening:
 
     def _decide(self, store: Store, ids: Sequence[str]) -> list[tuple[TransactionRow, Message]]:
         """Decide everything that needs no answer from outside, in one database transaction."""
+        transactions.lock(store, ids)
         rows = transactions.get_many(store, ids)
         fresh = [rows[id_] for id_ in dict.fromkeys(ids) if id_ in rows and rows[id_].status == Status.ACCEPTED]
         signed = [(row, read_message(row.raw).message) for row in fresh]
@@ -120,7 +124,11 @@ class Screening:
         elif isinstance(message, Transfer):
             verdicts.to_hold.append((row, row.units + row.fee_units))
         elif isinstance(message, Deposit | Redeem | Register):
-            verdicts.outside.append((row, message))
+            unserved = self._unserved(store, message)
+            if unserved:
+                verdicts.changes.append(Change(row.id, Event.REJECT, code=unserved[0], detail=unserved[1]))
+            else:
+                verdicts.outside.append((row, message))
         elif isinstance(message, Issue):
             verdicts.changes.append(self._judge_issue(store, row, message))
         elif isinstance(message, Approve):
@@ -129,6 +137,20 @@ class Screening:
             verdicts.changes.append(_held_for_approval(row))
         else:
             verdicts.changes.append(Change(row.id, Event.SCREEN))
+
+    def _unserved(self, store: Store, message: Deposit | Redeem | Register) -> tuple[str, str] | None:
+        """Say why a deposit or redemption goes nowhere: no such way, or another's bank account."""
+        if isinstance(message, Register):
+            return None
+        way, _, reference = (message.source if isinstance(message, Deposit) else message.destination).partition(":")
+        dollar = self._region.token(message.token).domain == "dollar"
+        if way != ("bank" if dollar else "dropoff"):
+            return "not_offered", f"{message.token} does not come in or go out by {way}."
+        if way == "bank":
+            linked = banking.bank_account(store, reference)
+            if linked is None or linked.account != message.account:
+                return "unknown_bank_account", "No such bank account is linked to this account."
+        return None
 
     def _hold(self, store: Store, verdicts: _Verdicts) -> None:
         """Reserve funds in the order of arrival; who has too little is rejected here and not on chain."""
@@ -174,6 +196,12 @@ class Screening:
                     code="nothing_to_approve",
                     detail="No message with this digest waits for an approval.",
                 )
+            ]
+        key = registry.key(store, row.kid)
+        needed = Role.APPROVER if target.type == "issue" else Role.ADMINISTRATOR
+        if key is None or not key.roles & needed:
+            return [
+                Change(row.id, Event.REJECT, code="wrong_role", detail=f"A {target.type} is approved by another role.")
             ]
         if target.kid == row.kid:
             return [Change(row.id, Event.REJECT, code="same_officer", detail="Maker and checker are the same person.")]
