@@ -84,7 +84,7 @@ class Platform:
 
     async def settle(self, holder: Holder, *, status: str = "active", expires_at_s: int = NEVER_S) -> Holder:
         """Make a key count, as the worker does when its registration is final."""
-        await self.store.run(_settle, holder, status, expires_at_s)
+        await self.store.run(settle, holder, status, expires_at_s)
         self.app.runtime.keys._keys.pop(holder.kid, None)
         return holder
 
@@ -157,7 +157,8 @@ class Platform:
             return answer.status, await answer.json(content_type=None)
 
 
-def _settle(store: Store, holder: Holder, status: str, expires_at_s: int) -> None:
+def settle(store: Store, holder: Holder, status: str = "active", expires_at_s: int = NEVER_S) -> None:
+    """Write what the worker writes when a key's registration is final."""
     official = holder.roles != Role.CLIENT
     if not official and accounts.user_by_account(store, holder.account) is None:
         accounts.create_user(

@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import logging
 import secrets
+import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
@@ -87,7 +90,14 @@ def _deployment(settings: Settings) -> Deployment:
 
 
 class _Server(uvicorn.Server):
-    """Says on standard output when it listens, for whoever started it."""
+    """Says on standard output when it listens, for whoever started it, and ends in order on a signal."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop serving on a signal. The original raises it again afterwards, which would end us unfinished."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self.handle_exit)
+        yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -9,6 +9,7 @@ from typing import Any, Final
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse, Response
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from sdt import __doc__ as about
@@ -49,16 +50,22 @@ async def _of_framework(request: Request, error: Exception) -> Response:
     """Give the framework's own refusals the form of all others."""
     assert isinstance(error, HTTPException)
     path, method = request.url.path, request.method
-    allow = (error.headers or {}).get("Allow", "")
     if error.status_code == 404:
         ours = Invalid(f"There is nothing at {path}.", code="not_found")
     elif error.status_code == 405:
-        if path.startswith("/v1/transactions/"):
-            allow = f"{allow}, PUT" if allow else "PUT"
-        ours = Invalid(f"{path} does not take {method}.", code="method_not_allowed", allow=allow)
+        ours = Invalid(f"{path} does not take {method}.", code="method_not_allowed", allow=_methods_of(path))
     else:
         ours = Invalid("The request is not well formed.", code="request")
     return _answer(problem_of(ours, instance=path))
+
+
+def _methods_of(path: str) -> str:
+    """Return every method of an address: the framework knows those of one route at a time, and no hot ones."""
+    routes = [route for router in _ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    methods = {method for route in routes if route.path_regex.match(path) for method in route.methods or ()}
+    if path.startswith("/v1/transactions/"):
+        methods.add("PUT")
+    return ", ".join(sorted(methods)) or "GET"
 
 
 async def _of_fields(request: Request, error: Exception) -> Response:

@@ -112,7 +112,7 @@ def _put_one() -> dict[str, Any]:
             "required": True,
             "content": {
                 "application/jose": {
-                    "schema": {"type": "string", "maxLength": 8192},
+                    "schema": {"type": "string", "description": "At most 8192 bytes."},
                     "example": _EXAMPLE_JWS,
                 }
             },
