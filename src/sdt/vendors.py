@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from sdt.adapters.aml.http import HttpAml
 from sdt.adapters.bank.http import HttpBank
@@ -15,7 +15,11 @@ from sdt.config import Settings
 from sdt.config.model import Vendor
 from sdt.ports import Aml, Bank, Depository, Kyc
 
-__all__ = ["Vendors", "bank_account", "open_vault", "open_vendors"]
+__all__ = ["READ_ONLY", "Vendors", "bank_account", "open_vault", "open_vendors"]
+
+
+READ_ONLY: Final = "-read"
+"""Behind a vendor key's name in the vault: the key of the same vendor that can only look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +50,15 @@ def open_vault(settings: Settings) -> SealedFile:
     return SealedFile.open(settings.vault.sealed_file, settings.vault.key_file, settings.vault.passphrase_file)
 
 
-def open_vendors(settings: Settings) -> Vendors:
-    """Return every vendor, reached as settings say. No connection is made before the first call."""
+def open_vendors(settings: Settings, *, read_only: bool = False) -> Vendors:
+    """Return every vendor, reached as settings say. No connection is made before the first call.
+
+    `read_only`: with the keys that can look and order nothing, for a desk that only checks.
+    """
     vault = open_vault(settings)
 
     def reached(vendor: Vendor) -> tuple[str, str]:
-        return vendor.url, vault.get(vendor.key_secret).text()
+        return vendor.url, vault.get(vendor.key_secret + READ_ONLY * read_only).text()
 
     of = settings.vendors
     return Vendors(

@@ -54,7 +54,7 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = load_settings(home=arguments.home)
     set_up_logging(settings.logging)
-    desk = DESKS[arguments.desk](Evidence.open(settings))
+    desk = DESKS[arguments.desk](Evidence.open(settings, read_only=arguments.desk != "custodian"))
     asyncio.run(attend(desk, settings.desks.poll_ms / 1000))
 
 

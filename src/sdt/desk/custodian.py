@@ -32,7 +32,7 @@ class _Found:
 
     units: int
     as_of_s: int
-    evidence: bytes
+    document: bytes
 
 
 class Custodian:
@@ -64,21 +64,21 @@ class Custodian:
         if report is None or parse_time(report["valid_until"]) < time.time() + RENEW_BEFORE_S:
             await self._attest(token, client, found, sequence)
         elif found.units != known:
-            await self._state(token, client, found.units - known, sequence + 1, found.evidence)
+            await self._state(token, client, found.units - known, sequence + 1, self._evidence.keep(found.document))
 
     async def _look(self, token: Token) -> _Found:
         """Read the reserve where it lies: the confirmed balance of the reserve account, or the vault's holding."""
         if token.domain == "dollar":
             statement = await self._evidence.vendors.bank.statement(bank_account(token.symbol, "reserve"))
-            return _Found(statement.balance.units, int(statement.as_of.timestamp()), statement.evidence.digest)
+            return _Found(statement.balance.units, int(statement.as_of.timestamp()), statement.evidence.document)
         holding = await self._evidence.vendors.depository.holding_statement(token.symbol)
-        return _Found(holding.total.units, int(holding.as_of.timestamp()), holding.evidence.digest)
+        return _Found(holding.total.units, int(holding.as_of.timestamp()), holding.evidence.document)
 
     async def _attest(self, token: Token, client: Client, found: _Found, sequence: int) -> None:
         claims = {
             "token": token.symbol,
             "reserve": str(found.units),
-            "holdings": found.evidence.hex(),
+            "holdings": self._evidence.keep(found.document).hex(),
             "as_of": format_time(found.as_of_s),
             "valid_until": format_time(found.as_of_s + ATTESTATION_LIFE_S),
             "sequence": sequence,

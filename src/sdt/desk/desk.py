@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from nacl.signing import SigningKey
 
+from sdt.adapters.vault.private_file import write_private
 from sdt.client import Client, Network
 from sdt.config import Settings
 from sdt.domain.region import Region, load_region
@@ -61,10 +63,10 @@ class Evidence:
     vendors: Vendors
 
     @classmethod
-    def open(cls, settings: Settings) -> Evidence:
-        """Connect with the vendors under the keys of the vault."""
+    def open(cls, settings: Settings, *, read_only: bool) -> Evidence:
+        """Connect with the vendors; who only checks holds keys that can only look."""
         region = load_region(settings.region_file(next(iter(settings.regions))).read_bytes())
-        return cls(settings, region, open_vendors(settings))
+        return cls(settings, region, open_vendors(settings, read_only=read_only))
 
     async def close(self) -> None:
         """Let go of connections."""
@@ -87,7 +89,7 @@ class Evidence:
                 and entry.amount == amount
                 and entry.reference == deposit.transaction_id
             )
-            return entry.evidence.digest if good else None
+            return self.keep(entry.evidence.document) if good else None
         bar = await self.vendors.depository.bar(deposit.external_id)
         good = (
             bar.status is BarStatus.HELD
@@ -95,7 +97,17 @@ class Evidence:
             and bar.account == deposit.account
             and bar.drop_off == deposit.transaction_id
         )
-        return bar.evidence.digest if good else None
+        return self.keep(bar.evidence.document) if good else None
+
+    def keep(self, document: bytes) -> bytes:
+        """Keep what a desk is about to sign the digest of, and return that digest: a digest alone proves nothing."""
+        digest = hashlib.sha256(document).digest()
+        folder = self.settings.home / "evidence"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        file = folder / digest.hex()
+        if not file.exists():
+            write_private(file, document)
+        return digest
 
 
 def client_of(settings: Settings, region: Region, name: str) -> Client:

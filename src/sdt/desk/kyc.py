@@ -26,6 +26,7 @@ class KycDesk:
                 await self._attest(application, set(task["attested"]))
 
     async def _attest(self, application: KycApplication, done: set[str]) -> None:
+        evidence = self._evidence.keep(application.evidence.document)
         assert application.expires_at is not None, "a decided application says when it ends"
         domains = ["dollar"] + (["cash"] if application.resident else [])
         sent = [
@@ -36,7 +37,7 @@ class KycDesk:
                     "domain": domain,
                     "tier": application.tier,
                     "resident": bool(application.resident),
-                    "evidence": application.evidence.digest.hex(),
+                    "evidence": evidence.hex(),
                     "expires_at": format_time(int(application.expires_at.timestamp())),
                 },
             )

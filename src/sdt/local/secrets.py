@@ -12,6 +12,7 @@ import nacl.utils
 from sdt.adapters.vault import SealedFile, SecretNotFound
 from sdt.adapters.vault.private_file import write_private
 from sdt.config import Settings
+from sdt.vendors import READ_ONLY
 
 __all__ = ["DESKS", "Official", "desk_key", "make_secrets", "officials"]
 
@@ -54,11 +55,12 @@ def take_vendor_keys(settings: Settings, sandbox: Path) -> None:
     """Put the keys that the sandbox vendors handed out into the vault, under the names that settings give."""
     vault = SealedFile.open(settings.vault.sealed_file, settings.vault.key_file, settings.vault.passphrase_file)
     for service in VENDOR_SERVICES:
-        name = getattr(settings.vendors, service).key_secret
-        key = (sandbox / f"{service}.key").read_text().strip().encode()
-        _put(vault, name, key)
-        if vault.get(name).reveal() != key:
-            vault.rotate(name, key)
+        full = getattr(settings.vendors, service).key_secret
+        for name, file in ((full, f"{service}.key"), (full + READ_ONLY, f"{service}.read.key")):
+            key = (sandbox / file).read_text().strip().encode()
+            _put(vault, name, key)
+            if vault.get(name).reveal() != key:
+                vault.rotate(name, key)
 
 
 def desk_key(settings: Settings, name: str) -> nacl.signing.SigningKey:

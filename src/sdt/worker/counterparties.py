@@ -93,7 +93,11 @@ class Counterparties:
     def _returned(self, store: Store, entry: BankEntryRow, found: AchEntry, now_ms: int) -> None:
         """A debit that came back before it was minted ends here; any later return is an officer's case."""
         row = transactions.get(store, entry.transaction_id)
-        if entry.direction != "debit" or row is None or row.status != Status.AWAITING_FUNDS:
+        minting = any(
+            t.type == "issue" and t.status is not Status.REJECTED
+            for t in transactions.linked_to(store, entry.transaction_id)
+        )
+        if entry.direction != "debit" or row is None or row.status != Status.AWAITING_FUNDS or minting:
             log.error("entry %s came back as %s after settlement: for an officer", entry.id, found.return_code)
             return
         settled = found.settled_day is not None

@@ -37,6 +37,8 @@ class Flights:
 
     by_number: dict[int, Flight] = field(default_factory=dict)
     by_hash: dict[bytes, Flight] = field(default_factory=dict)
+    broken: bool = False
+    """Whether the contract refused one: those sent after it name a parent that never came, and will be refused too."""
 
     def __len__(self) -> int:
         return len(self.by_number)
@@ -54,6 +56,8 @@ class Flights:
         for flight in flights:
             self.by_number.pop(flight.number, None)
             self.by_hash.pop(flight.chain_tx_hash, None)
+        if not self.by_number:
+            self.broken = False
 
     @property
     def gas(self) -> int:

@@ -97,7 +97,7 @@ class Lane:
     async def _room(self) -> None:
         """Wait until the chain has taken enough of what was sent: overfeeding stalls a Quorum network."""
         flights, limits = self._follower.flights, self._limits
-        while len(flights) >= limits.flights_max or flights.gas >= limits.gas_max:
+        while flights.broken or len(flights) >= limits.flights_max or flights.gas >= limits.gas_max:
             await self._follower.changed()
 
     async def _next(self) -> _Formed | None:

@@ -1,0 +1,52 @@
+"""What outlived the time its sender gave it: ended, and its hold voided. From `batched` on nothing expires."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from sdt.domain.transaction import Event, Status
+from sdt.store import Store, ledger, transactions
+from sdt.store.transactions import Change
+from sdt.worker.clock import Clock
+
+__all__ = ["Expiry"]
+
+ACTOR: Final = "worker:expiry"
+WAITING: Final = (Status.HELD, Status.IN_REVIEW, Status.SCREENED)
+ROUND: Final = 500
+
+
+class Expiry:
+    """Looks every few seconds."""
+
+    def __init__(self, store: Store, clock: Clock, period_s: float = 5.0) -> None:
+        self._store = store
+        self._clock = clock
+        self._period_s = period_s
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            await self._store.run(self.expire)
+            await asyncio.sleep(self._period_s)
+
+    def expire(self, store: Store) -> int:
+        """End what is past its time; returns how many."""
+        now_s = self._clock.now_s()
+        late = [
+            row
+            for status in WAITING
+            for row in transactions.in_status(store, status, ROUND)
+            if row.expires_at_s <= now_s
+        ]
+        holding = [
+            (row.ledger_account, row.held_units) for row in late if row.status is Status.SCREENED and row.held_units
+        ]
+        ledger.release_holds(store, holding)
+        changes = [
+            Change(row.id, Event.EXPIRE, code="expired_message", detail="The message's expires_at has passed.")
+            for row in late
+        ]
+        transactions.move(store, changes, actor=ACTOR, at_ms=self._clock.now_ms())
+        return len(late)
