@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import bare_signer
@@ -30,7 +34,9 @@ BARE = Path(bare_signer.__file__)
 class Rig:
     """Three locations: start, kill, pause each; keys and stock on demand."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, stocked: bool = False) -> None:
+        if stocked:
+            shutil.copytree(_stocked(), home, dirs_exist_ok=True)
         self.home = home
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
         provision(
@@ -86,6 +92,31 @@ async def until(holds, timeout_s: float = 20.0) -> None:
     while not holds():
         assert time.monotonic() < deadline, "it never came to hold"
         await asyncio.sleep(0.02)
+
+
+STOCK = 160
+
+
+@cache
+def _stocked() -> Path:
+    """Make a key and STOCK presignatures a pair once a run, and return the folder to copy."""
+    home = Path(tempfile.mkdtemp(prefix="sdt-signing-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    rig = Rig(home)
+    for party in (1, 2, 3):
+        rig.start(party)
+
+    async def prepare() -> None:
+        async with coordinator(rig) as to:
+            await with_stock(to, STOCK)
+
+    try:
+        asyncio.run(prepare())
+        for party in (1, 2, 3):
+            rig.signal(party, signal.SIGTERM)
+    finally:
+        rig.stop()
+    return home
 
 
 class Line:

@@ -11,7 +11,7 @@ import pytest
 
 from sdt.domain.errors import SdtError
 from sdt.signing.wire import Propose, Release
-from signing_rig import Line, Rig, coordinator, sign, tx_hash, until, with_stock
+from signing_rig import Line, Rig, coordinator, sign, tx_hash, until
 
 pytestmark = pytest.mark.slow
 
@@ -21,7 +21,7 @@ KILLS = 5
 
 @pytest.fixture
 def rig(tmp_path):
-    made = Rig(tmp_path)
+    made = Rig(tmp_path, stocked=True)
     for party in (1, 2, 3):
         made.start(party)
     yield made
@@ -35,7 +35,6 @@ def rows(rig, party, query):
 
 async def test_a_half_used_presignature_is_burnt_by_a_crash(rig):
     async with coordinator(rig) as to:
-        await with_stock(to, 5, [(1, 2)])
         await to._pool.refresh((1, 2))
         job, index = to._pool.take((1, 2))
         batch = Line().batch(1)
@@ -56,7 +55,8 @@ async def test_a_half_used_presignature_is_burnt_by_a_crash(rig):
             await to._remotes[2].call(Release(job, index, tx_hash(batch), promises[0].intent), 5)
         assert refused.value.code == "presignature_not_bound"
         for party, state in ((1, "released"), (2, "burnt")):
-            assert rows(rig, party, f"SELECT state, sealed FROM presignature WHERE idx = {index}") == [(state, None)]
+            left = f"SELECT state, sealed FROM presignature WHERE idx = {index} AND job = x'{job.hex()}'"
+            assert rows(rig, party, left) == [(state, None)]
         # and the batch is signed with another presignature
         assert (await sign(to, batch)).signature is not None
 
@@ -64,7 +64,6 @@ async def test_a_half_used_presignature_is_burnt_by_a_crash(rig):
 async def test_signatures_go_on_through_kills_and_no_nonce_comes_twice(rig):
     chance = random.Random(4)
     async with coordinator(rig) as to:
-        await with_stock(to, 2 * SIGNATURES // 3)
         line, seen = Line(), set()
 
         async def killer():
@@ -100,7 +99,7 @@ async def test_signatures_go_on_through_kills_and_no_nonce_comes_twice(rig):
 
 async def test_a_joint_job_fails_fast_when_a_location_dies_in_it_and_leaves_nothing(rig):
     async with coordinator(rig) as to:
-        await with_stock(to, 5, [(1, 2)])
+        before = to.stock()[(1, 2)]
         # given a presigning job in which one location's signer is killed, and with it its job
         job = asyncio.create_task(to.presign((1, 2), 1000))
         await asyncio.sleep(0.5)
@@ -111,9 +110,9 @@ async def test_a_joint_job_fails_fast_when_a_location_dies_in_it_and_leaves_noth
         rig.start(3)
         await until(lambda: to.status()[3] is not None)
         # and what was made of it is not usable, and the next job works
-        assert to.stock()[(1, 2)] == 5
+        assert to.stock()[(1, 2)] == before
         await until_presigned(to)
-        assert to.stock()[(1, 2)] == 10
+        assert to.stock()[(1, 2)] == before + 5
 
 
 async def until_presigned(to):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 
 import pytest
 
 from sdt.domain.errors import SdtError
 from sdt.signing.wire import Propose, Release
-from signing_rig import Line, Rig, coordinator, sign, with_stock
+from signing_rig import Line, Rig, coordinator, sign
 
 pytestmark = pytest.mark.slow
 
@@ -19,16 +18,7 @@ LIAR = 2
 @pytest.fixture(scope="module")
 def stocked(tmp_path_factory):
     """Three locations with a key and stock, stopped: each test starts them with one liar."""
-    rig = Rig(tmp_path_factory.mktemp("liar"))
-
-    async def prepare():
-        async with coordinator(rig) as to:
-            await with_stock(to, 150)
-
-    for party in (1, 2, 3):
-        rig.start(party)
-    asyncio.run(prepare())
-    rig.stop()
+    rig = Rig(tmp_path_factory.mktemp("liar"), stocked=True)
     rig.line = Line()
     return rig
 

@@ -10,22 +10,32 @@ import pytest
 from sdt.domain.errors import SdtError
 from sdt.signing.coordinator import NoPair
 from sdt.signing.wire import PAIRS
-from signing_rig import Line, Rig, coordinator, message, sign, until, with_stock
+from signing_rig import Line, Rig, coordinator, message, sign, until
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def rig(tmp_path):
-    made = Rig(tmp_path)
+def started(made):
     for party in (1, 2, 3):
         made.start(party)
     yield made
     made.stop()
 
 
-async def test_a_key_stock_and_signatures(rig):
-    async with coordinator(rig) as to:
+@pytest.fixture
+def fresh(tmp_path):
+    """Three locations without a key."""
+    yield from started(Rig(tmp_path))
+
+
+@pytest.fixture
+def rig(tmp_path):
+    """Three locations with a key and stock."""
+    yield from started(Rig(tmp_path, stocked=True))
+
+
+async def test_a_key_stock_and_signatures(fresh):
+    async with coordinator(fresh) as to:
         # given three locations without a key
         with pytest.raises(SdtError):
             to.address()
@@ -49,7 +59,6 @@ async def test_a_key_stock_and_signatures(rig):
 
 async def test_refused_messages_are_named_and_the_rest_is_signed(rig):
     async with coordinator(rig) as to:
-        await with_stock(to, 5, [(1, 2)])
         line = Line()
         # given a batch with two messages that signers refuse
         entries = (message(), message(b"refuse"), message(), message(b"refuse"))
@@ -63,7 +72,6 @@ async def test_refused_messages_are_named_and_the_rest_is_signed(rig):
 
 async def test_each_location_may_die_and_signing_goes_on_within_two_seconds(rig):
     async with coordinator(rig) as to:
-        await with_stock(to, 10)
         line = Line()
         for dead in (1, 2, 3):
             # given one location killed
@@ -85,7 +93,6 @@ async def test_each_location_may_die_and_signing_goes_on_within_two_seconds(rig)
 
 async def test_a_paused_location_is_passed_over_within_two_seconds(rig):
     async with coordinator(rig) as to:
-        await with_stock(to, 10)
         # given a location that hangs
         rig.signal(2, signal.SIGSTOP)
         started = time.monotonic()

@@ -14,24 +14,34 @@ from signing_rig import Line, Rig, coordinator, sign, until
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def rig(tmp_path):
-    made = Rig(tmp_path)
+def started(made):
     for party in (1, 2, 3):
         made.start(party)
     yield made
     made.stop()
 
 
-async def test_the_stock_is_topped_up_in_the_background(rig):
-    async with coordinator(rig, StockPolicy(low=3, target=8, per_job=8)) as to:
+@pytest.fixture
+def fresh(tmp_path):
+    """Three locations without a key."""
+    yield from started(Rig(tmp_path))
+
+
+@pytest.fixture
+def rig(tmp_path):
+    """Three locations with a key and stock."""
+    yield from started(Rig(tmp_path, stocked=True))
+
+
+async def test_the_stock_is_topped_up_in_the_background(fresh):
+    async with coordinator(fresh, StockPolicy(low=3, target=8, per_job=8)) as to:
         # given a key and no presignature
         await to.keygen()
         # then each pair gets its target by itself
         await until(lambda: all(left >= 8 for left in to.stock().values()), 30)
         # and when it runs low, it is filled again
         line, pairs = Line(), []
-        for _ in range(18):
+        for _ in range(7):
             batch = line.batch(1)
             pairs.append((await sign(to, batch)).pair)
             line.settled(batch)
