@@ -16,7 +16,7 @@ from sdt.domain.errors import SdtError, Unavailable
 
 __all__ = ["Crowd", "Sent", "gather_crowd"]
 
-TOKEN = "TXD"
+SYMBOL = "TXD"
 DEPOSIT_UNITS = 20_000_000
 BATCH_MAX = 500
 RETRY_S = 0.2
@@ -53,11 +53,13 @@ class Crowd:
 
     def payments(self, ids: Sequence[str], rng: random.Random, units: int = 1) -> list[bytes]:
         """Return a signed payment for each id, between two people drawn by `rng`."""
-        return [self._payment(id_, *rng.sample(self.people, 2), units) for id_ in ids]
+        pairs = ((id_, rng.sample(self.people, 2)) for id_ in ids)
+        return [self.payment(id_, giver, taker, units) for id_, (giver, taker) in pairs]
 
-    def _payment(self, transaction_id: str, giver: Actor, taker: Actor, units: int) -> bytes:
+    def payment(self, transaction_id: str, giver: Actor, taker: Actor, units: int) -> bytes:
+        """Return one signed payment. Units: cents."""
         claims = {
-            "token": TOKEN,
+            "token": SYMBOL,
             "payer": giver.account,
             "payee": taker.account,
             "payee_handle": taker.wallet.handle,
@@ -126,7 +128,7 @@ async def gather_crowd(home: Path, network: Network, count: int, *, each_units: 
     for begin in range(0, len(others), BATCH_MAX):
         payees, named = others[begin : begin + BATCH_MAX], ids[begin : begin + BATCH_MAX]
         messages = [
-            crowd._payment(id_, depositors[n % len(depositors)], payee, each_units)
+            crowd.payment(id_, depositors[n % len(depositors)], payee, each_units)
             for n, (id_, payee) in enumerate(zip(named, payees, strict=True))
         ]
         await crowd.send(named, messages)
@@ -161,7 +163,7 @@ async def _deposit(who: Actor, number: int) -> None:
     }
     bank = await who.client.request("POST", "/v1/users/me/bank-accounts", json=account, prove=True)
     claims = {
-        "token": TOKEN,
+        "token": SYMBOL,
         "account": who.account,
         "amount": str(DEPOSIT_UNITS),
         "source": str(bank["ref"]),
