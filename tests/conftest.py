@@ -11,7 +11,7 @@ import pytest
 import outside
 import ports
 import postgres
-from store_rig import migrated_postgres, store, store_url  # noqa: F401  (fixtures)
+from store_rig import migrated_postgres, migrated_sqlite, store, store_url  # noqa: F401  (fixtures)
 
 
 @pytest.fixture(scope="session")

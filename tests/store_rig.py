@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,13 +34,20 @@ def migrated_postgres(request: pytest.FixtureRequest) -> Iterator[str]:
     postgres.drop_database(server_url, "store_tests")
 
 
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One migrated SQLite file, to be copied."""
+    path = tmp_path_factory.mktemp("store") / "migrated.db"
+    open_store(f"sqlite:///{path}", migrate=True).close()
+    return path
+
+
 @pytest.fixture(params=DATABASES)
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of a migrated database without rows."""
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/sdt.db"
-        open_store(url, migrate=True).close()
-        return url
+        shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path / "sdt.db")
+        return f"sqlite:///{tmp_path}/sdt.db"
     url = request.getfixturevalue("migrated_postgres")
     store = open_store(url)
     empty(store)
@@ -57,13 +65,13 @@ def store(store_url: str) -> Iterator[Store]:
 
 def empty(store: Store) -> None:
     """Remove all rows and begin counting anew."""
-    names = [table._meta.table_name for table in TABLES]
-    if store.postgres:
-        store.execute(f"TRUNCATE {', '.join(names)} RESTART IDENTITY")
-    else:
-        with store.transaction():
-            for name in names:
-                store.execute(f"DELETE FROM {name}")
+    # Not TRUNCATE: for a few rows it costs PostgreSQL ten times as much.
+    with store.transaction():
+        for table in TABLES:
+            store.execute(f"DELETE FROM {table._meta.table_name}")
+            if store.postgres and table._meta.auto_increment:
+                key = table._meta.primary_key.column_name
+                store.execute(f"ALTER SEQUENCE {table._meta.table_name}_{key}_seq RESTART")
 
 
 def address(n: int) -> str:

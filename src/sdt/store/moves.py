@@ -64,7 +64,7 @@ def move(store: Store, changes: Sequence[Change], *, actor: str, at_ms: int) -> 
             if change.event is Event.UNBATCH or (status is Status.BATCHED and change.event is Event.REJECT):
                 # It leaves its batch before the chain has seen it; what the chain skipped keeps its place as evidence.
                 known |= {"batch_number": None, "position": None}
-            if change.event is Event.SCREEN:
+            if change.event is Event.SCREEN and status is not Status.ACCEPTED:
                 # What it was held for is over; the event log keeps it.
                 known |= {"code": None, "detail": None}
             known |= {name: value for name, value in zip(_FACTS, change[2:], strict=True) if value is not None}
