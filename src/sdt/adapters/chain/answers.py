@@ -111,7 +111,7 @@ def bytes_of(value: str, size: int | None = None) -> bytes:
 
 def integer_of(value: str) -> int:
     """Return a 0x quantity as an integer."""
-    if not value.startswith("0x"):
+    if not value.startswith("0x") or not (value.isalnum() and value.isascii()):
         raise ValueError("not a quantity")
     return int(value, 16)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from sdt.adapters.chain.embedded.errors import invalid_params
 
 __all__ = ["address", "boolean", "data", "digest", "field", "number", "slot"]
+
+_QUANTITY = re.compile(r"0x[0-9a-fA-F]{1,64}")
 
 
 def data(value: Any, size: int | None = None) -> bytes:
@@ -33,12 +36,10 @@ def digest(value: Any) -> bytes:
 
 def number(value: Any) -> int:
     """Read a 0x-prefixed quantity."""
-    if not isinstance(value, str) or not value.startswith("0x") or not 3 <= len(value) <= 66:
+    # int() alone would also take signs, underscores and other scripts' digits.
+    if not isinstance(value, str) or not _QUANTITY.fullmatch(value):
         raise invalid_params("invalid hex quantity")
-    try:
-        return int(value[2:], 16)
-    except ValueError as error:
-        raise invalid_params("invalid hex quantity") from error
+    return int(value[2:], 16)
 
 
 def slot(value: Any) -> int:
