@@ -95,6 +95,7 @@ def _provision(settings: Settings, region_name: str) -> None:
         deployment_file=settings.home / "deployment.json",
         now=datetime.fromtimestamp(time.time(), UTC),
         gas_price_wei=settings.chain.gas_price_wei,
+        finality_blocks=settings.chain.finality_blocks,
     )
 
 

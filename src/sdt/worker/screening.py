@@ -40,6 +40,8 @@ class _Verdicts:
     changes: list[Change] = field(default_factory=list)
     to_hold: list[tuple[TransactionRow, int]] = field(default_factory=list)
     outside: list[tuple[TransactionRow, Message]] = field(default_factory=list)
+    deposits: set[str] = field(default_factory=set)
+    """Deposits that an issue of this very round was judged for."""
 
 
 class Screening:
@@ -130,7 +132,7 @@ class Screening:
             else:
                 verdicts.outside.append((row, message))
         elif isinstance(message, Issue):
-            verdicts.changes.append(self._judge_issue(store, row, message))
+            verdicts.changes.append(self._judge_issue(store, row, message, verdicts.deposits))
         elif isinstance(message, Approve):
             verdicts.changes.extend(self._judge_approval(store, row, message))
         elif message.approval:
@@ -168,7 +170,7 @@ class Screening:
                     )
                 )
 
-    def _judge_issue(self, store: Store, row: TransactionRow, message: Issue) -> Change:
+    def _judge_issue(self, store: Store, row: TransactionRow, message: Issue, taken: set[str]) -> Change:
         """An issue names a deposit that waits for it, and says the same as that deposit."""
         deposit = transactions.get(store, message.deposit)
         if deposit is None or deposit.type != "deposit":
@@ -181,8 +183,13 @@ class Screening:
                 detail="Account, token or amount differ from the deposit.",
             )
         rivals = [t for t in transactions.linked_to(store, deposit.id) if t.type == "issue" and t.id != row.id]
-        if deposit.status != Status.AWAITING_FUNDS or any(t.status != Status.REJECTED for t in rivals):
+        if (
+            deposit.status != Status.AWAITING_FUNDS
+            or deposit.id in taken
+            or any(t.status != Status.REJECTED for t in rivals)
+        ):
             return Change(row.id, Event.REJECT, code="deposit_used", detail="This deposit does not wait to be issued.")
+        taken.add(deposit.id)
         return _held_for_approval(row, deposit.id)
 
     def _judge_approval(self, store: Store, row: TransactionRow, message: Approve) -> list[Change]:

@@ -1,0 +1,304 @@
+"""Screening against a real store and a real queue: holds in order, reasons told, approvals by two people, time kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nacl.signing import SigningKey
+
+from domain_messages import ALICE, BOB, texas
+from sdt.adapters.queue.embedded import EmbeddedQueue
+from sdt.domain.authority import parties
+from sdt.domain.envelope import kid_of, message_digest, seal_envelope
+from sdt.domain.items import fee_of
+from sdt.domain.ledger import Posting, token_account
+from sdt.domain.message import format_time, read_message
+from sdt.domain.region import Region
+from sdt.domain.registry import NEVER_S, Role
+from sdt.domain.transaction import Event, Status
+from sdt.domain.transaction_id import uuid7
+from sdt.ports import QueueEntry
+from sdt.store import Store, banking, ledger, open_store, registry, transactions
+from sdt.store.accounts import UserRow, create_user, mark_registered
+from sdt.store.registry import IdentityRow, KeyRow
+from sdt.store.transactions import AcceptedRow, Change, TransactionRow
+from sdt.worker.clock import Clock
+from sdt.worker.expiry import Expiry
+from sdt.worker.screening import Screening
+
+DOLLAR = "TXD"
+KEY, ISSUER, APPROVER = (SigningKey(bytes([n]) * 32) for n in (1, 2, 3))
+
+
+class NobodyListed:
+    """Screening of names is the vendor's; here everybody is clear."""
+
+    async def is_clear(self, transaction_id: str, account: str, kind: str) -> bool:
+        return True
+
+
+class MovedClock(Clock):
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.ahead_s = 0
+
+    def now_ms(self) -> int:
+        return int(time.time() * 1000) + self.ahead_s * 1000
+
+    def now_s(self) -> int:
+        return self.now_ms() // 1000
+
+
+@dataclass
+class Rig:
+    store: Store
+    queue: EmbeddedQueue
+    region: Region
+    clock: MovedClock
+    screening: Screening
+    made: int = field(default=0)
+
+    def new_id(self) -> str:
+        self.made += 1
+        return uuid7(self.clock.now_ms(), self.made.to_bytes(10, "big"))
+
+    def message(self, kind: str, key: SigningKey = KEY, transaction_id: str = "", **claims: Any) -> tuple[str, bytes]:
+        transaction_id = transaction_id or self.new_id()
+        base = {
+            "type": kind,
+            "version": 1,
+            "network": "sdt-test",
+            "transaction_id": transaction_id,
+            "region": "US-TX",
+            "issued_at": format_time(self.clock.now_s()),
+        }
+        return transaction_id, seal_envelope(kind, base | claims, key)
+
+    def transfer(self, units: int, token: str = DOLLAR, life_s: int = 60) -> tuple[str, bytes]:
+        return self.message(
+            "transfer",
+            token=token,
+            payer=ALICE,
+            payee=BOB,
+            payee_handle="bob.tx",
+            amount=str(units),
+            fee_max="0",
+            memo="",
+            expires_at=format_time(self.clock.now_s() + life_s),
+        )
+
+    async def accept(self, *messages: tuple[str, bytes]) -> None:
+        """What intake does once a message is verified: store, then queue."""
+        rows = []
+        for _, raw in messages:
+            signed = read_message(raw)
+            account, counterparty = parties(signed.message)
+            rows.append(
+                AcceptedRow(
+                    signed.message.transaction_id,
+                    signed.type,
+                    signed.message.administrative,
+                    signed.kid,
+                    account,
+                    counterparty,
+                    getattr(signed.message, "token", None),
+                    int(getattr(signed.message, "amount", 0)),
+                    fee_of(signed, self.region),
+                    signed.digest,
+                    raw,
+                    signed.issued_at_s,
+                    signed.expires_at_s,
+                    self.clock.now_ms(),
+                )
+            )
+        await self.store.run(transactions.insert_accepted, rows)
+        await self.queue.send([QueueEntry(ALICE, row.id, row.id) for row in rows])
+
+    async def screen(self) -> None:
+        """Take everything that waits, as the worker does."""
+        while received := await self.queue.receive(500, 0.0, 30):
+            await self.screening.take(received)
+            for task in list(self.screening._outside):
+                await task
+
+    async def row(self, transaction_id: str) -> TransactionRow:
+        found = await self.store.read(transactions.get, transaction_id)
+        assert found is not None
+        return found
+
+    async def status(self, transaction_id: str) -> tuple[Status, str | None]:
+        row = await self.row(transaction_id)
+        return row.status, row.code
+
+
+def prepare(store: Store) -> None:
+    """Alice has 100.00 TXD; both people are known in the dollar domain, Bob is no resident."""
+    now_ms = int(time.time() * 1000)
+    for account, handle in ((ALICE, "alice.tx"), (BOB, "bob.tx")):
+        create_user(store, UserRow(handle, account, handle, "US-TX", now_ms))
+        mark_registered(store, account)
+        registry.set_identity(store, IdentityRow(account, "dollar", 1, False, NEVER_S))
+    for key, account, role in ((KEY, ALICE, Role.CLIENT), (ISSUER, None, Role.ISSUER), (APPROVER, None, Role.APPROVER)):
+        public = bytes(key.verify_key)
+        registry.upsert_key(store, KeyRow(kid_of(public), public, account, int(role), 0, "active", NEVER_S, None))
+    minted = Posting("Pending:TXD:x", token_account("TXD", ALICE), "TXD", 10_000)
+    ledger.post(store, [("genesis", minted)], release=[], at_ms=now_ms)
+
+
+@pytest.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+    store = open_store(f"sqlite:///{tmp_path}/books.db", migrate=True)
+    await store.run(prepare)
+    queue = EmbeddedQueue(tmp_path / "queue.db")
+    region, clock = texas(), MovedClock()
+    screening = Screening(store, queue, region, NobodyListed(), clock, 30)  # type: ignore[arg-type]
+    yield Rig(store, queue, region, clock, screening)
+    await queue.close()
+    store.close()
+
+
+async def test_funds_are_held_in_the_order_of_arrival(rig: Rig) -> None:
+    payments = [rig.transfer(6_000), rig.transfer(5_000), rig.transfer(4_000)]
+    await rig.accept(*payments)
+    await rig.screen()
+    assert [await rig.status(id_) for id_, _ in payments] == [
+        (Status.SCREENED, None),
+        (Status.REJECTED, "insufficient_funds"),
+        (Status.SCREENED, None),
+    ]
+    (balance,) = await rig.store.read(ledger.balances, ALICE)
+    assert (balance.posted, balance.held, balance.available) == (10_000, 10_000, 0)
+    assert (await rig.queue.depth()).waiting == 0
+
+
+async def test_a_second_delivery_changes_nothing(rig: Rig) -> None:
+    payment = rig.transfer(6_000)
+    await rig.accept(payment)
+    received = await rig.queue.receive(10, 0, 30)
+    await rig.screening.take(received)
+    await rig.screening.take(received)
+    (balance,) = await rig.store.read(ledger.balances, ALICE)
+    assert balance.held == 6_000
+
+
+async def test_a_refusal_names_its_law(rig: Rig) -> None:
+    payment = rig.transfer(10**9, token="TXG")
+    await rig.accept(payment)
+    await rig.screen()
+    row = await rig.row(payment[0])
+    assert (row.status, row.rule, row.effective) == (Status.REJECTED, "TX-WALL-1", "2026-01-01")
+    assert row.statute
+
+
+async def test_what_was_late_on_arrival_expires(rig: Rig) -> None:
+    payment = rig.transfer(100, life_s=60)
+    await rig.accept(payment)
+    rig.clock.ahead_s = 61
+    await rig.screen()
+    assert await rig.status(payment[0]) == (Status.EXPIRED, "expired_message")
+
+
+async def test_a_screened_payment_that_outlives_its_time_gives_its_hold_back(rig: Rig) -> None:
+    payment = rig.transfer(6_000, life_s=60)
+    await rig.accept(payment)
+    await rig.screen()
+    expiry = Expiry(rig.store, rig.clock)
+    assert await rig.store.run(expiry.expire) == 0
+    rig.clock.ahead_s = 61
+    assert await rig.store.run(expiry.expire) == 1
+    assert await rig.status(payment[0]) == (Status.EXPIRED, "expired_message")
+    (balance,) = await rig.store.read(ledger.balances, ALICE)
+    assert (balance.held, balance.available) == (0, 10_000)
+    assert await rig.store.read(ledger.discrepancies) == []
+
+
+async def waiting_deposit(rig: Rig) -> str:
+    details = banking.BankAccountRow("acct1", "alice.tx", ALICE, b"sealed", "...1", "active", rig.clock.now_ms())
+    await rig.store.run(banking.link_account, details)
+    deposit = rig.message(
+        "deposit",
+        token="TXD",
+        account=ALICE,
+        amount="500",
+        source="bank:acct1",
+        expires_at=format_time(rig.clock.now_s() + 60),
+    )
+    await rig.accept(deposit)
+    await rig.screen()
+    assert await rig.status(deposit[0]) == (Status.AWAITING_FUNDS, None)
+    return deposit[0]
+
+
+def issue(rig: Rig, deposit: str, **changes: str) -> tuple[str, bytes]:
+    claims = {"token": "TXD", "account": ALICE, "amount": "500", "deposit": deposit, "evidence": "ee" * 32} | changes
+    return rig.message("issue", ISSUER, **claims)
+
+
+async def test_an_issue_waits_for_the_second_officer(rig: Rig) -> None:
+    minted = issue(rig, await waiting_deposit(rig))
+    await rig.accept(minted)
+    await rig.screen()
+    assert await rig.status(minted[0]) == (Status.HELD, "approval_required")
+    by_maker = rig.message("approve", ISSUER, digest=message_digest(minted[1]).hex())
+    unknown = rig.message("approve", APPROVER, digest="00" * 32)
+    approval = rig.message("approve", APPROVER, digest=message_digest(minted[1]).hex())
+    await rig.accept(by_maker, unknown)
+    await rig.screen()
+    assert await rig.status(by_maker[0]) == (Status.REJECTED, "wrong_role")
+    assert await rig.status(unknown[0]) == (Status.REJECTED, "nothing_to_approve")
+    await rig.accept(approval)
+    await rig.screen()
+    assert await rig.status(minted[0]) == (Status.SCREENED, None)
+    assert (await rig.row(approval[0])).linked_id == minted[0]
+    assert [row.id for row in await rig.store.run(transactions.claim_screened, 10)] == [minted[0]]
+
+
+async def test_a_deposit_is_issued_against_once_and_exactly(rig: Rig) -> None:
+    deposit = await waiting_deposit(rig)
+    first, second = issue(rig, deposit), issue(rig, deposit)
+    more, elsewhere = issue(rig, deposit, amount="501"), issue(rig, deposit, account=BOB)
+    nowhere = issue(rig, rig.new_id())
+    await rig.accept(first, second, more, elsewhere, nowhere)
+    await rig.screen()
+    assert [await rig.status(id_) for id_, _ in (first, second, more, elsewhere, nowhere)] == [
+        (Status.HELD, "approval_required"),
+        (Status.REJECTED, "deposit_used"),
+        (Status.REJECTED, "deposit_mismatch"),
+        (Status.REJECTED, "deposit_mismatch"),
+        (Status.REJECTED, "unknown_deposit"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [("bank:other", "unknown_bank_account"), ("dropoff:austin", "not_offered"), ("delivery:home", "not_offered")],
+)
+async def test_money_comes_in_by_ways_that_exist(rig: Rig, source: str, code: str) -> None:
+    deposit = rig.message(
+        "deposit",
+        token="TXD",
+        account=ALICE,
+        amount="500",
+        source=source,
+        expires_at=format_time(rig.clock.now_s() + 60),
+    )
+    await rig.accept(deposit)
+    await rig.screen()
+    assert await rig.status(deposit[0]) == (Status.REJECTED, code)
+
+
+async def test_a_batched_payment_does_not_expire(rig: Rig) -> None:
+    payment = rig.transfer(100, life_s=60)
+    await rig.accept(payment)
+    await rig.screen()
+    change = Change(payment[0], Event.BATCH, batch_number=1, position=0)
+    await rig.store.run(transactions.move, [change], actor="test", at_ms=rig.clock.now_ms())
+    rig.clock.ahead_s = 3600
+    assert await rig.store.run(Expiry(rig.store, rig.clock).expire) == 0
+    assert await rig.status(payment[0]) == (Status.BATCHED, None)
