@@ -96,9 +96,8 @@ async def test_nothing_is_lost_or_doubled_when_processes_are_killed(quick: None,
         assert len(told.killed) == KILLS
         assert told.acknowledged == set(ids), "a client was told to give up"
         ended = [await crowd.ended(id_, timeout_s=90) for id_ in ids]
-        print(
-            f"seed {SEED}: {PAYMENTS} payments and {KILLS} kills in {time.monotonic() - began:.0f} s: {Counter(told.killed)}"
-        )
+        took_s = time.monotonic() - began
+        print(f"seed {SEED}: {PAYMENTS} payments, {KILLS} kills in {took_s:.0f} s: {Counter(told.killed)}")
 
         # Then every acknowledged payment has ended, each with its reason if it was refused
         assert Counter(one["status"] for one in ended)["completed"] >= PAYMENTS * 0.99
