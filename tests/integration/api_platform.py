@@ -188,7 +188,7 @@ def settle(store: Store, holder: Holder, status: str = "active", expires_at_s: i
 
 
 @asynccontextmanager
-async def platform(folder: Path, limits: Limits = Limits()) -> AsyncIterator[Platform]:
+async def platform(folder: Path, limits: Limits = Limits(), database: str | None = None) -> AsyncIterator[Platform]:
     """Run the API in this loop, on a port of its own, over files in `folder`."""
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -196,7 +196,7 @@ async def platform(folder: Path, limits: Limits = Limits()) -> AsyncIterator[Pla
     clock = Clock()
     region = load_region(REGION_FILE.read_bytes())
     services = Services(
-        store=open_store(f"sqlite:///{folder / 'api.db'}", migrate=True),
+        store=open_store(database or f"sqlite:///{folder / 'api.db'}", migrate=True),
         queue=EmbeddedQueue(folder / "queue.db"),
         region=region,
         network=NETWORK,

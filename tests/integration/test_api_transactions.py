@@ -11,6 +11,7 @@ from api_platform import Holder, Platform, platform
 
 from sdt.api.services import Limits
 from sdt.domain.envelope import message_digest, seal_envelope
+from sdt.domain.registry import Role
 from sdt.domain.transaction import Event, Status
 from sdt.store import Store, transactions
 from sdt.store.transactions import Change
@@ -252,3 +253,43 @@ async def test_an_overfull_backlog_is_refused_until_it_has_shrunk(tmp_path: Path
         row = await api.store.read(transactions.get, id_)
         assert row is not None
         assert row.status is Status.ACCEPTED
+
+
+@pytest.mark.slow
+async def test_all_of_it_is_the_same_on_postgresql(tmp_path: Path, postgres_database: str) -> None:
+    # given the API over PostgreSQL
+    async with platform(tmp_path, database=postgres_database) as api:
+        alice, bob = await api.settle(Holder("alice")), await api.settle(Holder("bob"))
+        id_, message = await api.signed_transfer(alice, bob)
+        # when a message comes, comes again, and another one comes under its id
+        assert (await api.put(id_, message))[0] == 202
+        assert (await api.put(id_, message))[0] == 202
+        other = seal_envelope("transfer", api.transfer(id_, alice, bob, amount="1"), alice.key)
+        assert (await api.put(id_, other))[0] == 409
+        # then it is stored once, in the queue, and its party may read it
+        (received,) = await api.services.queue.receive(10, 2, 30)
+        assert received.body == id_
+        _, answer = await api.get(f"/v1/transactions/{id_}", alice)
+        assert answer["details"]["message"] == message.decode()
+        # and every read answers
+        desks = {
+            "kyc_desk": Role.KYC_DESK,
+            "custodian": Role.CUSTODIAN,
+            "issuer": Role.ISSUER,
+            "approver": Role.APPROVER,
+        }
+        for role, bit in desks.items():
+            official = await api.settle(Holder(role, roles=bit))
+            path = "/v1/desk/tasks"
+            status, _ = await api.call("GET", f"{path}?role={role}", **api.proof("GET", path, official))
+            assert status == 200, role
+        for path in (
+            "/readyz",
+            "/v1/tokens/TXD",
+            "/v1/users/me",
+            "/v1/users/me/keys",
+            "/v1/users/me/bank-accounts",
+            f"/v1/accounts/{alice.account}/balances",
+            f"/v1/accounts/{alice.account}/transactions",
+        ):
+            assert (await api.get(path, alice))[0] == 200, path

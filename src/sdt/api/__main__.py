@@ -122,6 +122,7 @@ def serve(settings: Settings) -> None:
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=False,
         date_header=False,
         backlog=BACKLOG,
         timeout_graceful_shutdown=DRAIN_S,

@@ -109,6 +109,7 @@ REASONS: Final = {
     "frozen": "An account is frozen by an order.",
     "in_review": "It is being looked at; no more can be said.",
     "approval_required": "It waits for a second officer's approval.",
+    "wrong_role": "The key's role may not do this.",
     "same_officer": "Maker and checker are the same person.",
     "nothing_to_approve": "No message with this digest waits for an approval.",
     "approved_was_refused": "The message that was approved has been refused.",

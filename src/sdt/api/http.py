@@ -8,7 +8,18 @@ from typing import Any, Final
 from sdt.api.problems import PROBLEM_TYPE, Problem
 from sdt.domain.errors import Invalid
 
-__all__ = ["ClientGone", "Receive", "Scope", "Send", "bounded", "header", "read_body", "send_json", "send_problem"]
+__all__ = [
+    "ClientGone",
+    "Receive",
+    "Scope",
+    "Send",
+    "bounded",
+    "header",
+    "media_type",
+    "read_body",
+    "send_json",
+    "send_problem",
+]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -51,11 +62,12 @@ async def read_body(scope: Scope, receive: Receive, limit: int, code: str) -> by
 def bounded(scope: Scope, receive: Receive, limit: int, code: str) -> Receive:
     """Return `receive` that refuses a body above the limit, whether it is announced or only sent."""
     received = 0
+    length = header(scope, b"content-length")
+    announced = int(length) if length.isdigit() and len(length) < 19 else 0
 
     async def receive_bounded() -> MutableMapping[str, Any]:
         nonlocal received
-        announced = header(scope, b"content-length")
-        if announced.isdigit() and int(announced) > limit:
+        if announced > limit:
             raise Invalid(f"The body has more than {limit} bytes.", code=code)
         message = await receive()
         if message["type"] == "http.disconnect":
