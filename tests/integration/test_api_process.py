@@ -87,6 +87,24 @@ async def test_what_was_acknowledged_outlives_a_kill(tmp_path: Path) -> None:
         store.close()
 
 
+async def test_who_waits_is_answered_before_it_ends(tmp_path: Path) -> None:
+    # given an API and somebody who waits half a minute for an id
+    prepare(tmp_path)
+    with process(tmp_path) as api:
+        async with aiohttp.ClientSession() as session:
+            async with session.post(f"{api.url}/v1/transactions") as answer:
+                id_ = (await answer.json())["transaction_id"]
+            asking = asyncio.create_task(session.get(f"{api.url}/v1/transactions/{id_}?wait=30"))
+            await asyncio.sleep(0.3)
+            # when it is told to end, then the answer is what is known, and it ends at once
+            begun = time.monotonic()
+            api.popen.terminate()
+            answer = await asking
+            assert (answer.status, (await answer.json())["status"]) == (200, "requested")
+        assert await asyncio.to_thread(api.popen.wait, 10) == 0
+        assert time.monotonic() - begun < 4
+
+
 def test_its_log_has_no_secret_and_its_folder_no_open_file(tmp_path: Path) -> None:
     # given an API over a new home
     prepare(tmp_path)

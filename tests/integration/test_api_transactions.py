@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -160,6 +161,25 @@ async def test_the_sweeper_queues_what_was_accepted_before_a_crash(tmp_path: Pat
         # then its sweeper sends it
         (received,) = await api.services.queue.receive(10, 5, 30)
         assert received.body == id_
+
+
+async def test_a_queue_that_does_not_answer_holds_nobody_up(
+    api: Platform, alice: Holder, bob: Holder, tmp_path: Path
+) -> None:
+    # given a queue that somebody else has locked
+    other = sqlite3.connect(tmp_path / "queue.db", isolation_level=None)
+    other.execute("begin immediate")
+    # when a message comes, then it is accepted as always
+    id_, message = await api.signed_transfer(alice, bob)
+    assert (await asyncio.wait_for(api.put(id_, message), 2))[0] == 202
+    row = await api.store.read(transactions.get, id_)
+    assert row is not None
+    assert row.queued_at_ms is None
+    # when the queue is there again, then the message is in it
+    other.execute("rollback")
+    other.close()
+    (received,) = await api.services.queue.receive(10, 5, 30)
+    assert received.body == id_
 
 
 async def test_a_given_id_is_requested_until_it_expires(api: Platform) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import logging
 import secrets
 import signal
@@ -16,7 +17,7 @@ import uvicorn
 from sdt.adapters.chain.deploy import load_deployment
 from sdt.adapters.queue.embedded import EmbeddedQueue
 from sdt.adapters.vault import SealedFile, SecretExists, SecretNotFound, VaultProtocol
-from sdt.api.app import create_app
+from sdt.api.app import Application, create_app
 from sdt.api.services import Deployment, Limits, Services
 from sdt.config import Settings, load_settings
 from sdt.config.logs import set_up_logging
@@ -29,7 +30,7 @@ __all__ = ["IDS_SECRET", "PERSONAL_SECRET", "main", "open_services"]
 IDS_SECRET = "transaction-ids/key"  # noqa: S105 - a name in the vault
 PERSONAL_SECRET = "personal/key"  # noqa: S105 - a name in the vault
 KEY_BYTES = 32
-DRAIN_S = 10
+DRAIN_S = 5
 BACKLOG = 2048
 log = logging.getLogger("sdt.api")
 
@@ -92,12 +93,21 @@ def _deployment(settings: Settings) -> Deployment:
 class _Server(uvicorn.Server):
     """Says on standard output when it listens, for whoever started it, and ends in order on a signal."""
 
+    def __init__(self, config: uvicorn.Config, app: Application) -> None:
+        super().__init__(config)
+        self._app = app
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Stop serving on a signal. The original raises it again afterwards, which would end us unfinished."""
+        loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self.handle_exit)
+            loop.add_signal_handler(number, self._end, number)
         yield
+
+    def _end(self, number: int) -> None:
+        self.handle_exit(number, None)
+        self._app.runtime.waiting.end()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -128,7 +138,7 @@ def serve(settings: Settings) -> None:
         timeout_graceful_shutdown=DRAIN_S,
     )
     try:
-        _Server(config).run(sockets=[listener])
+        _Server(config, app).run(sockets=[listener])
     finally:
         services.store.close()
 

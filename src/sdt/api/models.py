@@ -11,7 +11,7 @@ Address = Annotated[str, Field(pattern=r"^0x[0-9a-f]{40}$", examples=["0x" + "a1
 Symbol = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]{1,11}$", examples=["TXD"])]
 Handle = Annotated[
     str,
-    Field(pattern=r"^[a-z][a-z0-9]*([._-][a-z0-9]+)*$", min_length=3, max_length=32, examples=["alice"]),
+    Field(pattern=r"^[a-z][a-z0-9]*([._-][a-z0-9]+)*$", min_length=3, max_length=32, examples=["alice.tx"]),
 ]
 TransactionId = Annotated[
     str,

@@ -201,7 +201,7 @@ async def _keys(runtime: Running, caller: KnownCaller, user_id: Annotated[str, P
     operation_id="getHandle",
 )
 async def _handle(
-    runtime: Running, handle: Annotated[str, Path(max_length=32, examples=["bob"])]
+    runtime: Running, handle: Annotated[str, Path(max_length=32, examples=["bob.tx"])]
 ) -> models.HandleBinding:
     """Answer with the account that a handle is bound to on chain. A payer signs both: neither can be swapped."""
     user = await runtime.services.store.read(accounts.user_by_handle, handle)

@@ -28,9 +28,20 @@ class Waiting:
         self._store = store
         self._waiters: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
         self._wake = asyncio.Event()
+        self._ended = False
+
+    def end(self) -> None:
+        """Let everybody go with what is known: the process is about to end, and would wait for them."""
+        self._ended = True
+        for waiters in self._waiters.values():
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
 
     async def until_done(self, transaction_id: str, seconds: float) -> None:
         """Return when the transaction is settled or final, or after `seconds`."""
+        if self._ended:
+            return
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiters = self._waiters[transaction_id]
         waiters.add(done)
