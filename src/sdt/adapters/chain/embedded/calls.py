@@ -38,17 +38,16 @@ def estimate_gas(chain: Chain, head: Head, request: Any) -> int:
     if outcome.error:
         raise _failure(outcome)
     low, high = outcome.gas_used - 1, transaction.gas
-    # Most succeed with just what they used and had refunded, plus what calls must hold back (EIP-150).
-    guess = (outcome.gas_used + outcome.gas_refunded + 2_300) * 64 // 63
-    while low + 1 < high:
-        middle = min(guess, high - 1) if guess else (low + high) // 2
-        guess = 0
+    # What it used is most often enough; else what it had refunded and what calls hold back (EIP-150) as well.
+    guesses = [outcome.gas_used, (outcome.gas_used + outcome.gas_refunded + 2_300) * 64 // 63]
+    while high - low > 1 and (guesses or (high - low) * 200 >= high * 3):
+        middle = guesses.pop(0) if guesses else (low + high) // 2
+        if not low < middle < high:
+            continue
         if _run(chain, head, transaction.copy(gas=middle)).error:
             low = middle
         else:
             high = middle
-        if (high - low) * 200 < high * 3:
-            break
     return high
 
 
