@@ -103,7 +103,7 @@ class Lane:
     async def _next(self) -> _Formed | None:
         """Form the next batch, or wait a moment for work."""
         self._screened.clear()
-        waiting = await self._store.run(transactions.claim_screened, self._limits.items_max)
+        waiting, administrative = await self._store.read(transactions.screened, self._limits.items_max)
         if not waiting:
             try:
                 await asyncio.wait_for(self._screened.wait(), 0.5)
@@ -113,10 +113,10 @@ class Lane:
             await asyncio.sleep(self._limits.linger_s)
             return None
         # A batch that changes keys, roles, rules or reserves is a barrier: signers judge by the final registry.
-        if waiting[0].administrative or self._follower.flights.has_admin:
+        if administrative or self._follower.flights.has_admin:
             while len(self._follower.flights):
                 await self._follower.changed()
-        elif len(waiting) < self._limits.items_max and len(self._follower.flights):
+        elif waiting < self._limits.items_max and len(self._follower.flights):
             # Not full, and the chain is busy anyway: a short wait makes fewer, fuller batches.
             await asyncio.sleep(self._limits.linger_s)
         return await self._store.run(self._form)

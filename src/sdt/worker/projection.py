@@ -95,10 +95,11 @@ def _postings(region: Region, row: TransactionRow) -> list[Posting]:
 
 def _finish(store: Store, rows: Sequence[TransactionRow], attached: Sequence[str], at_ms: int) -> None:
     """Settled is final on chain; what asks nothing of a bank or a vault is completed with it."""
-    ids = [row.id for row in rows] + list(attached)
-    transactions.advance_batch(store, ids, Event.SETTLE, from_status=Status.SUBMITTED, actor=ACTOR, at_ms=at_ms)
+    paid_out = [row.id for row in rows if row.type == "redeem"]
+    transactions.advance_batch(store, paid_out, Event.SETTLE, from_status=Status.SUBMITTED, actor=ACTOR, at_ms=at_ms)
+    through = (Event.SETTLE, Event.COMPLETE)
     complete = [row.id for row in rows if row.type != "redeem"] + list(attached)
-    transactions.advance_batch(store, complete, Event.COMPLETE, from_status=Status.SETTLED, actor=ACTOR, at_ms=at_ms)
+    transactions.advance_batch(store, complete, through, from_status=Status.SUBMITTED, actor=ACTOR, at_ms=at_ms)
     deposits = [row.linked_id for row in rows if row.type == "issue" and row.linked_id]
     if deposits:
         _issued(store, deposits, at_ms)
@@ -110,10 +111,8 @@ def _issued(store: Store, deposits: Sequence[str], at_ms: int) -> None:
     waiting = [id_ for id_ in deposits if found[id_].status is Status.AWAITING_FUNDS]
     for id_ in set(deposits) - set(waiting):
         log.error("deposit %s was minted against and is %s: for an officer", id_, found[id_].status)
-    transactions.advance_batch(
-        store, waiting, Event.ISSUED, from_status=Status.AWAITING_FUNDS, actor=ACTOR, at_ms=at_ms
-    )
-    transactions.advance_batch(store, waiting, Event.COMPLETE, from_status=Status.SETTLED, actor=ACTOR, at_ms=at_ms)
+    through = (Event.ISSUED, Event.COMPLETE)
+    transactions.advance_batch(store, waiting, through, from_status=Status.AWAITING_FUNDS, actor=ACTOR, at_ms=at_ms)
 
 
 def _reject(store: Store, bad: Sequence[tuple[TransactionRow, SkipReason]], at_ms: int) -> None:
