@@ -10,15 +10,17 @@ import asyncio
 import os
 import random
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from sdt.demo.crowd import Crowd, gather_crowd
+from sdt.domain.transaction import Status
 from sdt.local.books import settled_books
 from sdt.local.platform import Platform, running
-from sdt.store import open_store
+from sdt.store import open_store, transactions
 
 __all__ = ["FlowRate", "Load", "loaded"]
 
@@ -62,28 +64,18 @@ class Load:
 
         began = time.perf_counter()
         await asyncio.gather(*(send(begin) for begin in range(0, count, IN_A_REQUEST)))
-        await asyncio.gather(*(self.crowd.ended(id_) for id_ in ids[-20:]))
         sizes = await self._until_completed(ids)
         return FlowRate(count / (time.perf_counter() - began), sizes)
 
     async def _until_completed(self, ids: list[str]) -> tuple[int, ...]:
         """Return the sizes of the batches once every transfer is completed; the books are read, so nobody is asked."""
         store = open_store(self.platform.settings.database.url)
-        among, listed = store.among("id"), store.listed(ids)
         try:
-            while True:
-                counts = dict(
-                    store.rows(f"SELECT status, count(*) FROM transactions WHERE {among} GROUP BY 1", (listed,))  # noqa: S608
-                )
-                if counts == {"completed": len(ids)}:
-                    break
-                assert "rejected" not in counts, counts
-                await asyncio.sleep(0.02)
-            found = store.rows(
-                f"SELECT count(*) FROM transactions WHERE {among} GROUP BY batch_number",  # noqa: S608
-                (listed,),
-            )
-            return tuple(size for (size,) in found)
+            while sum((await store.read(transactions.counts_by_status)).values()):  # noqa: ASYNC110 (another process writes)
+                await asyncio.sleep(0.05)
+            rows = (await store.read(transactions.get_many, ids)).values()
+            assert len(rows) == len(ids) and {row.status for row in rows} == {Status.COMPLETED}
+            return tuple(Counter(row.batch_number for row in rows).values())
         finally:
             store.close()
 
