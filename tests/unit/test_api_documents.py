@@ -96,7 +96,7 @@ def test_the_page_for_a_browser_shows_every_operation_and_fetches_nothing() -> N
     described: dict[str, Any] = document()
     page = docs_page(described)
     for path in described["paths"]:
-        assert path.replace("{", "{") in page
+        assert path in page
     assert "<script" not in page
     assert "http://" not in page
     assert "https://" not in page
