@@ -194,6 +194,5 @@ def _is_outage(error: BaseException) -> bool:
             sqlite3.SQLITE_FULL,
             sqlite3.SQLITE_IOERR,
             sqlite3.SQLITE_CANTOPEN,
-            sqlite3.SQLITE_READONLY,
         )
     return isinstance(origin, psycopg.OperationalError | psycopg.InterfaceError) and not isinstance(origin, _DEADLOCKS)
