@@ -88,6 +88,7 @@ def test_a_row_slipped_between_two_runs_is_found(store: Store) -> None:
 
 
 @pytest.mark.parametrize("tampering", ["UPDATE event_seals SET digest = previous WHERE seq = 1",
+                                       "UPDATE event_seals SET previous = digest WHERE seq = 2",
                                        "UPDATE event_seals SET last_event = 3 WHERE seq = 1",
                                        "DELETE FROM event_seals WHERE seq = 1"])  # fmt: skip
 def test_a_changed_seal_is_found(store: Store, tampering: str) -> None:
@@ -95,6 +96,14 @@ def test_a_changed_seal_is_found(store: Store, tampering: str) -> None:
     store.execute(tampering)
     with pytest.raises(SealBroken):
         events.verify_seals(store)
+
+
+def test_a_seal_may_stand_in_the_commit_of_the_last_event_it_covers(store: Store) -> None:
+    with store.transaction():
+        transactions.insert_accepted(store, [accepted(1)])
+        events.seal(store, NOW_MS)
+    assert events.verify_seals(store) == 1
+    assert store.rows("SELECT last_event FROM event_seals") == [(1,)]
 
 
 def test_what_is_not_sealed_yet_is_not_verified(store: Store) -> None:

@@ -16,6 +16,7 @@ from sdt.domain.errors import Unavailable
 from sdt.domain.ledger import token_account, transfer_postings
 from sdt.domain.transaction import Event, Status
 from sdt.store import Store, batches, events, ledger, open_store, transactions
+from sdt.store.database import connect
 from sdt.store.transactions import Change
 from store_rig import FEE_ACCOUNT, NOW_MS, TOKEN, accepted, address, formed, fund, transaction_id
 
@@ -97,6 +98,19 @@ def _two_accounts(store: Store) -> None:
         store.execute(
             "INSERT INTO ledger_accounts (name, token, debits, credits, held) VALUES (?, 'TXD', 0, 0, 0)", (name,)
         )
+
+
+async def test_a_password_comes_beside_the_address(migrated_postgres: str) -> None:
+    admin = open_store(migrated_postgres)
+    admin.execute("DROP ROLE IF EXISTS clerk")
+    admin.execute("CREATE ROLE clerk LOGIN PASSWORD 'hunter2'")
+    store = connect(migrated_postgres.replace("//sdt@", "//clerk@"), "hunter2")
+    assert store.database.connection().info.password == "hunter2"
+    assert "hunter2" not in repr(store) + repr(vars(store))
+    assert store.rows("SELECT current_user::text") == [("clerk",)]
+    store.close()
+    admin.execute("DROP ROLE clerk")
+    admin.close()
 
 
 async def test_a_lost_postgresql_connection_is_unavailable_once(migrated_postgres: str) -> None:

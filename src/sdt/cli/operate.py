@@ -139,6 +139,16 @@ def database_ddl(
     typer.echo(ddl(known[kind]))
 
 
+@database.command("migrate")
+def database_migrate(home: Home = Path(".sdt"), as_json: Json = False) -> None:
+    """Bring the database up to this version. `sdt up` does so by itself; elsewhere do it before starting the parts."""
+    from sdt.local.platform import settings_of
+    from sdt.store import migrate
+
+    applied = migrate(settings_of(home).database.url)
+    show({"applied": applied}, as_json, f"Applied: {', '.join(applied) or 'nothing, it is up to date'}.")
+
+
 @database.command("verify")
 def database_verify(home: Home = Path(".sdt"), as_json: Json = False) -> None:
     """Recompute the seals over the event log: any changed, missing or added event breaks one."""

@@ -6,13 +6,13 @@ from sdt.store.migration import check_current, migrate, migrate_open
 __all__ = ["Store", "migrate", "open_store"]
 
 
-def open_store(url: str, *, migrate: bool = False) -> Store:
-    """Open the database at `url`: `sqlite:///path` or `postgresql://user:password@host/name`.
+def open_store(url: str, *, migrate: bool = False, password: str | None = None) -> Store:
+    """Open the database at `url`: `sqlite:///path` or `postgresql://user@host/name`, with its password beside it.
 
     Errors: Unavailable when it cannot be opened, or lacks a migration and `migrate` is not set; ValueError for
     a URL of another form.
     """
-    store = connect(url)
+    store = connect(url, password)
     try:
         if migrate:
             migrate_open(store)

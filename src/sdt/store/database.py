@@ -35,9 +35,10 @@ _DEADLOCKS: Final = (psycopg.errors.DeadlockDetected, psycopg.errors.Serializati
 _ATTEMPTS: Final = 3
 
 
-def database_of(url: str) -> Any:
+def database_of(url: str, password: str | None = None) -> Any:
     """Return the unconnected Peewee database of `sqlite:///path` or `postgresql://…`.
 
+    A password comes beside the URL, from the vault: a URL ends up in logs and process lists.
     Errors: ValueError without repeating the URL, which may hold a password.
     """
     scheme = url.partition(":")[0]
@@ -48,7 +49,8 @@ def database_of(url: str) -> Any:
         return peewee.SqliteDatabase(path[1:], pragmas=_SQLITE_PRAGMAS, timeout=10)
     if scheme in ("postgresql", "postgres"):
         normal = "postgresql" + url[len(scheme) :]
-        return peewee.PostgresqlDatabase(normal, prefer_psycopg3=True, connect_timeout=10)
+        secret: dict[str, Any] = {"password": password} if password else {}
+        return peewee.PostgresqlDatabase(normal, prefer_psycopg3=True, connect_timeout=10, **secret)
     raise ValueError("The database URL begins with sqlite:/// or postgresql://.")
 
 
@@ -165,9 +167,9 @@ class Store:
         self.database.close()
 
 
-def connect(url: str) -> Store:
+def connect(url: str, password: str | None = None) -> Store:
     """Open a database without looking at what is in it. Errors: Unavailable."""
-    store = Store(database_of(url))
+    store = Store(database_of(url, password))
     try:
         store.database.connect(reuse_if_open=True)
     except (peewee.OperationalError, psycopg.OperationalError) as error:

@@ -37,9 +37,9 @@ def migrate_open(store: Store) -> list[str]:
         return applied
 
 
-def migrate(url: str) -> list[str]:
+def migrate(url: str, *, password: str | None = None) -> list[str]:
     """Apply what the database at `url` lacks and return the names. Errors: Unavailable."""
-    store = connect(url)
+    store = connect(url, password)
     try:
         return migrate_open(store)
     finally:
