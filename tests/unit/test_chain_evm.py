@@ -13,11 +13,11 @@ from eth.vm.forks.berlin.state import BerlinState, BerlinTransactionExecutor
 
 from sdt.adapters.chain.embedded import computation
 from sdt.adapters.chain.embedded.evm import Evm
-from sdt.adapters.chain.embedded.state import StateDb, StateView
 from sdt.adapters.chain.embedded.store import Log, Store
 from sdt.adapters.chain.embedded.transaction import Transaction, intrinsic_gas
 from sdt.adapters.chain.embedded.translate import jump_destinations
 from sdt.adapters.chain.embedded.trie import BLANK_ROOT
+from sdt.adapters.chain.embedded.view import StateDb, StateView
 
 pytestmark = pytest.mark.slow
 
@@ -162,7 +162,7 @@ def test_random_code_ends_alike(seed: int, tmp_path: Path) -> None:
 
 def test_the_random_code_reaches_every_kind_of_ending(tmp_path: Path) -> None:
     endings: set[str | None] = set()
-    for seed in range(12):
+    for seed in range(30):
         (tmp_path / str(seed)).mkdir()
         rng = random.Random(1000 + seed)
         pair = Pair(tmp_path / str(seed), [random_code(rng) for _ in CONTRACTS])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -20,7 +21,7 @@ from sdt.adapters.chain.embedded.methods import Methods
 from sdt.adapters.chain.embedded.miner import Miner
 from sdt.adapters.chain.embedded.pool import Pool
 from sdt.adapters.chain.embedded.server import RpcApp
-from sdt.adapters.chain.embedded.state import Account
+from sdt.adapters.chain.embedded.view import Account
 
 _STACK_BYTES = 64 * 1024 * 1024  # 1,024 nested contract calls are some six Python frames each
 _SWITCH_S = 0.001  # how long a running block may keep a reader from the interpreter
@@ -40,6 +41,10 @@ def main() -> None:
         gas_limit=options.block_gas_limit,
     )
     miner = Miner(chain, pool, gather_s=options.gather_ms / 1000, idle_s=options.idle_s)
+    # What is loaded by now stays; without this the collector walks it, and the caches, a fifth of the time.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
     miner.start()
     try:
         asyncio.run(_serve(RpcApp(Methods(chain, pool, miner)), options.port))

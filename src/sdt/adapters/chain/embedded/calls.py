@@ -10,8 +10,8 @@ from sdt.adapters.chain.embedded import parameters
 from sdt.adapters.chain.embedded.chain import Chain, Head
 from sdt.adapters.chain.embedded.errors import RpcError, invalid_params, server_error
 from sdt.adapters.chain.embedded.evm import Outcome, failure_message
-from sdt.adapters.chain.embedded.state import StateGone
 from sdt.adapters.chain.embedded.transaction import AccessList, Transaction, intrinsic_gas
+from sdt.adapters.chain.embedded.view import StateGone
 
 __all__ = ["call", "estimate_gas"]
 

@@ -18,9 +18,9 @@ from sdt.adapters.chain.embedded.errors import server_error
 from sdt.adapters.chain.embedded.evm import Evm, Outcome
 from sdt.adapters.chain.embedded.header import Header, bloom_of, decode_header
 from sdt.adapters.chain.embedded.keccak import keccak
-from sdt.adapters.chain.embedded.state import StateDb, StateView
 from sdt.adapters.chain.embedded.store import BlockRecord, Receipt, Store
 from sdt.adapters.chain.embedded.transaction import Transaction
+from sdt.adapters.chain.embedded.view import StateDb, StateView
 
 __all__ = ["Chain", "Head"]
 

@@ -9,7 +9,8 @@ from eth.vm.forks.berlin.computation import BerlinComputation
 from eth.vm.logic.invalid import InvalidOpcode
 from lru import LRU
 
-from sdt.adapters.chain.embedded.translate import HALTED, Trace, jump_destinations, step_from, translate
+from sdt.adapters.chain.embedded.trace_text import HALTED, step_from
+from sdt.adapters.chain.embedded.translate import Trace, jump_destinations, translate
 
 __all__ = ["Computation"]
 

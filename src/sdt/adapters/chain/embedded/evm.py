@@ -15,9 +15,10 @@ from eth.vm.execution_context import ExecutionContext
 from eth.vm.forks.berlin.state import BerlinState, BerlinTransactionExecutor
 
 from sdt.adapters.chain.embedded.computation import Computation
-from sdt.adapters.chain.embedded.state import BlockState, StateView
+from sdt.adapters.chain.embedded.state import BlockState
 from sdt.adapters.chain.embedded.store import Log
 from sdt.adapters.chain.embedded.transaction import Transaction
+from sdt.adapters.chain.embedded.view import StateView
 
 __all__ = ["COINBASE", "Evm", "Outcome"]
 

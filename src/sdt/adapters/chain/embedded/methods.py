@@ -14,8 +14,8 @@ from sdt.adapters.chain.embedded.keccak import keccak
 from sdt.adapters.chain.embedded.logs import find_logs
 from sdt.adapters.chain.embedded.miner import Miner
 from sdt.adapters.chain.embedded.pool import Pool
-from sdt.adapters.chain.embedded.state import Account, StateGone
 from sdt.adapters.chain.embedded.transaction import Transaction, decode_transaction
+from sdt.adapters.chain.embedded.view import Account, StateGone
 
 __all__ = ["Method", "Methods"]
 

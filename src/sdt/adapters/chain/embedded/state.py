@@ -1,154 +1,27 @@
-"""Accounts and storage as the EVM sees them, with an undo log, over tries that are changed once per block.
+"""Accounts and storage as the EVM sees them: changes with an undo log over a committed state.
 
-`StateView` is the committed state as of one block; `BlockState` lays a block's changes (or a call's) over it and
-takes the place of py-evm's account database, whose five layers of journals cost more than the EVM itself.
+Takes the place of py-evm's account database, whose five layers of journals cost more than the EVM itself. Tries
+are changed once, when the block is closed.
 """
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from eth.abc import AccountDatabaseAPI
-from lru import LRU
 
 from sdt.adapters.chain.embedded import rlp, trie
 from sdt.adapters.chain.embedded.keccak import keccak
-from sdt.adapters.chain.embedded.store import Store
+from sdt.adapters.chain.embedded.view import (
+    ACCOUNTS,
+    EMPTY_CODE,
+    Account,
+    StateView,
+    account_path,
+    slot_path,
+)
 
-__all__ = ["Account", "BlockState", "StateDb", "StateGone", "StateView"]
-
-EMPTY_CODE = keccak(b"")
-ACCOUNTS = b"a"  # key prefix of the account trie; a storage trie has b"s" + address
-_NODES_CACHED = 40_000
-_HISTORY_BLOCKS = 128
-_HISTORY_NODES = 40_000
-
-
-class Account(NamedTuple):
-    """What the account trie holds for an address."""
-
-    nonce: int = 0
-    balance: int = 0
-    storage_root: bytes = trie.BLANK_ROOT
-    code_hash: bytes = EMPTY_CODE
-
-
-class StateGone(Exception):
-    """The state of that block is no longer kept."""
-
-
-@lru_cache(maxsize=32_768)
-def _slot_path(slot: int) -> bytes:
-    return trie.nibbles(keccak(slot.to_bytes(32, "big")))
-
-
-@lru_cache(maxsize=4_096)
-def _account_path(address: bytes) -> bytes:
-    return trie.nibbles(keccak(address))
-
-
-class StateDb:
-    """State nodes: the newest block's from disk and cache, the last few blocks' from what was replaced.
-
-    A block's old nodes are remembered *before* it is written, so a reader of its parent never sees the new ones.
-    """
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self._lock = threading.Lock()
-        self._cache: LRU[bytes, trie.Node | None] = LRU(_NODES_CACHED)
-        self._codes: dict[bytes, bytes] = {}
-        self._replaced: OrderedDict[int, dict[bytes, trie.Node | None]] = OrderedDict()
-        self._replaced_count = 0
-        self._oldest = store.height() or 0
-
-    def node_at(self, key: bytes, number: int) -> trie.Node | None:
-        """Return a node as it was after block `number`. Errors: StateGone."""
-        with self._lock:
-            if number < self._oldest:
-                raise StateGone
-            for block in range(number + 1, self._newest() + 1):
-                replaced = self._replaced.get(block)
-                if replaced is not None and key in replaced:
-                    return replaced[key]
-            return self._current(key)
-
-    def _newest(self) -> int:
-        return next(reversed(self._replaced), 0)
-
-    def _current(self, key: bytes) -> trie.Node | None:
-        try:
-            return self._cache[key]
-        except KeyError:
-            encoded = self.store.node(key)
-            node = None if encoded is None else rlp.decode(encoded)
-            self._cache[key] = node  # type: ignore[assignment]
-            return node  # type: ignore[return-value]
-
-    def code(self, digest: bytes) -> bytes:
-        """Return contract code; there is little of it, so all that was used stays in memory."""
-        code = self._codes.get(digest)
-        if code is None:
-            code = self._codes[digest] = self.store.code(digest) or b""
-        return code
-
-    def begin(self, number: int, writes: dict[bytes, tuple[trie.Node, bytes] | None]) -> None:
-        """Remember what a block is about to replace, and show its nodes to readers of that block."""
-        with self._lock:
-            old: dict[bytes, trie.Node | None] = {key: self._current(key) for key in writes}
-            self._replaced[number] = old
-            self._replaced_count += len(old)
-            for key, write in writes.items():
-                self._cache[key] = write[0] if write else None
-            while self._replaced and (
-                len(self._replaced) > _HISTORY_BLOCKS
-                or (self._replaced_count > _HISTORY_NODES and len(self._replaced) > 4)
-            ):
-                self._oldest, dropped = self._replaced.popitem(last=False)
-                self._replaced_count -= len(dropped)
-
-
-class StateView:
-    """The state after one block, read-only. Errors: StateGone from any read."""
-
-    def __init__(self, db: StateDb, number: int, root: bytes) -> None:
-        self.db = db
-        self.number = number
-        self.root = root
-
-    def node(self, key: bytes) -> trie.Node:
-        node = self.db.node_at(key, self.number)
-        if node is None:
-            raise AssertionError(f"missing trie node {key.hex()}")
-        return node
-
-    def account(self, address: bytes) -> Account | None:
-        encoded = trie.get(self, ACCOUNTS, self.root, _account_path(address))
-        if not encoded:
-            return None
-        nonce, balance, storage_root, code_hash = rlp.decode(encoded)
-        return Account(int.from_bytes(nonce, "big"), int.from_bytes(balance, "big"), storage_root, code_hash)  # type: ignore[arg-type]
-
-    def slot(self, address: bytes, storage_root: bytes, slot: int) -> int:
-        if storage_root == trie.BLANK_ROOT:
-            return 0
-        encoded = trie.get(self, b"s" + address, storage_root, _slot_path(slot))
-        return int.from_bytes(rlp.decode(encoded), "big") if encoded else 0  # type: ignore[arg-type]
-
-    def prove(self, address: bytes, slots: list[int]) -> tuple[Account, list[bytes], list[tuple[int, list[bytes]]]]:
-        """Return the account, its proof, and each slot's value and proof (EIP-1186)."""
-        account = self.account(address) or Account()
-        storage = [
-            (
-                self.slot(address, account.storage_root, slot),
-                trie.prove(self, b"s" + address, account.storage_root, _slot_path(slot)),
-            )
-            for slot in slots
-        ]
-        return account, trie.prove(self, ACCOUNTS, self.root, _account_path(address)), storage
+__all__ = ["BlockState"]
 
 
 class BlockState(AccountDatabaseAPI):  # type: ignore[misc]
@@ -338,7 +211,7 @@ class BlockState(AccountDatabaseAPI):  # type: ignore[misc]
             writes.update(dict.fromkeys(self._view.db.store.nodes_under(b"s" + address)))
         for address, written in self._written.items():
             self._close_storage(address, written, writes)
-        changes = {_account_path(address): self._encoded(address) for address in self._changed()}
+        changes = {account_path(address): self._encoded(address) for address in self._changed()}
         root, nodes = trie.update(self._view, ACCOUNTS, self._view.root, changes) if changes else (self._view.root, {})
         writes.update(nodes)
         return root, writes, self._codes
@@ -349,7 +222,7 @@ class BlockState(AccountDatabaseAPI):  # type: ignore[misc]
             return
         fresh = address in self._wiped
         slots = self._storage.get(address, {})
-        changes = {_slot_path(s): _encoded_slot(slots[s]) for s in written if s in slots}
+        changes = {slot_path(s): _encoded_slot(slots[s]) for s in written if s in slots}
         old_root = trie.BLANK_ROOT if fresh else account.storage_root
         if changes:
             root, nodes = trie.update(self._view, b"s" + address, old_root, changes)

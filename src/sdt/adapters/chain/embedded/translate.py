@@ -10,18 +10,17 @@ py-evm's own instruction decides. So errors, their order and the gas burnt stay 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from sdt.adapters.chain.embedded import fast_ops
+from sdt.adapters.chain.embedded.trace_text import HALTED, TraceText, Value, step_from
 
-__all__ = ["HALTED", "Trace", "jump_destinations", "step_from", "translate"]
+__all__ = ["Trace", "jump_destinations", "translate"]
 
 Trace = Callable[[Any, list[Any], Any, Any], int]
 """(computation, stack, gas meter, accounts) -> where to go on: a trace's start, HALTED, or `step_from(pc)`."""
 
-HALTED = -1
 _INSTRUCTIONS_MAX = 400
-_STACK_MAX = 1024
 
 _STOP, _SHA3, _JUMP, _JUMPI, _PC, _MSIZE, _GAS, _JUMPDEST = 0x00, 0x20, 0x56, 0x57, 0x58, 0x59, 0x5A, 0x5B
 _MLOAD, _MSTORE, _SLOAD, _SSTORE, _RETURN = 0x51, 0x52, 0x54, 0x55, 0xF3
@@ -67,11 +66,6 @@ _FOREIGN = {
 }  # fmt: skip
 
 
-def step_from(pc: int) -> int:
-    """Return the answer of a trace that asks py-evm to go on at this instruction; it is its own inverse."""
-    return -2 - pc
-
-
 def jump_destinations(code: bytes) -> frozenset[int]:
     """Return where jumps may land: JUMPDEST bytes that are instructions, not data."""
     found = []
@@ -84,120 +78,8 @@ def jump_destinations(code: bytes) -> frozenset[int]:
     return frozenset(found)
 
 
-class _Value(NamedTuple):
-    """A stack entry: Python text over names that never change, which gives an integer or (truth) a condition."""
-
-    text: str
-    truth: bool = False
-    constant: int | None = None
-
-    @property
-    def integer(self) -> str:
-        return f"(1 if {self.text} else 0)" if self.truth else self.text
-
-
-class _Builder:
-    """Writes one trace. `stack` is what lies above the entries still on the real stack; `popped` of those are used."""
-
-    def __init__(self, code: bytes, destinations: frozenset[int], start: int) -> None:
-        self.code = code
-        self.destinations = destinations
-        self.start = start
-        self.lines: list[str] = []
-        self.stack: list[_Value] = []
-        self.popped = 0
-        self.loaded: set[int] = set()
-        self.need = 0
-        self.grow = 0
-        self.names = 0
-        self.memory_known = 0
-        self.segment = 0
-        self.segment_gas = 0
-        self.refunds: list[tuple[int, int]] = []
-        self.leaving: list[str] = []
-        self.before = (0, 0)
-
-    # Stack
-
-    def load(self, depth: int) -> _Value:
-        """Return the entry that lay so deep when the trace began, 1 being the top."""
-        self.need = max(self.need, depth)
-        if depth not in self.loaded:
-            self.loaded.add(depth)
-            self.put(f"e{depth} = s[-{depth}]")
-        return _Value(f"e{depth}")
-
-    def pop(self) -> _Value:
-        if self.stack:
-            return self.stack.pop()
-        self.popped += 1
-        return self.load(self.popped)
-
-    def pop_integer(self) -> str:
-        """Take the top entry as the name or literal of an integer, written once however often it is used."""
-        value = self.pop()
-        return self.name(value.integer) if value.truth else value.text
-
-    def push(self, value: _Value) -> None:
-        self.stack.append(value)
-        self.grow = max(self.grow, len(self.stack) - self.popped)
-
-    def name(self, text: str) -> str:
-        self.names += 1
-        self.put(f"v{self.names} = {text}")
-        return f"v{self.names}"
-
-    def duplicate(self, n: int) -> None:
-        self.push(self.stack[-n] if n <= len(self.stack) else self.load(self.popped + n - len(self.stack)))
-
-    def swap(self, n: int) -> None:
-        while len(self.stack) < n + 1:
-            self.popped += 1
-            self.stack.insert(0, self.load(self.popped))
-        self.stack[-1], self.stack[-1 - n] = self.stack[-1 - n], self.stack[-1]
-
-    def flushed(self) -> list[str]:
-        """Return the statements that bring the real stack up to date."""
-        texts, popped = [value.integer for value in self.stack], self.popped
-        while texts and popped and texts[0] == f"e{popped}":
-            del texts[0]
-            popped -= 1
-        listed = "".join(text + ", " for text in texts)
-        if popped:
-            return [f"s[-{popped}:] = ({listed})"] if texts else [f"del s[-{popped}:]"]
-        return [f"s += ({listed})"] if texts else []
-
-    # Text and gas
-
-    def put(self, *statements: str, inside: int = 0) -> None:
-        self.lines += ["    " * (1 + inside) + statement for statement in statements]
-
-    def open_segment(self, pc: int) -> None:
-        """Begin a stretch whose gas is charged at once; the charge is written when its end is known."""
-        self.segment = len(self.lines)
-        self.segment_gas = 0
-        self.refunds = []
-        self.leaving = [*self.flushed(), f"return {step_from(pc)}"]
-
-    def close_segment(self) -> None:
-        gas = self.segment_gas
-        for line, used in self.refunds:
-            self.lines[line] = self.lines[line].replace("@", str(gas - used))
-        if gas:
-            short = ["    g -= " + str(gas), "    if g < 0:", f"        gm.gas_remaining = g + {gas}"]
-            self.lines[self.segment : self.segment] = short + ["        " + text for text in self.leaving]
-        self.segment_gas = 0
-
-    def leave(self, inside: int) -> None:
-        """Hand the instruction in hand to py-evm: as nothing of it had been done, or charged."""
-        self.refunds.append((len(self.lines), self.before[1]))
-        self.put("gm.gas_remaining = g + @", *self.leave_text, f"return {step_from(self.before[0])}", inside=inside)
-
-    def go(self, where: str, inside: int = 0) -> None:
-        """Go on elsewhere; only at the end of a segment."""
-        self.put("gm.gas_remaining = g", *self.flushed(), f"return {where}", inside=inside)
-
-    # Instructions
+class _Builder(TraceText):
+    """Writes the instructions of one trace."""
 
     def build(self) -> str:
         """Return the trace's source."""
@@ -217,17 +99,6 @@ class _Builder:
         self.go(str(pc) if pc in self.destinations else str(step_from(pc)))
         return self.source()
 
-    def source(self) -> str:
-        head = [
-            "def trace(c, s, gm, db):",
-            "    n = len(s)",
-            f"    if n < {self.need} or n > {_STACK_MAX - self.grow}:",
-            f"        return {step_from(self.start)}",
-            "    g = gm.gas_remaining",
-            "    mem = c._memory._bytes",
-        ]
-        return "\n".join(head + self.lines) + "\n"
-
     def instruction(self, pc: int) -> int | None:
         """Write one instruction; return where the straight path goes on, None where it ends."""
         op = self.code[pc] if pc < len(self.code) else _STOP
@@ -238,14 +109,14 @@ class _Builder:
         if op in _INTEGERS:
             text, gas = _INTEGERS[op]
             a, b = self.pop_integer(), self.pop_integer()
-            self.push(_Value(self.name(text.format(a=a, b=b))))
+            self.push(Value(self.name(text.format(a=a, b=b))))
             self.segment_gas += gas
         elif op in _TRUTHS:
             a, b = self.pop_integer(), self.pop_integer()
-            self.push(_Value(f"({_TRUTHS[op].format(a=a, b=b)})", truth=True))
+            self.push(Value(f"({_TRUTHS[op].format(a=a, b=b)})", truth=True))
             self.segment_gas += 3
         elif op in _FACTS:
-            self.push(_Value(self.name(_FACTS[op])))
+            self.push(Value(self.name(_FACTS[op])))
             self.segment_gas += 2
         elif 0x80 <= op <= 0x8F:
             self.duplicate(op - 0x7F)
@@ -260,23 +131,23 @@ class _Builder:
     def push_constant(self, pc: int, op: int) -> int:
         size = op - 0x5F
         value = int.from_bytes(self.code[pc + 1 : pc + 1 + size].ljust(size, b"\0"), "big")
-        self.push(_Value(hex(value), constant=value))
+        self.push(Value(hex(value), constant=value))
         self.segment_gas += 3
         return pc + 1 + size
 
     def other(self, pc: int, op: int) -> int | None:
         if op == 0x15:
             value = self.pop()
-            self.push(_Value(f"(not {value.text})" if value.truth else f"({value.text} == 0)", truth=True))
+            self.push(Value(f"(not {value.text})" if value.truth else f"({value.text} == 0)", truth=True))
             self.segment_gas += 3
         elif op == 0x19:
-            self.push(_Value(self.name(f"{self.pop_integer()} ^ M")))
+            self.push(Value(self.name(f"{self.pop_integer()} ^ M")))
             self.segment_gas += 3
         elif op == 0x50:
             self.pop()
             self.segment_gas += 2
         elif op == _PC:
-            self.push(_Value(hex(pc), constant=pc))
+            self.push(Value(hex(pc), constant=pc))
             self.segment_gas += 2
         elif op == _JUMPDEST:
             self.segment_gas += 1
@@ -322,7 +193,7 @@ class _Builder:
         self.open_segment(pc + 1)
         return pc + 1
 
-    def jump(self, target: _Value) -> int | None:
+    def jump(self, target: Value) -> int | None:
         if target.constant is not None and target.constant in self.destinations:
             self.segment_gas += 8
             return target.constant
@@ -344,7 +215,7 @@ class _Builder:
         if leaves:
             name = self.name("s.pop()")
             self.put(f"if {name}.__class__ is bytes: {name} = int.from_bytes({name}, 'big')")
-            self.push(_Value(name))
+            self.push(Value(name))
         self.open_segment(pc + 1)
 
     # Memory and state
@@ -370,7 +241,7 @@ class _Builder:
     def mload(self, pc: int) -> None:
         at = self.pop_integer()
         self.extend(at, "0x20")
-        self.push(_Value(self.name(f"int.from_bytes(mem[{at}:{at} + 32], 'big')")))
+        self.push(Value(self.name(f"int.from_bytes(mem[{at}:{at} + 32], 'big')")))
         self.segment_gas += 3
 
     def mstore(self, pc: int) -> None:
@@ -383,7 +254,7 @@ class _Builder:
         at, size = self.pop_integer(), self.pop_integer()
         self.extend(at, size)
         self.charge_words(size, 6)
-        self.push(_Value(self.name(f"int.from_bytes(keccak(bytes(mem[{at}:{at} + {size}])), 'big')")))
+        self.push(Value(self.name(f"int.from_bytes(keccak(bytes(mem[{at}:{at} + {size}])), 'big')")))
         self.segment_gas += 30
 
     def charge_words(self, size: str, gas_per_word: int) -> None:
@@ -398,7 +269,7 @@ class _Builder:
 
     def calldataload(self, pc: int) -> None:
         at = self.pop_integer()
-        self.push(_Value(self.name(f"int.from_bytes(c.msg.data[{at}:{at} + 32].ljust(32, Z), 'big')")))
+        self.push(Value(self.name(f"int.from_bytes(c.msg.data[{at}:{at} + 32].ljust(32, Z), 'big')")))
         self.segment_gas += 3
 
     def copy(self, source: str) -> None:
@@ -411,7 +282,7 @@ class _Builder:
     def gas(self, pc: int) -> None:
         self.segment_gas += 2
         self.close_segment()
-        self.push(_Value(self.name("g")))
+        self.push(Value(self.name("g")))
         self.open_segment(pc + 1)
 
     def sload(self, pc: int) -> None:
@@ -419,7 +290,7 @@ class _Builder:
         self.put(f"x = sload_gas(db, c.msg.storage_address, {slot})", "if g < x:")
         self.leave(1)
         self.put("g -= x", f"if x != 100: db.mark_storage_warm(c.msg.storage_address, {slot})")
-        self.push(_Value(self.name(f"db.get_storage(c.msg.storage_address, {slot})")))
+        self.push(Value(self.name(f"db.get_storage(c.msg.storage_address, {slot})")))
 
     def sstore(self, pc: int) -> None:
         slot, value = self.pop_integer(), self.pop_integer()

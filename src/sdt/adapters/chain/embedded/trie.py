@@ -23,6 +23,7 @@ Change = tuple[bytes, bytes]  # remaining nibbles, value (b"" deletes)
 
 BLANK_ROOT = keccak(rlp.encode(b""))
 _HEX = bytes.maketrans(b"0123456789abcdef", bytes(range(16)))
+_DIGITS = b"0123456789abcdef" + bytes(240)
 _EMPTY_BRANCH: Node = [b""] * 17
 
 
@@ -40,16 +41,24 @@ def nibbles(key: bytes) -> bytes:
 
 def _pack(path: bytes, leaf: bool) -> bytes:
     """Return the hex-prefix encoding of a path."""
-    flag = 2 if leaf else 0
-    if len(path) & 1:
-        return bytes.fromhex(f"{flag + 1:x}" + "".join([f"{n:x}" for n in path]))
-    return bytes.fromhex(f"{flag:x}0" + "".join([f"{n:x}" for n in path]))
+    lead = ("3" if leaf else "1") if len(path) & 1 else ("20" if leaf else "00")
+    return bytes.fromhex(lead + path.translate(_DIGITS).decode())
 
 
 def _unpack(packed: bytes) -> tuple[bytes, bool]:
     """Return the path and whether it belongs to a leaf."""
     path = nibbles(packed)
     return path[1 if path[0] & 1 else 2 :], path[0] >= 2
+
+
+def _encode(node: Node) -> bytes:
+    """Return a node's encoding; a branch, which most are, with its children's lengths known beforehand."""
+    if len(node) != 17:
+        return rlp.encode(node)
+    body = b"".join([b"\xa0" + ref if len(ref) == 32 else rlp.encode(ref) if ref else b"\x80" for ref in node])
+    if len(body) < 256:
+        return (bytes((0xC0 + len(body),)) if len(body) < 56 else bytes((0xF8, len(body)))) + body
+    return b"\xf9" + len(body).to_bytes(2, "big") + body
 
 
 def _common(a: bytes, b: bytes) -> int:
@@ -134,7 +143,7 @@ class _Update:
         """Return the reference to a node, storing it unless it is small enough to live in its parent."""
         if node is None:
             return b""
-        encoded = rlp.encode(node)
+        encoded = _encode(node)
         if len(encoded) < 32:
             return node
         self.writes[self.prefix + path] = (node, encoded)
@@ -233,7 +242,7 @@ def update(
     top = run.apply(b"" if root == BLANK_ROOT else root, b"", sorted(changes.items()))
     if top is None:
         return BLANK_ROOT, run.writes
-    encoded = rlp.encode(top)
+    encoded = _encode(top)
     run.writes[prefix] = (top, encoded)
     return keccak(encoded), run.writes
 
