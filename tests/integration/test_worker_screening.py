@@ -302,3 +302,14 @@ async def test_a_batched_payment_does_not_expire(rig: Rig) -> None:
     rig.clock.ahead_s = 3600
     assert await rig.store.run(Expiry(rig.store, rig.clock).expire) == 0
     assert await rig.status(payment[0]) == (Status.BATCHED, None)
+
+
+async def test_what_died_in_the_queue_is_taken_up_again(rig: Rig) -> None:
+    payment = rig.transfer(100, life_s=3600)
+    await rig.accept(payment)
+    received = await rig.queue.receive(10, 0, 30)
+    await rig.queue.delete([one.receipt for one in received])
+    assert await rig.screening.sweep_once() == 0
+    rig.clock.ahead_s = 181
+    assert await rig.screening.sweep_once() == 1
+    assert await rig.status(payment[0]) == (Status.SCREENED, None)

@@ -86,6 +86,7 @@ async def work(settings: Settings) -> None:
         lane = Lane(store, region, coordinator, follower, screening.screened, limits, clock)
         parts: list[Coroutine[Any, Any, None]] = [
             screening.run(),
+            screening.sweep(),
             lane.run(),
             follower.run(),
             follower.keep_sent(),

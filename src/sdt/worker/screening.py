@@ -30,6 +30,8 @@ __all__ = ["Screening"]
 log = logging.getLogger(__name__)
 
 RECEIVE_MAX = 500
+FORGOTTEN_S = 180
+"""After so long a message that is still `accepted` has died in the queue, or its vendor was away."""
 ACTOR = "worker:screening"
 
 
@@ -69,6 +71,24 @@ class Screening:
             except Unavailable as error:
                 log.warning("screening waits: %s", error.detail)
                 await asyncio.sleep(0.5)
+
+    async def sweep(self) -> None:
+        """Take up, until cancelled, what the queue has given up on: nothing acknowledged stays `accepted` for good."""
+        while True:
+            await asyncio.sleep(FORGOTTEN_S / 3)
+            await self.sweep_once()
+
+    async def sweep_once(self) -> int:
+        """Judge what was accepted long ago and is in no delivery; returns how many there were."""
+        before_ms = self._clock.now_ms() - FORGOTTEN_S * 1000
+        rows = await self._store.read(transactions.in_status, Status.ACCEPTED, RECEIVE_MAX)
+        forgotten = [row.id for row in rows if row.updated_at_ms < before_ms]
+        if forgotten:
+            log.warning("%d transactions were forgotten by the queue and are screened now", len(forgotten))
+            for row, message in await self._store.run(self._decide, forgotten):
+                await self._decide_outside(row, message, None)
+            self.screened.set()
+        return len(forgotten)
 
     async def take(self, received: Sequence[Received]) -> None:
         """Decide a round of messages, commit the verdicts, then delete the messages."""
@@ -214,7 +234,7 @@ class Screening:
             return [Change(row.id, Event.REJECT, code="same_officer", detail="Maker and checker are the same person.")]
         return [Change(target.id, Event.SCREEN), Change(row.id, Event.SCREEN, linked_id=target.id)]
 
-    async def _decide_outside(self, row: TransactionRow, message: Message, receipt: str) -> None:
+    async def _decide_outside(self, row: TransactionRow, message: Message, receipt: str | None) -> None:
         """Ask whoever knows names, then decide. A failure leaves the message in the queue, to be taken again."""
         try:
             clear = await self._sanctions.is_clear(row.id, speaks_for(message), row.type)
@@ -223,7 +243,8 @@ class Screening:
             return
         await self._store.run(self._write_outside, row, message, clear)
         self.screened.set()
-        await self._queue.delete([receipt])
+        if receipt is not None:
+            await self._queue.delete([receipt])
 
     def _write_outside(self, store: Store, row: TransactionRow, message: Message, clear: bool) -> None:
         current = transactions.get(store, row.id)
