@@ -371,6 +371,9 @@ def test_web3_sync(node: ChainNode, sender: Sender, compiled: tuple[list[Any], b
     assert w3.eth.get_code(receipt["contractAddress"])
     assert w3.eth.get_proof(receipt["contractAddress"], [0])["storageHash"]
     assert w3.eth.estimate_gas({"from": account.address, "to": TARGET}) == 21_000
+    # filters, polled
+    events, blocks = token.events.EligibilitySet.create_filter(from_block=0), w3.eth.filter("latest")
+    assert events.get_new_entries() == [] and len(events.get_all_entries()) == 1
     # an access list transaction
     typed = {
         "type": 1, "chainId": 1337, "nonce": 1, "gas": 60_000, "gasPrice": 0, "to": w3.to_checksum_address(TARGET),
@@ -379,6 +382,8 @@ def test_web3_sync(node: ChainNode, sender: Sender, compiled: tuple[list[Any], b
     tx_hash = w3.eth.send_raw_transaction(account.sign_transaction(typed).raw_transaction)
     receipt = w3.eth.wait_for_transaction_receipt(tx_hash, timeout=10, poll_latency=0.02)
     assert (receipt["status"], receipt["type"], receipt["gasUsed"]) == (1, 1, 21_000 + 2_400 + 1_900)
+    assert receipt["blockHash"] in blocks.get_new_entries() and blocks.get_new_entries() == []
+    assert w3.eth.uninstall_filter(blocks.filter_id) and not w3.eth.uninstall_filter(blocks.filter_id)
     found = w3.eth.get_transaction(tx_hash)
     assert found["from"] == account.address and found["accessList"][0]["storageKeys"]
 

@@ -182,6 +182,7 @@ async def test_logs_agree_with_receipts(reader: ChainReader, sender: Sender) -> 
     # given two contracts and logs of each over several blocks
     one, other = await keeper(reader, sender), await keeper(reader, sender)
     receipts: list[Receipt] = []
+    polled = await reader.call("eth_newFilter", {"address": other})
     for n in range(4):
         raws = [sender.signed(one, words(n, 1)), sender.signed(other, words(n, 2)), sender.signed(one, words(9, n))]
         hashes = [await send(reader, raw) for raw in raws]
@@ -200,6 +201,10 @@ async def test_logs_agree_with_receipts(reader: ChainReader, sender: Sender) -> 
                 and all(t is None or log.topics[i] in (t if isinstance(t, list) else [t]) for i, t in enumerate(topics))
             ]
             assert await reader.logs(first, last, addresses=addresses, topics=topics) == want
+    assert await reader.call("eth_getFilterChanges", polled) == await reader.call(
+        "eth_getLogs", {"fromBlock": hex(first), "address": other}
+    )
+    assert await reader.call("eth_getFilterChanges", polled) == []
     block = await reader.block(last)
     assert await reader.logs(block.hash) == [log for log in everything if log.block_number == last]
     assert await reader.logs(last + 10**6, last + 10**6 + 5) == []

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
+import uvloop
 
 from sdt.adapters.chain.embedded.chain import Chain
 from sdt.adapters.chain.embedded.methods import Methods
@@ -47,7 +48,7 @@ def main() -> None:
     gc.set_threshold(50_000, 20, 50)
     miner.start()
     try:
-        asyncio.run(_serve(RpcApp(Methods(chain, pool, miner)), options.port))
+        uvloop.run(_serve(RpcApp(Methods(chain, pool, miner)), options.port))
     finally:
         miner.stop()
         chain.close()

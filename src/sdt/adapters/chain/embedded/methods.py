@@ -10,6 +10,7 @@ from typing import Any
 from sdt.adapters.chain.embedded import calls, parameters, present
 from sdt.adapters.chain.embedded.chain import Chain, Head
 from sdt.adapters.chain.embedded.errors import RpcError, invalid_params, server_error
+from sdt.adapters.chain.embedded.filters import Filters
 from sdt.adapters.chain.embedded.keccak import keccak
 from sdt.adapters.chain.embedded.logs import find_logs
 from sdt.adapters.chain.embedded.miner import Miner
@@ -37,6 +38,7 @@ class Methods:
         self._chain = chain
         self._pool = pool
         self._miner = miner
+        filters = Filters(chain, self.get_logs)
         client = f"sdt-embedded/v{version('sdt')}/python"
         self.table: dict[str, Method] = {
             "web3_clientVersion": Method(lambda: client),
@@ -69,6 +71,11 @@ class Methods:
             "eth_getBlockTransactionCountByNumber": Method(self.count_transactions),
             "eth_getBlockTransactionCountByHash": Method(self.count_transactions),
             "eth_getLogs": Method(self.get_logs, heavy=True),
+            "eth_newFilter": Method(filters.new_logs, heavy=True),
+            "eth_newBlockFilter": Method(filters.new_blocks),
+            "eth_getFilterChanges": Method(filters.changes, heavy=True),
+            "eth_getFilterLogs": Method(filters.logs, heavy=True),
+            "eth_uninstallFilter": Method(filters.remove),
         }
 
     # Blocks

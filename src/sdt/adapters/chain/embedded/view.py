@@ -23,6 +23,7 @@ EMPTY_CODE = keccak(b"")
 ACCOUNTS = b"a"  # key prefix of the account trie; a storage trie has b"s" + address
 _NODES_CACHED = 40_000
 _HISTORY_BLOCKS = 128
+_HISTORY_BLOCKS_MIN = 8
 _HISTORY_NODES = 40_000
 
 
@@ -106,7 +107,7 @@ class StateDb:
                 self._cache[key] = write[0] if write else None
             while self._replaced and (
                 len(self._replaced) > _HISTORY_BLOCKS
-                or (self._replaced_count > _HISTORY_NODES and len(self._replaced) > 4)
+                or (self._replaced_count > _HISTORY_NODES and len(self._replaced) > _HISTORY_BLOCKS_MIN)
             ):
                 self._oldest, dropped = self._replaced.popitem(last=False)
                 self._replaced_count -= len(dropped)
