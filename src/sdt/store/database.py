@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -32,7 +33,8 @@ _SQLITE_PRAGMAS: Final = {
     "wal_autocheckpoint": 4_000,
 }
 _DEADLOCKS: Final = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
-_ATTEMPTS: Final = 3
+_ATTEMPTS: Final = 5
+_PAUSE_S: Final = 0.02
 
 
 def database_of(url: str, password: str | None = None) -> Any:
@@ -139,6 +141,8 @@ class Store:
             except Exception as error:
                 if not left or not _was_undone(error):
                     raise
+                # Let the one that was not undone take what it waited for.
+                time.sleep(_PAUSE_S)
         raise AssertionError("unreachable")
 
     def _look(self, fn: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
