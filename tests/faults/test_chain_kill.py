@@ -86,7 +86,7 @@ async def test_no_block_that_was_shown_is_lost(tmp_path: Path) -> None:
                 before = max(witness.blocks, default=0)
                 tasks = [asyncio.create_task(load(reader, *each)) for each in senders]
                 tasks.append(asyncio.create_task(witness.watch(reader)))
-                await asyncio.sleep(rng.uniform(0.05, 0.3))
+                await asyncio.sleep(rng.uniform(0.05, 0.2))
                 # when it is killed
                 node.kill()
                 ended = await asyncio.gather(*tasks, return_exceptions=True)
