@@ -151,13 +151,19 @@ def database_migrate(home: Home = Path(".sdt"), as_json: Json = False) -> None:
 
 @database.command("verify")
 def database_verify(home: Home = Path(".sdt"), as_json: Json = False) -> None:
-    """Recompute the seals over the event log: any changed, missing or added event breaks one."""
+    """Recompute the seals over the event log: any changed, missing or added event breaks one.
+
+    Adds up every account of the ledger anew, too.
+    """
     from sdt.local.platform import settings_of
-    from sdt.store import events, open_store
+    from sdt.store import events, ledger, open_store
 
     store = open_store(settings_of(home).database.url)
     try:
         count = events.verify_seals(store)
+        wrong = ledger.discrepancies(store)
     finally:
         store.close()
-    show({"seals": count}, as_json, f"The event log is whole under its {count} seals.")
+    text = f"The event log is whole under its {count} seals; the ledger adds up."
+    show({"seals": count, "discrepancies": wrong}, as_json, "\n".join(wrong) or text)
+    raise typer.Exit(1 if wrong else 0)
