@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 from typing import Any
 
 import pytest
 from nacl.signing import SigningKey
 
 from domain_messages import transfer_claims
+from sdt.domain import strict_json
 from sdt.domain.envelope import (
     b64url,
     check_public_key,
@@ -188,3 +190,20 @@ def test_each_missing_claim_is_refused() -> None:
 def test_json_that_could_be_read_in_two_ways_is_refused(payload: bytes) -> None:
     with pytest.raises(Invalid):
         read_payload("transfer", payload)
+
+
+@pytest.mark.parametrize("opening", [b"[", b'{"a":', b'[{"a":'])
+def test_deep_nesting_is_refused_whatever_the_recursion_limit(opening: bytes) -> None:
+    """A library in the same process may have raised the limit, and then the decoder itself would crash."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(100_000)
+    try:
+        with pytest.raises(Invalid, match="nested"):
+            read_payload("transfer", opening * 100_000)
+    finally:
+        sys.setrecursionlimit(before)
+
+
+def test_brackets_in_a_string_do_not_nest() -> None:
+    assert strict_json.parse_object(b'{"a":"' + b"[" * 1000 + b'"}') == {"a": "[" * 1000}
+    assert strict_json.parse_object(b'{"a":"\\"' + b"{" * 1000 + b'"}') == {"a": '"' + "{" * 1000}

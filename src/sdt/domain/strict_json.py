@@ -16,6 +16,8 @@ from sdt.domain.errors import Invalid
 __all__ = ["parse_object"]
 
 INTEGER_DIGITS_MAX: Final = 19
+NESTING_MAX: Final = 32
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -49,11 +51,29 @@ def _has_surrogate(value: object) -> bool:
     return isinstance(value, list) and any(_has_surrogate(v) for v in value)
 
 
+def _depth(data: bytes) -> int:
+    """Return how deep brackets nest outside of strings.
+
+    Counted before decoding: the interpreter's decoder recurses in C, and where a library has raised the recursion
+    limit it would run out of stack and take the process with it.
+    """
+    depth = deepest = 0
+    for byte in _STRING.sub(b"", data):
+        if byte in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"]}":
+            depth -= 1
+    return deepest
+
+
 def parse_object(data: bytes) -> dict[str, Any]:
     """Return the object that `data` holds. The caller has bounded its size.
 
     Errors: Invalid (json, json_duplicate_key, json_number).
     """
+    if data.count(b"[") + data.count(b"{") > NESTING_MAX and _depth(data) > NESTING_MAX:
+        raise Invalid(f"The JSON is nested more than {NESTING_MAX} deep.", code="json")
     try:
         text = data.decode("utf-8")
         # The decoder skips no leading or trailing white space when called at an index, so `decode` it is.
