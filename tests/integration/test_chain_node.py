@@ -314,3 +314,10 @@ async def test_methods_of_other_verbs(node: ChainNode) -> None:
             assert response.status == 405
         async with session.get(node.url + "/health") as response:
             assert response.status == 200
+
+
+async def test_deep_nesting_does_not_end_the_node(node: ChainNode, reader: ChainReader) -> None:
+    for opening in (b"[", b'{"a":'):
+        _, answer = await post(node.url, opening * 500_000)
+        assert isinstance(answer, dict) and answer["error"]["code"] == -32700
+    assert await reader.chain_id() == CHAIN_ID

@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn
 
 from sdt.domain.errors import Invalid
 
-__all__ = ["parse_object"]
+__all__ = ["nests_too_deep", "parse_object"]
 
 INTEGER_DIGITS_MAX: Final = 19
 NESTING_MAX: Final = 32
@@ -51,12 +51,16 @@ def _has_surrogate(value: object) -> bool:
     return isinstance(value, list) and any(_has_surrogate(v) for v in value)
 
 
-def _depth(data: bytes) -> int:
-    """Return how deep brackets nest outside of strings.
+def nests_too_deep(data: bytes) -> bool:
+    """Tell whether brackets nest more than NESTING_MAX deep outside of strings.
 
-    Counted before decoding: the interpreter's decoder recurses in C, and where a library has raised the recursion
-    limit it would run out of stack and take the process with it.
+    Asked before decoding: decoders recurse in C, and where a library has raised the recursion limit (py-evm does) they
+    run out of stack and take the process with them.
     """
+    return data.count(b"[") + data.count(b"{") > NESTING_MAX and _depth(data) > NESTING_MAX
+
+
+def _depth(data: bytes) -> int:
     depth = deepest = 0
     for byte in _STRING.sub(b"", data):
         if byte in b"[{":
@@ -72,7 +76,7 @@ def parse_object(data: bytes) -> dict[str, Any]:
 
     Errors: Invalid (json, json_duplicate_key, json_number).
     """
-    if data.count(b"[") + data.count(b"{") > NESTING_MAX and _depth(data) > NESTING_MAX:
+    if nests_too_deep(data):
         raise Invalid(f"The JSON is nested more than {NESTING_MAX} deep.", code="json")
     try:
         text = data.decode("utf-8")

@@ -14,6 +14,7 @@ import msgspec
 
 from sdt.adapters.chain.embedded.errors import RpcError
 from sdt.adapters.chain.embedded.methods import Methods
+from sdt.domain.strict_json import nests_too_deep
 
 __all__ = ["RpcApp"]
 
@@ -45,6 +46,8 @@ class RpcApp:
 
     async def answer(self, body: bytes) -> bytes:
         """Return the encoded answer to an encoded request or batch."""
+        if nests_too_deep(body):
+            return _failed(None, RpcError(-32700, "parse error: nested too deeply"))
         try:
             request = msgspec.json.decode(body)
         except msgspec.DecodeError:
