@@ -41,8 +41,7 @@ class Official:
 def make_secrets(settings: Settings) -> None:
     """Make what is missing: the platform's own keys, and a key for every official."""
     vault = SealedFile.open(settings.vault.sealed_file, settings.vault.key_file, settings.vault.passphrase_file)
-    for name in ("api/transaction-id-key", "personal/key"):
-        _put(vault, name, nacl.utils.random(32))
+    _put(vault, "personal/key", nacl.utils.random(32))
     folder = settings.desks.keys_folder
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in (*DESKS, *ADMINISTRATORS):
