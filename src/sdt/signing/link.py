@@ -1,21 +1,26 @@
-"""Calls over TLS 1.3 between locations: a server that knows who calls, and a client that knows whom it called."""
+"""Calls over TLS 1.3 between locations: a server that knows who calls, and a client that knows whom it called.
+
+Certificates may be replaced while both run: see `sdt.signing.tls.Files`. The server then listens with the new ones on
+the same socket and asks its callers to connect again; what was called goes on to its end on the old connection.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import logging
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
 
-from sdt.domain.errors import Invalid, SdtError, Unavailable
-from sdt.signing.tls import Credentials, client_context, party_of, server_context
+from sdt.domain.errors import SdtError, Unavailable
+from sdt.signing.frames import FrameProtocol
+from sdt.signing.tls import Credentials, Files, client_context, server_context
 from sdt.signing.wire import (
-    FRAME_BYTES_MAX,
     Answer,
+    Done,
     Failed,
     Operation,
     Reply,
@@ -30,6 +35,15 @@ from sdt.signing.wire import (
 CALLS_AT_ONCE_MAX: Final = 64
 CONNECT_TIMEOUT_S: Final = 2.0
 CALL_TIMEOUT_S: Final = 5.0
+HANDSHAKE_TIMEOUT_S: Final = 5.0
+ANSWER_TIMEOUT_S: Final = 330.0
+"""The longest any answer may take to make: a joint job with the longest deadline, and its process's start."""
+LOOK_PERIOD_S: Final = 5.0
+"""How often to look whether certificates were replaced."""
+RETIRE_S: Final = 30.0
+"""How long a connection made under old certificates may still take to end its calls."""
+_CONNECT_AGAIN: Final = 0
+"""The number of a reply to nothing: the caller is asked to connect again."""
 
 Handler = Callable[[int, Operation], Awaitable[Answer]]
 _log = logging.getLogger("sdt.signing.link")
@@ -41,98 +55,193 @@ class LinkLost(Unavailable):
     code = "location_unreachable"
 
 
-async def _read_frame(reader: asyncio.StreamReader) -> bytes:
-    """Return one frame.
+class _Served(FrameProtocol):
+    """One caller's connection, at the server."""
 
-    Errors: Invalid when it is too long; IncompleteReadError at the end.
-    """
-    size = int.from_bytes(await reader.readexactly(4), "big")
-    if size > FRAME_BYTES_MAX:
-        raise Invalid(f"A frame has at most {FRAME_BYTES_MAX} bytes.", code="frame_size")
-    return await reader.readexactly(size)
+    def __init__(self, server: LinkServer) -> None:
+        super().__init__()
+        self._server = server
+        self._calls: set[asyncio.Task[None]] = set()
+        self._slow_reader = False
 
+    def opened(self) -> None:
+        self._server.connections.add(self)
+        if self.party is None:
+            _log.warning("A caller's certificate names nobody we know.")
+            self.abort()
 
-def _write_frame(writer: asyncio.StreamWriter, frame: bytes) -> None:
-    writer.write(len(frame).to_bytes(4, "big") + frame)  # one record, one packet
+    def frame(self, content: bytes) -> None:
+        """Begin an answer; a caller that leaves does not stop it: a release counts as signed."""
+        if self.party is None:
+            return
+        try:
+            request = request_decoder.decode(content)
+        except msgspec.MsgspecError as error:
+            _log.warning("Location %s sent what is no request: %s", self.party, error)
+            self.abort()
+            return
+        call = asyncio.get_running_loop().create_task(self._answer(self.party, request))
+        self._calls.add(call)
+        call.add_done_callback(self._answered)
+        self._pace()
 
+    async def _answer(self, caller: int, request: Request) -> None:
+        answer: Answer
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                answer = await self._server.handle(caller, request.operation)
+        except SdtError as error:
+            answer = failure_of(error)
+        except TimeoutError:
+            answer = Failed("unavailable", "answer_timeout", "The signer could not answer in time.")
+        except Exception:
+            _log.exception("A call of location %s ended in a bug.", caller)
+            answer = Failed("unavailable", "bug", "The signer failed in a way that it does not explain.")
+        self.send(encode(Reply(request.id, answer)))
 
-def _caller(writer: asyncio.StreamWriter) -> int | None:
-    tls = writer.get_extra_info("ssl_object")
-    return party_of(tls.getpeercert()) if tls is not None else None
+    def _answered(self, call: asyncio.Task[None]) -> None:
+        self._calls.discard(call)
+        self._pace()
+
+    def _pace(self) -> None:
+        self.hold(reading=len(self._calls) < CALLS_AT_ONCE_MAX and not self._slow_reader)
+
+    def pause_writing(self) -> None:
+        """Take no more calls from a caller that does not read its answers."""
+        self._slow_reader = True
+        self._pace()
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self._slow_reader = False
+        self._pace()
+
+    def retire(self) -> None:
+        """Ask the caller to connect again, under the certificates of today."""
+        self.send(encode(Reply(_CONNECT_AGAIN, Done())))
+        asyncio.get_running_loop().call_later(RETIRE_S, self.abort)
+
+    def lost(self) -> None:
+        self._server.connections.discard(self)
+
+    async def end(self) -> None:
+        """Close, and wait for the calls that are being answered to notice."""
+        self.close()
+        for call in self._calls:
+            call.cancel()
+        await asyncio.gather(*self._calls, return_exceptions=True)
 
 
 class LinkServer:
     """Serves one handler to whoever our authority certified; the handler is told who calls."""
 
     def __init__(self, credentials: Credentials, handle: Handler) -> None:
+        self.handle = handle
+        self.connections: set[_Served] = set()
+        self._files = Files(credentials)
         self._context = server_context(credentials)
-        self._handle = handle
-        self._connections: set[asyncio.Task[None]] = set()
+        self._socket: socket.socket | None = None
         self._server: asyncio.Server | None = None
+        self._look: asyncio.TimerHandle | None = None
+        self._renewing: asyncio.Task[None] | None = None
 
     async def start(self, host: str, port: int) -> None:
         """Listen."""
-        self._server = await asyncio.start_server(self._connected, host, port, ssl=self._context, limit=2**18)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.create_server((host, port), family=family, backlog=100)
+        await self._listen()
+        self._plan_look()
+
+    async def _listen(self) -> None:
+        assert self._socket is not None
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: _Served(self),
+            sock=self._socket.dup(),  # its own descriptor: the next server takes over the queue of callers
+            ssl=self._context,
+            ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S,
+            ssl_shutdown_timeout=CONNECT_TIMEOUT_S,
+        )
+
+    async def renew(self) -> bool:
+        """Read the certificates again and go over to them without missing a call; tell whether it worked.
+
+        Files that do not fit together, as in the middle of being replaced, change nothing: it looks again later.
+        """
+        self._files.look()
+        try:
+            self._context = server_context(self._files.credentials)
+        except OSError as error:
+            _log.warning("The certificates cannot be used, the old ones stay: %s", error)
+            self._files.forget()
+            return False
+        before, connections = self._server, list(self.connections)
+        await self._listen()
+        if before is not None:
+            before.close()
+        for connection in connections:
+            connection.retire()
+        _log.info("Certificates renewed; %d callers are asked to connect again.", len(connections))
+        return True
+
+    def _plan_look(self) -> None:
+        self._look = asyncio.get_running_loop().call_later(LOOK_PERIOD_S, self._look_now)
+
+    def _look_now(self) -> None:
+        if self._files.look():
+            self._renewing = asyncio.get_running_loop().create_task(self._renew_quietly())
+        self._plan_look()
+
+    async def _renew_quietly(self) -> None:
+        await self.renew()
 
     async def close(self) -> None:
         """Stop listening and end every connection."""
+        if self._look is not None:
+            self._look.cancel()
+        if self._renewing is not None:
+            await asyncio.gather(self._renewing, return_exceptions=True)
         if self._server is not None:
             self._server.close()
-        for task in self._connections:
-            task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        if self._socket is not None:
+            self._socket.close()
+        await asyncio.gather(*(connection.end() for connection in list(self.connections)))
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._connections.add(task)
-        caller = _caller(writer)
-        try:
-            if caller is None:
-                _log.warning("A caller's certificate names nobody we know.")
-            else:
-                await self._serve(caller, reader, writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        except SdtError as error:
-            _log.warning("Location %s broke the framing: %s", caller, error.detail)
-        finally:
-            self._connections.discard(task)
-            writer.close()
 
-    async def _serve(self, caller: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        slots, calls = asyncio.Semaphore(CALLS_AT_ONCE_MAX), set[asyncio.Task[None]]()
-        try:
-            while True:
-                frame = await _read_frame(reader)
-                await slots.acquire()
-                call = asyncio.create_task(self._answer(caller, frame, writer))
-                calls.add(call)
-                call.add_done_callback(calls.discard)
-                call.add_done_callback(lambda _: slots.release())
-        finally:
-            for call in calls:  # a caller that left does not stop what it began: a release counts as signed
-                call.add_done_callback(lambda done: done.cancelled() or done.exception())
+class _Called(FrameProtocol):
+    """A connection to a location, at the caller."""
 
-    async def _answer(self, caller: int, frame: bytes, writer: asyncio.StreamWriter) -> None:
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: dict[int, asyncio.Future[Answer]] = {}
+        self.retired = False
+
+    def frame(self, content: bytes) -> None:
         try:
-            request = request_decoder.decode(frame)
-        except msgspec.MsgspecError as error:
-            _log.warning("Location %s sent what is no request: %s", caller, error)
-            writer.close()
+            reply = reply_decoder.decode(content)
+        except msgspec.MsgspecError:
+            self.abort()
             return
-        answer: Answer
-        try:
-            answer = await self._handle(caller, request.operation)
-        except SdtError as error:
-            answer = failure_of(error)
-        except Exception:
-            _log.exception("A call of location %s ended in a bug.", caller)
-            answer = Failed("unavailable", "bug", "The signer failed in a way that it does not explain.")
-        if not writer.is_closing():
-            _write_frame(writer, encode(Reply(request.id, answer)))
-            with contextlib.suppress(ConnectionError):
-                await writer.drain()
+        if reply.id == _CONNECT_AGAIN:
+            self.retire()
+            return
+        future = self.waiting.get(reply.id)
+        if future is not None and not future.done():
+            future.set_result(reply.answer)
+
+    def retire(self) -> None:
+        """Take no new calls; end after those that wait."""
+        self.retired = True
+        self.end_if_idle()
+
+    def end_if_idle(self) -> None:
+        """Close a retired connection that nobody waits on."""
+        if self.retired and not self.waiting:
+            self.close()
+
+    def lost(self) -> None:
+        for future in self.waiting.values():
+            if not future.done():
+                future.set_exception(ConnectionResetError())
 
 
 class Link:
@@ -141,12 +250,11 @@ class Link:
     def __init__(self, party: int, host: str, port: int, credentials: Credentials) -> None:
         self.party = party
         self._address = (host, port)
-        self._context = client_context(credentials)
-        self._writer: asyncio.StreamWriter | None = None
-        self._listener: asyncio.Task[None] | None = None
-        self._waiting: dict[int, asyncio.Future[Answer]] = {}
-        self._ids = itertools.count(1)
-        self._opening = asyncio.Lock()
+        self._files = Files(credentials)
+        self._looked_s = 0.0
+        self._connection: _Called | None = None
+        self._opening: asyncio.Task[_Called] | None = None
+        self._ids = itertools.count(_CONNECT_AGAIN + 1)
 
     async def call(self, operation: Operation, timeout_s: float = CALL_TIMEOUT_S) -> Answer:
         """Call and return the answer.
@@ -155,53 +263,82 @@ class Link:
         """
         try:
             async with asyncio.timeout(timeout_s):
-                writer = await self._connected()
+                connection = self._ready() or await self._open()
                 number, future = next(self._ids), asyncio.get_running_loop().create_future()
-                self._waiting[number] = future
+                connection.waiting[number] = future
                 try:
-                    _write_frame(writer, encode(Request(number, operation)))
-                    await writer.drain()
+                    connection.send(encode(Request(number, operation)))
                     answer: Answer = await future
                 finally:
-                    self._waiting.pop(number, None)
+                    connection.waiting.pop(number, None)
+                    connection.end_if_idle()
         except (OSError, TimeoutError) as error:
             raise LinkLost(f"Location {self.party} does not answer.", party=self.party) from error
         if isinstance(answer, Failed):
             raise error_of(answer)
         return answer
 
-    async def _connected(self) -> asyncio.StreamWriter:
-        async with self._opening:
-            if self._writer is None or self._writer.is_closing():
-                host, port = self._address
-                async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                    reader, writer = await asyncio.open_connection(host, port, ssl=self._context, limit=2**18)
-                if _caller(writer) != self.party:
-                    writer.close()
-                    raise LinkLost(f"Whoever listens there is not location {self.party}.", party=self.party)
-                self._writer = writer
-                self._listener = asyncio.create_task(self._listen(reader, writer))
-            return self._writer
+    def _ready(self) -> _Called | None:
+        """Return the connection if a call may go over it."""
+        connection = self._connection
+        if connection is None or connection.retired or not connection.open:
+            return None
+        now_s = asyncio.get_running_loop().time()
+        if now_s > self._looked_s + LOOK_PERIOD_S:
+            self._looked_s = now_s
+            if self._files.look():
+                connection.retire()
+                return None
+        return connection
 
-    async def _listen(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _open(self) -> _Called:
+        """Open a connection; calls that come meanwhile wait for the same one.
+
+        Errors: LinkLost, OSError, TimeoutError.
+        """
+        if self._opening is None:
+            self._opening = asyncio.get_running_loop().create_task(self._connect())
+            self._opening.add_done_callback(self._opened)
         try:
-            while True:
-                reply = reply_decoder.decode(await _read_frame(reader))
-                future = self._waiting.get(reply.id)
-                if future is not None and not future.done():
-                    future.set_result(reply.answer)
-        except (asyncio.IncompleteReadError, OSError, SdtError, msgspec.MsgspecError):
-            pass
-        finally:
-            writer.close()
-            if self._writer is writer:
-                self._writer = None
-            for future in self._waiting.values():
-                if not future.done():
-                    future.set_exception(ConnectionResetError())
+            return await asyncio.shield(self._opening)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise ConnectionResetError from None  # given up, and not this call cancelled
+
+    def _opened(self, opening: asyncio.Task[_Called]) -> None:
+        self._opening = None
+        if not opening.cancelled():
+            opening.exception()  # every caller may have left
+
+    async def _connect(self) -> _Called:
+        host, port = self._address
+        self._files.look()
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            _, connection = await asyncio.get_running_loop().create_connection(
+                _Called, host, port, ssl=client_context(self._files.credentials), server_hostname=""
+            )
+        if connection.party != self.party:
+            connection.abort()
+            raise LinkLost(f"Whoever listens there is not location {self.party}.", party=self.party)
+        self._connection = connection
+        return connection
+
+    def give_up(self) -> None:
+        """Fail every call that waits: something else told that the location is gone."""
+        if self._opening is not None:
+            self._opening.cancel()
+        if self._connection is not None:
+            self._connection.abort()
+            self._connection.lost()
+            self._connection = None
 
     async def close(self) -> None:
         """End the connection."""
-        if self._listener is not None:
-            self._listener.cancel()
-            await asyncio.gather(self._listener, return_exceptions=True)
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.gather(self._opening, return_exceptions=True)
+        if self._connection is not None:
+            self._connection.close()
+            self._connection.lost()

@@ -68,14 +68,13 @@ class Remote:
         """Why this location is no longer asked to sign: what it was caught at."""
         self._calls = Link(location.party, location.host, location.port, tls)
         self._pulses = Link(location.party, location.host, location.port, tls)
-        self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._gone.set_result(None)
+        self._answers = False
         self._task: asyncio.Task[None] | None = None
 
     @property
     def answers(self) -> bool:
         """Whether the last pulse came back."""
-        return not self._gone.done()
+        return self._answers
 
     @property
     def usable(self) -> bool:
@@ -108,29 +107,25 @@ class Remote:
             return
         assert isinstance(answer, StatusAnswer)
         if not self.answers:
-            self._gone = asyncio.get_running_loop().create_future()
+            self._answers = True
             _log.info("Location %d answers.", self.party)
         self.status = answer
 
     def _lose(self, error: SdtError) -> None:
         if self.answers:
             _log.warning("Location %d does not answer: %s", self.party, error.detail)
-            self._gone.set_result(None)
+            self._answers = False
+            self._calls.give_up()
 
     async def call(self, operation: Operation, timeout_s: float) -> Answer:
         """Call the location; give up as soon as its pulse stops.
 
         Errors: LinkLost; whatever the location answers.
         """
-        call = asyncio.ensure_future(self._calls.call(operation, timeout_s))
-        try:
-            await asyncio.wait((call, self._gone), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            call.cancel()  # without effect once it is done
-        if not call.done():
+        if not self.answers:
             raise LinkLost(f"Location {self.party} stopped answering.", party=self.party)
         try:
-            return call.result()
+            return await self._calls.call(operation, timeout_s)
         except LinkLost as error:
             self._lose(error)
             raise

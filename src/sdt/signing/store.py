@@ -15,6 +15,9 @@ from typing import Final
 from sdt.domain.errors import Unavailable
 
 SCHEMA_VERSION: Final = 1
+LOG_BYTES: Final = 4 * 2**20
+"""As long as the write-ahead log grows before SQLite begins at its start again: 1,000 pages."""
+_ZEROS: Final = bytes(2**18)
 
 _SCHEMA: Final = """
 CREATE TABLE key_share (
@@ -131,6 +134,7 @@ class Store:
     """The open database; `write` is one database transaction."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         old_mask = os.umask(0o077)
         try:
             self.db = sqlite3.connect(path, isolation_level=None, cached_statements=256)
@@ -141,6 +145,7 @@ class Store:
         self.db.execute("PRAGMA secure_delete = ON")
         self.db.execute("PRAGMA foreign_keys = ON")
         self._migrate()
+        self.checkpoint()
 
     def _migrate(self) -> None:
         version = self.db.execute("PRAGMA user_version").fetchone()[0]
@@ -171,8 +176,23 @@ class Store:
 
     def checkpoint(self) -> None:
         """Fold the write-ahead log into the database and empty it: spent shares' sealed bytes lie there too."""
-        self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        [busy, *_] = self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if not busy:
+            self._lay_out_log()
+
+    def _lay_out_log(self) -> None:
+        """Fill the emptied log with zeros: a commit that need not grow the file reaches the disk in half the time.
+
+        SQLite takes a log without its header, and whatever lies behind the last frame it wrote, for nothing.
+        Source: SQLite, "WAL-mode File Format", 1.1 and 1.2.
+        """
+        log = self._path.with_name(self._path.name + "-wal")
+        if log.exists() and log.stat().st_size == 0:
+            with log.open("r+b", buffering=0) as file:
+                for _ in range(LOG_BYTES // len(_ZEROS)):
+                    file.write(_ZEROS)
+                os.fsync(file.fileno())
 
     def close(self) -> None:
-        """Close the database."""
+        """Close the database; the last to close it removes the log."""
         self.db.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 SUFFIX: Final = ".signing.sdt.internal"
@@ -58,3 +59,32 @@ def server_context(credentials: Credentials) -> ssl.SSLContext:
 def client_context(credentials: Credentials) -> ssl.SSLContext:
     """Return a context that shows our certificate and demands one of our authority."""
     return _mutual(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), credentials)
+
+
+class Files:
+    """A holder's certificate, key and authority on disk, which may be replaced while it runs.
+
+    `authority.pem` may name several authorities, so that certificates of an old and a new one are good together for
+    as long as the change takes.
+    """
+
+    def __init__(self, credentials: Credentials) -> None:
+        self.credentials = credentials
+        self._seen = self._stamp()
+
+    def _stamp(self) -> tuple[tuple[int, int, int], ...]:
+        paths = (self.credentials.certificate, self.credentials.key, self.credentials.authority)
+        try:
+            found = [Path(path).stat() for path in paths]
+        except OSError:
+            return ()
+        return tuple((each.st_ino, each.st_mtime_ns, each.st_size) for each in found)
+
+    def look(self) -> bool:
+        """Tell whether the files are others than when last looked at."""
+        before, self._seen = self._seen, self._stamp()
+        return self._seen != before
+
+    def forget(self) -> None:
+        """Have the next look find a change: what was there could not be used."""
+        self._seen = ()
