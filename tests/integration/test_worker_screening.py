@@ -29,6 +29,7 @@ from sdt.store.registry import IdentityRow, KeyRow
 from sdt.store.transactions import AcceptedRow, Change, TransactionRow
 from sdt.worker.clock import Clock
 from sdt.worker.expiry import Expiry
+from sdt.worker.reading import Reading
 from sdt.worker.screening import Screening
 
 DOLLAR = "TXD"
@@ -157,7 +158,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     await store.run(prepare)
     queue = EmbeddedQueue(tmp_path / "queue.db")
     region, clock = texas(), MovedClock()
-    screening = Screening(store, queue, region, NobodyListed(), clock, 30)  # type: ignore[arg-type]
+    screening = Screening(store, queue, region, NobodyListed(), clock, 30, Reading())  # type: ignore[arg-type]
     yield Rig(store, queue, region, clock, screening)
     await queue.close()
     store.close()

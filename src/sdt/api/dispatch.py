@@ -1,7 +1,8 @@
 """From the database to the queue: every accepted transaction is handed to the worker, also after a crash in between.
 
-The commit comes first, so nothing is queued that does not exist; what was committed and not queued is found again
-by the sweeper. Sending twice does no harm: the queue knows the id, and so does the worker.
+The commit comes first, so nothing is queued that does not exist; what was committed and is not screened seconds later
+is sent again by the sweeper, once. Sending twice does no harm: the queue knows the id, and so does the worker. So only
+the sweeper writes down what it sent: a mark on every row would cost each of them an update and the database a commit.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from sdt.store.intake import mark_queued, unqueued
 __all__ = ["Dispatch"]
 
 SWEEP_S = 1.0
-SWEEP_AGE_MS = 2_000
+SWEEP_AGE_MS = 4_000
 SWEEP_MAX = 2_000
 log = logging.getLogger(__name__)
 
@@ -50,12 +51,14 @@ class Dispatch:
                 log.warning("not queued yet: %s", error.detail)
 
     async def sweep(self) -> None:
-        """Send again what was accepted two seconds ago and not marked as queued."""
+        """Send again, once, what was accepted seconds ago and is not screened yet."""
         while True:
             try:
                 horizon_ms = self._now_ms() - SWEEP_AGE_MS
                 forgotten = await self._store.read(unqueued, horizon_ms, SWEEP_MAX)
-                self.send([(id_, account or id_) for id_, account in forgotten])
+                if forgotten:
+                    await self._hand_over([(id_, account or id_) for id_, account in forgotten])
+                    await self._store.run(mark_queued, [id_ for id_, _ in forgotten], self._now_ms())
             except Unavailable as error:
                 log.warning("the sweeper waits: %s", error.detail)
             await asyncio.sleep(SWEEP_S)
@@ -69,7 +72,8 @@ class Dispatch:
 
     async def _flush(self) -> None:
         ids, self._waiting = self._waiting, []
-        if not ids:
-            return
+        if ids:
+            await self._hand_over(ids)
+
+    async def _hand_over(self, ids: Sequence[tuple[str, str]]) -> None:
         await self._queue.send([QueueEntry(group, id_, id_) for id_, group in ids])
-        await self._store.run(mark_queued, [id_ for id_, _ in ids], self._now_ms())

@@ -29,6 +29,9 @@ __all__ = ["Answer", "Intake", "Receipt"]
 CHECKED_AT_A_STRETCH = 64
 """So many signatures are checked (about 5 ms) before others get the loop."""
 
+MESSAGES_IN_A_GROUP = 500
+"""A group is checked and committed as one: larger ones would keep the worker waiting for work, and its lock longer."""
+
 COMMITS_AHEAD = 2
 """Groups on their way to the disk while the next one is checked."""
 
@@ -92,16 +95,26 @@ class Intake:
             if not self._commits:
                 await asyncio.sleep(self._services.limits.gather_ms / 1000)
             await self._room.acquire()
-            requests, self._waiting = self._waiting, []
+            await self._take(self._group())
+
+    def _group(self) -> list[_Request]:
+        """Return the longest waiting requests, as many as one commit takes, and at least one."""
+        size, end = 0, 0
+        for request in self._waiting:
+            size += len(request.messages)
+            if end and size > MESSAGES_IN_A_GROUP:
+                break
+            end += 1
+        group, self._waiting = self._waiting[:end], self._waiting[end:]
+        if not self._waiting:
             self._wake.clear()
-            await self._take(requests)
+        return group
 
     async def close(self) -> None:
         """Finish the commits that were begun, then those that wait."""
-        if self._waiting:
-            requests, self._waiting = self._waiting, []
+        while self._waiting:
             await self._room.acquire()
-            await self._take(requests)
+            await self._take(self._group())
         await asyncio.gather(*self._commits)
 
     async def _take(self, requests: Sequence[_Request]) -> None:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from msgspec import Struct
+
 from sdt.domain.errors import Invalid
 from sdt.domain.registry import NOBODY, Domain, KeyWord, handle_hash, pack_key_word
 
@@ -64,8 +66,7 @@ class AdminKind(IntEnum):
     PAUSE = 10
 
 
-@dataclass(frozen=True, slots=True)
-class ValueItem:
+class ValueItem(Struct, frozen=True, gc=False):
     """Move, mint or burn units of one token; a mint has NOBODY as payer, a burn as payee.
 
     Units: amount and fee in the token's smallest unit; the payer loses both.

@@ -13,13 +13,13 @@ import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 import nacl.bindings
 import nacl.exceptions
 import nacl.signing
+from msgspec import Struct
 
 from sdt.domain.errors import Invalid, Unauthenticated
 
@@ -65,8 +65,7 @@ def unb64url(text: bytes) -> bytes:
     return data
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(Struct, frozen=True, gc=False):
     """A message taken apart and not yet believed: `verify` it with the key that `kid` names."""
 
     raw: bytes

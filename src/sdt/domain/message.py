@@ -5,7 +5,6 @@ One strict validator for everybody: the API, the worker and each signer read a m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final, Literal
 
@@ -291,8 +290,7 @@ _UNITS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Signed:
+class Signed(Struct, frozen=True):
     """A message with the evidence for it: exact bytes, their digest, and the key that signed."""
 
     raw: bytes

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from eth_hash.auto import keccak
 
 from sdt.adapters.chain.deploy import load_deployment
+from sdt.adapters.chain.errors import ChainRefused
 from sdt.adapters.chain.reader import ChainReader
 from sdt.config import Settings
 from sdt.domain.region import Region, Token
@@ -112,10 +113,19 @@ async def _balances_on_chain(contract: str, reader: ChainReader) -> dict[str, in
     """Ask the contract about everybody who ever received: its Transfer events name them."""
     holders: set[str] = set()
     head = await reader.block_number()
-    step = 5_000
-    for first in range(0, head + 1, step):
-        found = await reader.logs(first, min(head, first + step - 1), addresses=[contract], topics=[_TRANSFER])
+    first, step = 0, 5_000
+    while first <= head:
+        last = min(head, first + step - 1)
+        try:
+            found = await reader.logs(first, last, addresses=[contract], topics=[_TRANSFER])
+        except ChainRefused:
+            # A node bounds its answers, and says so in words of its own: ask for less until one block is too much.
+            if first == last:
+                raise
+            step = (last - first + 1) // 2
+            continue
         holders |= {"0x" + log.topics[2][12:].hex() for log in found}
+        first, step = last + 1, min(5_000, step * 2)
     holders.discard("0x" + "00" * 20)
     asked = sorted(holders)
     answers = await reader.eth_calls([(contract, _BALANCE_OF + account_bytes(a).rjust(32, b"\0")) for a in asked])

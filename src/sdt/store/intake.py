@@ -96,7 +96,7 @@ def _known(store: Store, ids: list[str]) -> dict[str, tuple[bytes, Status]]:
 
 
 def mark_queued(store: Store, ids: Sequence[str], at_ms: int) -> None:
-    """Note that these were handed to the queue."""
+    """Note that these were handed to the queue by the sweeper."""
     with store.transaction():
         store.execute(
             f"UPDATE transactions SET queued_at_ms = ? WHERE {store.among('id')}",  # noqa: S608
@@ -105,7 +105,7 @@ def mark_queued(store: Store, ids: Sequence[str], at_ms: int) -> None:
 
 
 def unqueued(store: Store, older_than_ms: int, limit: int) -> list[tuple[str, str | None]]:
-    """Return (id, account) of what was accepted before a time and never queued: the API died in between."""
+    """Return (id, account) of what was accepted before a time and is not screened, as far as no sweep sent it."""
     return store.rows(
         f"SELECT id, account FROM transactions WHERE status = 'accepted' AND {LIVE} "  # noqa: S608
         "AND queued_at_ms IS NULL AND accepted_at_ms < ? ORDER BY seq LIMIT ?",

@@ -117,11 +117,15 @@ def get(store: Store, id: str) -> TransactionRow | None:
     return next(iter(_where(store, "id = ?", (id,))), None)
 
 
-def get_many(store: Store, ids: Sequence[str]) -> dict[str, TransactionRow]:
-    """Return those of these transactions that exist, by id."""
+def get_many(store: Store, ids: Sequence[str], *, lock: bool = False) -> dict[str, TransactionRow]:
+    """Return those of these transactions that exist, by id.
+
+    With `lock` nobody else changes them until this transaction ends.
+    """
     if not ids:
         return {}
-    return {row.id: row for row in _where(store, store.among("id"), (store.listed(ids),))}
+    tail = " ORDER BY seq FOR UPDATE" if lock and store.postgres else ""
+    return {row.id: row for row in _where(store, store.among("id") + tail, (store.listed(ids),))}
 
 
 def by_digest(store: Store, digest: bytes) -> TransactionRow | None:

@@ -34,6 +34,7 @@ from sdt.worker.follower import Follower
 from sdt.worker.health import serve_health
 from sdt.worker.instructions import Instructions
 from sdt.worker.lane import Lane, LaneLimits
+from sdt.worker.reading import Reading
 from sdt.worker.sanctions import Sanctions
 from sdt.worker.screening import Screening
 
@@ -62,7 +63,8 @@ async def work(settings: Settings) -> None:
     stock = settings.signing
     policy = StockPolicy(low=stock.stock_per_pair_min, target=stock.stock_per_pair, per_job=stock.job_presignatures)
     sanctions = Sanctions(store, vendors.aml, personal_key)
-    screening = Screening(store, queue, region, sanctions, clock, settings.queue.visibility_timeout_s)
+    reading = Reading()
+    screening = Screening(store, queue, region, sanctions, clock, settings.queue.visibility_timeout_s, reading)
     follower = Follower(
         store,
         region,
@@ -83,7 +85,7 @@ async def work(settings: Settings) -> None:
         deadline_s=int(settings.worker.batch_deadline_s),
     )
     async with Coordinator(settings.home / "coordinator", settings.network, policy) as coordinator:
-        lane = Lane(store, region, coordinator, follower, screening.screened, limits, clock)
+        lane = Lane(store, region, coordinator, follower, screening.screened, limits, clock, reading)
         parts: list[Coroutine[Any, Any, None]] = [
             screening.run(),
             screening.sweep(),

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sdt.adapters.chain.answers import Block, Receipt
+from sdt.adapters.chain.answers import Block, Log
 from sdt.adapters.chain.client import ChainClient
+from sdt.adapters.chain.errors import ChainUnavailable
 from sdt.adapters.chain.follow import Happening, follow
 from sdt.adapters.chain.reader import ChainReader
 from sdt.domain.assembly import Frame
@@ -59,10 +62,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What a block says of one flight."""
+    """What a block says of one flight: the words of Settlement, none if the contract refused it."""
 
     flight: Flight
-    receipt: Receipt
+    logs: Sequence[Log]
 
 
 class Follower:
@@ -177,11 +180,26 @@ class Follower:
         if not mine:
             await self._store.run(self._mark, block)
             return
-        receipts = {r.tx_hash: r for r in await self._reader.receipts(block)}
-        found = [_Found(flight, receipts[flight.chain_tx_hash]) for flight in mine]
+        found = await self._words(block, mine)
         await self._store.run(self._settle, block, found)
         self.flights.remove(mine)
         self._change.set()
+
+    async def _words(self, block: Block, mine: Sequence[Flight]) -> list[_Found]:
+        """Read what Settlement said in a block; whole receipts would bring a log of the token for each transfer too.
+
+        Errors: ChainUnavailable when a batch is silent and its receipt does not say that it failed: a node that
+        leaves words out must not void a batch.
+        """
+        logs: defaultdict[bytes, list[Log]] = defaultdict(list)
+        for entry in await self._reader.logs(block.hash, addresses=[self.settlement]):
+            logs[entry.tx_hash].append(entry)
+        silent = [flight for flight in mine if not logs[flight.chain_tx_hash]]
+        if silent:
+            for receipt in await self._reader.receipts_of([flight.chain_tx_hash for flight in silent]):
+                if receipt is None or receipt.succeeded or receipt.block_hash != block.hash:
+                    raise ChainUnavailable("The chain node leaves out what Settlement said.", code="chain_silent")
+        return [_Found(flight, logs[flight.chain_tx_hash]) for flight in mine]
 
     def _mark(self, store: Store, block: Block) -> None:
         lane.set_followed(store, block.number, block.hash)
@@ -189,14 +207,14 @@ class Follower:
     def _settle(self, store: Store, block: Block, found: list[_Found]) -> None:
         now_ms = self._clock.now_ms()
         for one in found:
-            settled = _batch_settled(one.receipt, self.settlement)
+            settled = _batch_settled(one.logs)
             if settled is None:
                 self._void(store, one.flight, block, now_ms)
                 continue
             assert settled.number == one.flight.number, "the chain settled another batch than this one"
             assert settled.head == one.flight.head, "the chain's head differs from the one that was signed"
             rows = transactions.in_batch(store, one.flight.number)
-            skipped = _skipped(one.receipt, self.settlement, settled)
+            skipped = _skipped(one.logs, settled)
             project(store, self._region, Settled(one.flight.number, rows, one.flight.attached, skipped), now_ms)
             batches.mark_final(
                 store,
@@ -253,17 +271,17 @@ def _signed_flights(store: Store) -> list[Flight]:
     return flights
 
 
-def _batch_settled(receipt: Receipt, settlement: str) -> BatchSettled | None:
-    for entry in receipt.logs:
-        if entry.address == settlement and entry.topics and entry.topics[0] == BATCH_SETTLED_TOPIC:
+def _batch_settled(logs: Sequence[Log]) -> BatchSettled | None:
+    for entry in logs:
+        if entry.topics and entry.topics[0] == BATCH_SETTLED_TOPIC:
             return BatchSettled.from_log(entry.topics, entry.data)
     return None
 
 
-def _skipped(receipt: Receipt, settlement: str, settled: BatchSettled) -> dict[int, SkipReason]:
+def _skipped(logs: Sequence[Log], settled: BatchSettled) -> dict[int, SkipReason]:
     skipped = {}
-    for entry in receipt.logs:
-        if entry.address == settlement and entry.topics and entry.topics[0] == ITEM_SKIPPED_TOPIC:
+    for entry in logs:
+        if entry.topics and entry.topics[0] == ITEM_SKIPPED_TOPIC:
             item = ItemSkipped.from_log(entry.topics, entry.data)
             skipped[item.position] = item.reason
     bitmap = {i for i in range(settled.count) if not settled.settled(i)}

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from sdt.domain.assembly import Assembled, Frame, assemble
 from sdt.domain.chain_tx import transaction_hash
 from sdt.domain.errors import SdtError
-from sdt.domain.message import read_message
 from sdt.domain.region import Region
 from sdt.domain.transaction import Event, Status
 from sdt.signing.coordinator import Coordinator
@@ -27,6 +26,7 @@ from sdt.worker.clock import Clock
 from sdt.worker.flight import Flight
 from sdt.worker.follower import Follower
 from sdt.worker.projection import ACTOR
+from sdt.worker.reading import Reading
 
 __all__ = ["Lane", "LaneLimits"]
 
@@ -71,6 +71,7 @@ class Lane:
         screened: asyncio.Event,
         limits: LaneLimits,
         clock: Clock,
+        reading: Reading,
     ) -> None:
         self._store = store
         self._region = region
@@ -79,6 +80,7 @@ class Lane:
         self._screened = screened
         self._limits = limits
         self._clock = clock
+        self._reading = reading
 
     async def run(self) -> None:
         """Work until cancelled. A fault outside is logged and tried again: nothing formed is ever dropped."""
@@ -171,7 +173,7 @@ class Lane:
             await self._store.run(self._unform, formed)
             return None
         assert formed.rows, "a batch has messages"
-        messages = [read_message(row.raw) for row in formed.rows]
+        messages = [self._reading.read(row) for row in formed.rows]
         batch = assemble(formed.frame, messages, self._region)
         outcome = await self._coordinator.sign(self._proposal(formed, batch), batch.transaction.signing_hash())
         if outcome.signature is None:
@@ -189,9 +191,9 @@ class Lane:
             gas=batch.transaction.gas,
             deadline_s=formed.frame.deadline_s,
         )
-        await self._store.run(self._signed, flight, batch)
+        following = await self._store.run(self._signed_and_next, flight, batch)
         await self._follower.send(flight)
-        return None
+        return following
 
     def _proposal(self, formed: _Formed, batch: Assembled) -> BatchProposal:
         frame = formed.frame
@@ -207,6 +209,17 @@ class Lane:
                 for row, beside in zip(formed.rows, formed.approvals, strict=True)
             ),
         )
+
+    def _signed_and_next(self, store: Store, flight: Flight, batch: Assembled) -> _Formed | None:
+        """Store what is signed and, when the next batch is full already, form that one in the same commit."""
+        self._signed(store, flight, batch)
+        flights, limits = self._follower.flights, self._limits
+        full = len(flights) + 1 >= limits.flights_max or flights.gas + flight.gas >= limits.gas_max
+        if full or flights.broken or flights.has_admin or batch.administers:
+            return None
+        if transactions.screened(store, limits.items_max) != (limits.items_max, False):
+            return None
+        return self._form(store)
 
     def _signed(self, store: Store, flight: Flight, batch: Assembled) -> None:
         """Store the raw chain transaction before anybody sees it."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from sdt.domain.authority import speaks_for
 from sdt.domain.errors import SdtError, Unavailable
-from sdt.domain.message import Approve, Deposit, Issue, Message, Redeem, Register, Transfer, read_message
+from sdt.domain.message import Approve, Deposit, Issue, Message, Redeem, Register, Transfer
 from sdt.domain.region import Region
 from sdt.domain.registry import Role
 from sdt.domain.rules import UNKNOWN, AccountFacts, check_rules
@@ -23,6 +23,7 @@ from sdt.ports import Queue, Received
 from sdt.store import Store, banking, ledger, registry, transactions
 from sdt.store.transactions import Change, TransactionRow
 from sdt.worker.clock import Clock
+from sdt.worker.reading import Reading
 from sdt.worker.sanctions import Sanctions
 
 __all__ = ["Screening"]
@@ -50,7 +51,14 @@ class Screening:
     """Pulls the queue and decides. `wake` is called after a commit that gives the lane something to do."""
 
     def __init__(
-        self, store: Store, queue: Queue, region: Region, sanctions: Sanctions, clock: Clock, visibility_s: float
+        self,
+        store: Store,
+        queue: Queue,
+        region: Region,
+        sanctions: Sanctions,
+        clock: Clock,
+        visibility_s: float,
+        reading: Reading,
     ) -> None:
         self._store = store
         self._queue = queue
@@ -58,6 +66,7 @@ class Screening:
         self._sanctions = sanctions
         self._clock = clock
         self._visibility_s = visibility_s
+        self._reading = reading
         self._outside: set[asyncio.Task[None]] = set()
         self.screened = asyncio.Event()
 
@@ -105,10 +114,9 @@ class Screening:
 
     def _decide(self, store: Store, ids: Sequence[str]) -> list[tuple[TransactionRow, Message]]:
         """Decide everything that needs no answer from outside, in one database transaction."""
-        transactions.lock(store, ids)
-        rows = transactions.get_many(store, ids)
+        rows = transactions.get_many(store, ids, lock=True)
         fresh = [rows[id_] for id_ in dict.fromkeys(ids) if id_ in rows and rows[id_].status == Status.ACCEPTED]
-        signed = [(row, read_message(row.raw).message) for row in fresh]
+        signed = [(row, self._reading.read(row, keep=True).message) for row in fresh]
         addresses = {a for row, _ in signed for a in (row.account, row.counterparty) if a}
         facts = registry.facts(store, sorted(addresses))
         verdicts = _Verdicts()
