@@ -1,10 +1,11 @@
 # make demo   the whole platform on this machine, one story told with real parts
+# make endurance   10,000 signatures through kill -9 of each signer; MINUTES=60 for an hour's memory as well
 # make test   every test;  make check  the fast ones, lint and types;  make bench  the performance table
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: setup setup-dev demo test check fast lint bench lock clean
+.PHONY: setup setup-dev demo test check fast lint bench endurance lock clean
 
 setup: $(VENV)/.runtime
 setup-dev: $(VENV)/.dev
@@ -41,6 +42,10 @@ test: setup-dev lint
 
 bench: setup-dev
 	$(BIN)/python -m bench
+
+MINUTES ?= 0
+endurance: setup-dev
+	$(BIN)/python tests/endurance.py --signatures 10000 --minutes $(MINUTES)
 
 # Names, versions and hashes alone: no index address goes into a lock file.
 lock:
