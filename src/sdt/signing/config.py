@@ -13,7 +13,7 @@ from nacl.signing import SigningKey, VerifyKey
 
 from sdt.domain.errors import Invalid
 from sdt.signing.pki import TlsFiles
-from sdt.signing.seal import BoxSealer, Sealer
+from sdt.signing.seal import Sealer, SealKind, open_sealer
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 PartyNumber = Annotated[int, Meta(ge=1, le=3)]
@@ -40,6 +40,8 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
     location: tuple[Location, ...]
     finality_blocks: Annotated[int, Meta(ge=1)] = 1
     gas_price_wei: Annotated[int, Meta(ge=0)] = 0
+    seal: SealKind = "file"
+    passphrase_file: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class SignerConfig:
     finality_blocks: int
     """Blocks after which one is final, itself included: 1 on QBFT."""
     gas_price_wei: int
+    seal: SealKind = "file"
+    passphrase_file: Path | None = None
 
     @property
     def me(self) -> Location:
@@ -81,14 +85,14 @@ class SignerConfig:
 
         Errors: SealBroken.
         """
-        return BoxSealer.from_file(self.home / "seal.key")
+        return open_sealer(self.seal, self.home, self.passphrase_file)
 
     def intent_key(self, sealer: Sealer) -> SigningKey:
         """Unseal this location's own signing key.
 
         Errors: SealBroken.
         """
-        return SigningKey(sealer.unseal(INTENT_KEY_LABEL, (self.home / "intent.sealed").read_bytes()))
+        return SigningKey(bytes(sealer.unseal(INTENT_KEY_LABEL, (self.home / "intent.sealed").read_bytes())))
 
 
 def intent_keys(locations: tuple[Location, ...]) -> dict[int, VerifyKey]:
@@ -118,4 +122,6 @@ def load_signer_config(home: Path) -> SignerConfig:
         (first, second, third),
         file.finality_blocks,
         file.gas_price_wei,
+        file.seal,
+        home / file.passphrase_file if file.passphrase_file else None,
     )

@@ -121,4 +121,4 @@ def unsealed_share(db: sqlite3.Connection, sealer: Sealer) -> bytes:
     row = db.execute("SELECT job, sealed FROM key_share WHERE state = 'active'").fetchone()
     if row is None:
         raise Unavailable("This location holds no key yet; run key generation.", code="no_key")
-    return sealer.unseal(_label(row[0]), row[1])
+    return bytes(sealer.unseal(_label(row[0]), row[1]))

@@ -1,22 +1,36 @@
 """Sealing of what a signer keeps at rest: shares, presignatures, its own signing key.
 
-The label is sealed in with the secret, so that one sealed value cannot be put in another's place.
+The label is sealed in with the secret, so that one sealed value cannot be put in another's place. A hardware module,
+an enclave or a cloud's key service is one more `Sealer`; the two here take their key from a file or a passphrase.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 import stat
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Literal, Protocol
 
-from nacl.exceptions import CryptoError
-from nacl.secret import SecretBox
+from nacl._sodium import ffi, lib  # type: ignore[import-not-found]  # cffi, without stubs
+from nacl.pwhash import argon2id
 
 from sdt.domain.errors import Unavailable
+from sdt.signing.locked import LockedBytes, wipe
+
+SealKind = Literal["file", "passphrase"]
+KEY_FILE: Final = "seal.key"
+SALT_FILE: Final = "seal.salt"
+KEY_BYTES: Final = 32
+PASSES: Final = 3
+MEMORY_BYTES: Final = 64 * 2**20
+"""Argon2id for a passphrase. Source: RFC 9106, 4, the second recommended choice: a signer has 150 MB at most."""
 
 _LABEL_BYTES: Final = 16
+_NONCE_BYTES: Final = 24
+_MAC_BYTES: Final = 16
+_SALT_HEADER: Final = "sdt-seal-1 argon2id "
 
 
 class SealBroken(Unavailable):
@@ -26,20 +40,28 @@ class SealBroken(Unavailable):
 
 
 class Sealer(Protocol):
-    """Seals secrets at rest; a file's key here, a hardware or KMS key elsewhere."""
+    """Seals secrets at rest, and vouches for where it runs if it can."""
 
-    def seal(self, label: bytes, secret: bytes) -> bytes:
+    def seal(self, label: bytes, secret: bytes | bytearray) -> bytes:
         """Return the secret sealed under its label."""
 
-    def unseal(self, label: bytes, sealed: bytes) -> bytes:
-        """Return the secret. Errors: SealBroken."""
+    def unseal(self, label: bytes, sealed: bytes) -> bytearray:
+        """Return the secret, for the caller to wipe. Errors: SealBroken."""
+
+    def attest(self, nonce: bytes) -> bytes | None:
+        """Return a signed document that binds the nonce to the code and machine that hold the key.
+
+        None from a sealer in software: nothing vouches for it, and nobody may take that for a yes.
+        """
 
 
 class BoxSealer:
-    """Seals with libsodium's secretbox (XSalsa20-Poly1305) under one 32-byte key."""
+    """Seals with libsodium's secretbox (XSalsa20-Poly1305) under one 32-byte key, which lies in locked memory."""
 
-    def __init__(self, key: bytes) -> None:
-        self._box = SecretBox(key)
+    def __init__(self, key: bytes | bytearray) -> None:
+        if len(key) != KEY_BYTES:
+            raise SealBroken("That is not a sealing key.", code="seal_key")
+        self._key = LockedBytes(key)
 
     def __repr__(self) -> str:
         return "BoxSealer()"
@@ -50,34 +72,102 @@ class BoxSealer:
 
         Errors: SealBroken when others may, or it is not a key.
         """
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise SealBroken(f"{path.name} may be read by others; it must have mode 0600.", code="seal_key_mode")
-        key = path.read_bytes()
-        if len(key) != SecretBox.KEY_SIZE:
-            raise SealBroken(f"{path.name} does not hold a sealing key.", code="seal_key")
-        return cls(key)
+        return cls(_read_private(path))
 
-    def seal(self, label: bytes, secret: bytes) -> bytes:
-        """Return the secret sealed under its label."""
-        return bytes(self._box.encrypt(_tag(label) + secret))
+    @classmethod
+    def from_passphrase(cls, salt_file: Path, passphrase_file: Path) -> BoxSealer:
+        """Derive the key from a passphrase by Argon2id.
 
-    def unseal(self, label: bytes, sealed: bytes) -> bytes:
-        """Return the secret.
-
+        The passphrase's file should lie where a reboot or an operator puts it, not on the disk that holds the shares.
         Errors: SealBroken.
         """
         try:
-            opened = self._box.decrypt(sealed)
-        except CryptoError:
-            raise SealBroken("A sealed value does not open with this location's key.") from None
-        if opened[:_LABEL_BYTES] != _tag(label):
+            header = salt_file.read_text()
+            salt = base64.b64decode(header.removeprefix(_SALT_HEADER).strip(), validate=True)
+        except (OSError, ValueError):
+            salt = b""
+        if len(salt) != argon2id.SALTBYTES or not header.startswith(_SALT_HEADER):
+            raise SealBroken(f"{salt_file.name} does not hold the salt of a sealing key.", code="seal_key")
+        passphrase = _read_private(passphrase_file)
+        words = bytes(passphrase).rstrip(b"\r\n")
+        wipe(passphrase)
+        if not words:
+            raise SealBroken(f"{passphrase_file.name} holds no passphrase.", code="seal_key")
+        return cls(argon2id.kdf(KEY_BYTES, words, salt, opslimit=PASSES, memlimit=MEMORY_BYTES))
+
+    def seal(self, label: bytes, secret: bytes | bytearray) -> bytes:
+        """Return the secret sealed under its label."""
+        plain = bytearray(_tag(label)) + secret
+        nonce = os.urandom(_NONCE_BYTES)
+        out = ffi.new("unsigned char[]", len(plain) + _MAC_BYTES)
+        lib.crypto_secretbox_easy(out, _pointer(plain), len(plain), nonce, self._key.pointer)
+        wipe(plain)
+        return nonce + bytes(ffi.buffer(out))
+
+    def unseal(self, label: bytes, sealed: bytes) -> bytearray:
+        """Return the secret, for the caller to wipe.
+
+        Errors: SealBroken.
+        """
+        nonce, box = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
+        opened = bytearray(max(0, len(box) - _MAC_BYTES))
+        if len(opened) < _LABEL_BYTES or lib.crypto_secretbox_open_easy(
+            _pointer(opened), box, len(box), nonce, self._key.pointer
+        ):
+            raise SealBroken("A sealed value does not open with this location's key.")
+        secret, belongs = opened[_LABEL_BYTES:], opened[:_LABEL_BYTES] == _tag(label)
+        wipe(opened)
+        if not belongs:
+            wipe(secret)
             raise SealBroken("A sealed value was put in another's place.")
-        return opened[_LABEL_BYTES:]
+        return secret
+
+    def attest(self, nonce: bytes) -> bytes | None:
+        """Return None: software vouches for nothing."""
+        return None
 
 
 def new_seal_key() -> bytes:
     """Return a fresh sealing key."""
-    return os.urandom(SecretBox.KEY_SIZE)
+    return os.urandom(KEY_BYTES)
+
+
+def new_salt_text() -> str:
+    """Return the content of a new salt file, which is no secret."""
+    return _SALT_HEADER + base64.b64encode(os.urandom(argon2id.SALTBYTES)).decode() + "\n"
+
+
+def open_sealer(kind: SealKind, home: Path, passphrase_file: Path | None) -> BoxSealer:
+    """Open the sealer that a signer's configuration names.
+
+    Errors: SealBroken.
+    """
+    if kind == "file":
+        return BoxSealer.from_file(home / KEY_FILE)
+    if passphrase_file is None:
+        raise SealBroken("signer.toml names no passphrase_file.", code="seal_key")
+    return BoxSealer.from_passphrase(home / SALT_FILE, passphrase_file)
+
+
+def _read_private(path: Path) -> bytearray:
+    """Read a file that only its owner may read, into memory that can be wiped.
+
+    Errors: SealBroken.
+    """
+    try:
+        with path.open("rb", buffering=0) as file:
+            status = os.fstat(file.fileno())
+            if stat.S_IMODE(status.st_mode) & 0o077:
+                raise SealBroken(f"{path.name} may be read by others; it must have mode 0600.", code="seal_key_mode")
+            content = bytearray(status.st_size)
+            file.readinto(content)
+    except OSError as error:
+        raise SealBroken(f"{path.name} cannot be read: {error.strerror}.", code="seal_key") from None
+    return content
+
+
+def _pointer(data: bytearray) -> Any:
+    return ffi.cast("unsigned char *", ffi.from_buffer(data))
 
 
 def _tag(label: bytes) -> bytes:

@@ -17,6 +17,7 @@ from sdt.domain.errors import Conflict, NotFound, RateLimited
 from sdt.signing.building import Built
 from sdt.signing.ecdsa import partial
 from sdt.signing.job_wire import JobRow, JobSpec
+from sdt.signing.locked import wipe
 from sdt.signing.seal import Sealer
 from sdt.signing.transcript import PublicPresignature, StockStatement
 from sdt.signing.wire import PAIRS, Pair, Row
@@ -274,14 +275,14 @@ def spendable(db: sqlite3.Connection, job: bytes, index: int) -> Spendable:
 def spend(db: sqlite3.Connection, sealer: Sealer, job: bytes, index: int, bound: Spendable) -> bytes:
     """Compute this location's part and put it where the share was, in the caller's database transaction."""
     [sealed] = db.execute("SELECT sealed FROM presignature WHERE job = ? AND idx = ?", (job, index)).fetchone()
-    secret = bytearray(sealer.unseal(_label(job, index), sealed))
+    secret = sealer.unseal(_label(job, index), sealed)
     part = partial(
         bound.binding.tx_hash,
         bound.row.point,
         int.from_bytes(secret[:32], "big"),
         int.from_bytes(secret[32:], "big"),
     ).to_bytes(32, "big")
-    secret[:] = bytes(64)
+    wipe(secret)
     db.execute(
         "UPDATE presignature SET state = 'released', sealed = NULL, part = ? WHERE job = ? AND idx = ?",
         (part, job, index),
