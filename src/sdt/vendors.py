@@ -1,4 +1,4 @@
-"""The outside parties as settings name them, each behind its port, with its key from the vault."""
+"""What settings name outside this process: vault, database, and the vendors, with their keys from the vault."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from sdt.adapters.vault import SealedFile
 from sdt.config import Settings
 from sdt.config.model import Vendor
 from sdt.ports import Aml, Bank, Depository, Kyc
+from sdt.store import Store, open_store
 
-__all__ = ["READ_ONLY", "Vendors", "bank_account", "open_vault", "open_vendors"]
+__all__ = ["READ_ONLY", "Vendors", "bank_account", "open_database", "open_vault", "open_vendors"]
 
 
 READ_ONLY: Final = "-read"
@@ -48,6 +49,16 @@ class Vendors:
 def open_vault(settings: Settings) -> SealedFile:
     """Open the vault of a home."""
     return SealedFile.open(settings.vault.sealed_file, settings.vault.key_file, settings.vault.passphrase_file)
+
+
+def open_database(settings: Settings, *, migrate: bool = False) -> Store:
+    """Open the main store, with its password from the vault if settings name one.
+
+    Errors: Unavailable; SecretNotFound for a name that the vault does not have.
+    """
+    named = settings.database.password_secret
+    password = open_vault(settings).get(named).reveal().decode() if named else None
+    return open_store(settings.database.url, migrate=migrate, password=password)
 
 
 def open_vendors(settings: Settings, *, read_only: bool = False) -> Vendors:

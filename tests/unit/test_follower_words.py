@@ -75,7 +75,7 @@ async def test_a_silent_batch_is_void_only_if_its_receipt_says_that_it_failed() 
 
 @pytest.mark.parametrize(
     "receipt",
-    [None, replace(FAILED, succeeded=True), replace(FAILED, block_hash=b"\8" * 32)],
+    [None, replace(FAILED, succeeded=True), replace(FAILED, block_hash=b"\x08" * 32)],
     ids=["no receipt", "it succeeded", "another block's"],
 )
 async def test_a_node_that_leaves_words_out_voids_nothing(receipt: Receipt | None) -> None:

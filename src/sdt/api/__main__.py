@@ -23,7 +23,7 @@ from sdt.config import Settings, load_settings
 from sdt.config.logs import set_up_logging
 from sdt.domain.region import load_region
 from sdt.domain.transaction_id import IdIssuer
-from sdt.store import open_store
+from sdt.vendors import open_database
 
 __all__ = ["IDS_SECRET", "PERSONAL_SECRET", "main", "open_services"]
 
@@ -44,7 +44,7 @@ def open_services(settings: Settings, public_url: str) -> Services:
     region = load_region(settings.region_file(name).read_bytes())
     vault = SealedFile.open(settings.vault.sealed_file, settings.vault.key_file, settings.vault.passphrase_file)
     return Services(
-        store=open_store(settings.database.url),
+        store=open_database(settings),
         queue=EmbeddedQueue(settings.queue.queue_file, max_receives=settings.queue.receives_max),
         region=region,
         network=settings.network,

@@ -156,9 +156,10 @@ def database_verify(home: Home = Path(".sdt"), as_json: Json = False) -> None:
     Adds up every account of the ledger anew, too.
     """
     from sdt.local.platform import settings_of
-    from sdt.store import events, ledger, open_store
+    from sdt.store import events, ledger
+    from sdt.vendors import open_database
 
-    store = open_store(settings_of(home).database.url)
+    store = open_database(settings_of(home))
     try:
         count = events.verify_seals(store)
         wrong = ledger.discrepancies(store)

@@ -133,7 +133,6 @@ class Api(Section):
     host: str
     port: Port
     url: HttpUrl
-    acceptance_window_s: Duration
     gather_ms: Annotated[float, Field(ge=0)]
     message_bytes_max: Count
     request_bytes_max: Count

@@ -13,6 +13,7 @@ from typing import Literal
 
 from sdt.client import Client
 from sdt.desk.desk import Evidence, Waiting, client_of
+from sdt.domain.errors import Unavailable
 from sdt.domain.message import format_time, parse_time
 from sdt.domain.region import Token
 from sdt.ports import BookTransferOrder, BookTransferStatus
@@ -24,6 +25,7 @@ Purpose = Literal["clearing", "reserve"]
 
 ATTESTATION_LIFE_S = 7 * 86_400
 RENEW_BEFORE_S = 3 * 86_400
+CONFIRMED_WITHIN_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,11 @@ class Custodian:
         )
         bank = self._evidence.vendors.bank
         transfer = await bank.book_transfer(order, key=f"{destination}:{waiting.transaction_id}")
+        deadline = time.monotonic() + CONFIRMED_WITHIN_S
         while transfer.status is not BookTransferStatus.CONFIRMED:
+            if time.monotonic() > deadline:
+                # Ordered under one key, so the next round finds this transfer and not a second one.
+                raise Unavailable("The bank has not confirmed a book transfer yet.", code="transfer_unconfirmed")
             await asyncio.sleep(0.1)
             transfer = await bank.transfer(transfer.transfer_id)
 

@@ -16,7 +16,7 @@ from sdt.domain.region import Region, load_region
 from sdt.ports import AchDirection, AchStatus, BarStatus
 from sdt.vendors import Vendors, open_vendors
 
-__all__ = ["Desk", "Evidence", "Waiting", "client_of"]
+__all__ = ["Desk", "Evidence", "Waiting", "client_of", "desk_key"]
 
 
 class Desk(Protocol):
@@ -112,5 +112,9 @@ class Evidence:
 
 def client_of(settings: Settings, region: Region, name: str) -> Client:
     """Return the API's client for an official of this home."""
-    seed = bytes.fromhex((settings.desks.keys_folder / f"{name}.key").read_text().strip())
-    return Client(Network(settings.api.url, settings.network, region.id), SigningKey(seed))
+    return Client(Network(settings.api.url, settings.network, region.id), desk_key(settings, name))
+
+
+def desk_key(settings: Settings, name: str) -> SigningKey:
+    """Return an official's key. Errors: FileNotFoundError for a name nobody has."""
+    return SigningKey(bytes.fromhex((settings.desks.keys_folder / f"{name}.key").read_text().strip()))

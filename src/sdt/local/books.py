@@ -17,8 +17,8 @@ from sdt.adapters.chain.reader import ChainReader
 from sdt.config import Settings
 from sdt.domain.region import Region, Token
 from sdt.domain.registry import account_bytes
-from sdt.store import Store, ledger, open_store
-from sdt.vendors import Vendors, bank_account, open_vendors
+from sdt.store import Store, ledger
+from sdt.vendors import Vendors, bank_account, open_database, open_vendors
 
 __all__ = ["Books", "read_books", "settled_books"]
 
@@ -73,7 +73,7 @@ async def read_books(settings: Settings, region: Region) -> list[Books]:
     """Ask chain, database, bank and vault once."""
     deployment = load_deployment(settings.home)
     assert deployment is not None, "the region is open"
-    store = open_store(settings.database.url)
+    store = open_database(settings)
     try:
         async with ChainReader(settings.chain.urls) as reader, open_vendors(settings) as vendors:
             return [

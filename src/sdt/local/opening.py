@@ -13,15 +13,17 @@ from sdt.adapters.chain.deploy import Deployment, deploy_region
 from sdt.adapters.chain.reader import ChainReader
 from sdt.client import Client, Network, public_key_text
 from sdt.config import Settings
+from sdt.desk.desk import desk_key
 from sdt.domain.envelope import kid_of, message_digest
 from sdt.domain.message import format_time
 from sdt.domain.region import Region
 from sdt.domain.registry import NEVER_S, NOBODY, KeyWord, Role, pack_key_word
-from sdt.local.secrets import DESKS, desk_key, officials
+from sdt.local.secrets import DESKS, officials
 from sdt.signing.coordinator import Coordinator
 from sdt.signing.wire import PAIRS
-from sdt.store import open_store, registry
+from sdt.store import registry
 from sdt.store.registry import KeyRow
+from sdt.vendors import open_database
 
 __all__ = ["deploy", "make_chain_key", "open_region", "stock_up"]
 
@@ -62,7 +64,7 @@ async def deploy(settings: Settings, region: Region, chain_key: str) -> Deployme
 
 def _know_administrators(settings: Settings) -> None:
     """Copy into the database what the constructor fixed on chain: the first two keys, before any message."""
-    store = open_store(settings.database.url)
+    store = open_database(settings)
     try:
         with store.transaction():
             for official in officials(settings):

@@ -17,8 +17,8 @@ from sdt.domain.region import Region, load_region
 from sdt.local import opening, processes
 from sdt.local.secrets import make_secrets, take_vendor_keys
 from sdt.signing.provision import Address, provision
-from sdt.store import open_store
 from sdt.supervise import Supervisor, is_locked
+from sdt.vendors import open_database
 
 __all__ = ["Platform", "network_of", "region_of", "running", "settings_of"]
 
@@ -56,7 +56,7 @@ async def running(home: Path, say: Progress = lambda _: None) -> AsyncIterator[P
         say("keys and certificates")
         make_secrets(settings)
         _provision(settings, region_name)
-        await asyncio.to_thread(lambda: open_store(settings.database.url, migrate=True).close())
+        await asyncio.to_thread(lambda: open_database(settings, migrate=True).close())
         say("chain, three signers, bank, depository and vendors, each a process of its own")
         await supervisor.start(processes.foundations(settings, region))
         take_vendor_keys(settings, settings.home / "sandbox")

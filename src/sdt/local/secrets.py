@@ -12,9 +12,10 @@ import nacl.utils
 from sdt.adapters.vault import SealedFile, SecretNotFound
 from sdt.adapters.vault.private_file import write_private
 from sdt.config import Settings
+from sdt.desk.desk import desk_key
 from sdt.vendors import READ_ONLY
 
-__all__ = ["DESKS", "Official", "desk_key", "make_secrets", "officials"]
+__all__ = ["DESKS", "Official", "make_secrets", "officials"]
 
 DESKS: Final = {
     "kyc": ("kyc_desk", ""),
@@ -60,11 +61,6 @@ def take_vendor_keys(settings: Settings, sandbox: Path) -> None:
             _put(vault, name, key)
             if vault.get(name).reveal() != key:
                 vault.rotate(name, key)
-
-
-def desk_key(settings: Settings, name: str) -> nacl.signing.SigningKey:
-    """Return an official's key. Errors: FileNotFoundError for a name nobody has."""
-    return nacl.signing.SigningKey(bytes.fromhex((settings.desks.keys_folder / f"{name}.key").read_text().strip()))
 
 
 def officials(settings: Settings) -> list[Official]:

@@ -25,8 +25,7 @@ from sdt.config import Settings, load_settings
 from sdt.config.logs import set_up_logging
 from sdt.domain.region import load_region
 from sdt.signing.coordinator import Coordinator, StockPolicy
-from sdt.store import open_store
-from sdt.vendors import open_vault, open_vendors
+from sdt.vendors import open_database, open_vault, open_vendors
 from sdt.worker.clock import Clock
 from sdt.worker.counterparties import Counterparties
 from sdt.worker.expiry import Expiry
@@ -50,7 +49,7 @@ async def work(settings: Settings) -> None:
     deployment = load_deployment(settings.home)
     assert deployment is not None, "the region's contracts are deployed before the worker starts"
     vault = open_vault(settings)
-    store = open_store(settings.database.url)
+    store = open_database(settings)
     queue = EmbeddedQueue(settings.queue.queue_file, max_receives=settings.queue.receives_max)
     reader = ChainReader(settings.chain.urls, timeout_s=settings.chain.request_timeout_s)
     client = ChainClient(settings.chain.urls, timeout_s=settings.chain.request_timeout_s)

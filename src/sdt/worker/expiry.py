@@ -1,4 +1,7 @@
-"""What outlived the time its sender gave it: ended, and its hold voided. From `batched` on nothing expires."""
+"""What outlived the time its sender gave it: ended, and its hold voided. From `batched` on nothing expires.
+
+What the outbox told long ago is forgotten here too.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import asyncio
 from typing import Final
 
 from sdt.domain.transaction import Event, Status
-from sdt.store import Store, ledger, transactions
+from sdt.store import Store, ledger, outbox, transactions
 from sdt.store.transactions import Change
 from sdt.worker.clock import Clock
 
@@ -15,6 +18,9 @@ __all__ = ["Expiry"]
 ACTOR: Final = "worker:expiry"
 WAITING: Final = (Status.HELD, Status.IN_REVIEW, Status.SCREENED)
 ROUND: Final = 500
+TOLD_KEPT_MS: Final = 7 * 86_400_000
+PRUNE_PERIOD_S: Final = 3_600
+PRUNE_MAX: Final = 100_000
 
 
 class Expiry:
@@ -27,8 +33,12 @@ class Expiry:
 
     async def run(self) -> None:
         """Work until cancelled."""
+        pruned_s = 0
         while True:
             await self._store.run(self.expire)
+            if self._clock.now_s() - pruned_s > PRUNE_PERIOD_S:
+                pruned_s = self._clock.now_s()
+                await self._store.run(outbox.prune, self._clock.now_ms() - TOLD_KEPT_MS, PRUNE_MAX)
             await asyncio.sleep(self._period_s)
 
     def expire(self, store: Store) -> int:
