@@ -16,7 +16,8 @@ from nacl.signing import VerifyKey
 from sdt.domain.errors import Conflict, SdtError, Unavailable
 from sdt.signing.keyring import FIRST_EPOCH
 from sdt.signing.locations import Remote
-from sdt.signing.transcript import KeyStatement, check_certificate
+from sdt.signing.reshare_rounds import Reshare, Step
+from sdt.signing.transcript import BadCertificate, KeyStatement, check_certificate
 from sdt.signing.wire import (
     ActivateKey,
     Answer,
@@ -31,6 +32,7 @@ from sdt.signing.wire import (
     StartStock,
     StockSigned,
 )
+from sdt.signing.wire_lifecycle import Signed, Witness
 
 JOB_BYTES: Final = 16
 JOB_DEADLINE_S: Final = 30.0
@@ -45,11 +47,15 @@ _log = logging.getLogger("sdt.signing.coordinator")
 class Ceremonies:
     """Runs one joint job at a time."""
 
-    def __init__(self, remotes: dict[int, Remote], keys: dict[int, VerifyKey], network: str) -> None:
+    def __init__(
+        self, remotes: dict[int, Remote], keys: dict[int, VerifyKey], former: dict[int, VerifyKey], network: str
+    ) -> None:
         self._remotes = remotes
         self._keys = keys
+        self._former_keys = former
         self._network = network
         self._one = asyncio.Lock()
+        self._resharing = Reshare(remotes, keys, network)
 
     async def generate_key(self) -> None:
         """Make the chain key; where one exists, see that all three have it in force.
@@ -62,9 +68,8 @@ class Ceremonies:
             held = [each for each in shown if isinstance(each, KeyCertificate) and each.job]
             if not held:
                 await self._make_key()
-            elif len(held) < len(shown):
-                one, two, three = held[0].signatures
-                await self._hand_round(ActivateKey(held[0].job, (one, two, three)))
+            else:
+                await self._resharing.settle()
 
     async def _make_key(self) -> None:
         job = os.urandom(JOB_BYTES)
@@ -75,19 +80,60 @@ class Ceremonies:
         check_certificate(self._keys, statement, signatures)
         await self._hand_round(ActivateKey(job, signatures))
 
+    async def reshare(self, replaced: int, step: Step) -> KeyStatement:
+        """Give every location a share of the next epoch; the shares and presignatures of this one are erased.
+
+        `replaced` is a fresh location that takes the place of a lost one, or 0. What was left half done
+        before is brought to an end first.
+        Errors: Unavailable; DealFailed, naming who dealt badly. Run it again.
+        """
+        async with self._one:
+            await self._gather()
+            return await self._resharing.run(replaced, step)
+
+    async def witness(self, statement: bytes) -> dict[int, bytes]:
+        """Have every location sign the statement of a ceremony, if it knows it to be so.
+
+        Errors: the first location's.
+        """
+        signatures = {}
+        for party, remote in sorted(self._remotes.items()):
+            answer = await remote.call(Witness(statement), CALL_TIMEOUT_S)
+            assert isinstance(answer, Signed)
+            signatures[party] = answer.signature
+        return signatures
+
     async def certified_key(self) -> bytes | None:
         """Return the public key that all three signed, from whichever location shows it; None before there is one."""
+        key = await self._certified()
+        return key.public if key else None
+
+    async def key_in_force(self) -> KeyStatement:
+        """Return what the three certified. Errors: Unavailable before key generation."""
+        key = await self._certified()
+        if key is None:
+            raise Unavailable("The locations hold no key yet.", code="no_key")
+        return key
+
+    async def _certified(self) -> KeyStatement | None:
         for remote in self._remotes.values():
             try:
                 shown = await remote.call(ShowKey(), CALL_TIMEOUT_S)
                 if isinstance(shown, KeyCertificate) and shown.job:
                     one, two, three = shown.points
                     key = KeyStatement(self._network, shown.epoch, shown.job, shown.public, (one, two, three))
-                    check_certificate(self._keys, key.digest(), shown.signatures)
-                    return shown.public
+                    self._check_key(key, shown.signatures)
+                    return key
             except (SdtError, ValueError) as error:
                 _log.info("Location %d shows no certified key: %s", remote.party, error)
         return None
+
+    def _check_key(self, key: KeyStatement, signatures: tuple[bytes, ...]) -> None:
+        """Errors: BadCertificate. Until the epoch after a replacement, the lost location's signature still counts."""
+        try:
+            check_certificate(self._keys, key.digest(), signatures)
+        except BadCertificate:
+            check_certificate(self._former_keys, key.digest(), signatures)
 
     async def _gather(self) -> None:
         """Wait a moment for locations that do not answer yet; the calls then say which one is away."""

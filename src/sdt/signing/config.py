@@ -22,13 +22,17 @@ INTENT_KEY_LABEL = b"intent key"
 
 
 class Location(Struct, frozen=True, forbid_unknown_fields=True):
-    """How one of the three locations is reached. Shape: intent_key is its Ed25519 public key in hex."""
+    """How one of the three locations is reached. Shape: intent_key is its Ed25519 public key in hex.
+
+    former_key is the one of the location that it replaced: certificates of the epoch before still carry its signature.
+    """
 
     party: PartyNumber
     host: str
     port: Port
     mpc_port: Port
     intent_key: str
+    former_key: str = ""
 
 
 class _File(Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,6 +102,11 @@ class SignerConfig:
 def intent_keys(locations: tuple[Location, ...]) -> dict[int, VerifyKey]:
     """Return the verifying keys of locations by party."""
     return {location.party: VerifyKey(bytes.fromhex(location.intent_key)) for location in locations}
+
+
+def former_keys(locations: tuple[Location, ...]) -> dict[int, VerifyKey]:
+    """Return the verifying keys of locations as they were before a replacement."""
+    return {each.party: VerifyKey(bytes.fromhex(each.former_key or each.intent_key)) for each in locations}
 
 
 def load_signer_config(home: Path) -> SignerConfig:

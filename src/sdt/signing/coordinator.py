@@ -15,12 +15,15 @@ from typing import Final
 
 from sdt.domain.errors import SdtError, Unavailable
 from sdt.signing.ceremonies import Ceremonies
+from sdt.signing.config import former_keys
 from sdt.signing.ecdsa import Signature
 from sdt.signing.keyring import address_of
 from sdt.signing.link import LinkLost
 from sdt.signing.locations import Remote, load_coordinator_config
 from sdt.signing.pool import Pool
+from sdt.signing.reshare_rounds import Step
 from sdt.signing.rounds import Attempt, Rounds
+from sdt.signing.transcript import KeyStatement
 from sdt.signing.wire import PAIRS, PRESIGN_COUNT_MAX, BatchProposal, MessageRefusal, Pair, StatusAnswer
 
 ATTEMPTS_MAX: Final = 6
@@ -86,7 +89,7 @@ class Coordinator:
         self._remotes = {each.party: Remote(each, self._config.tls) for each in self._config.locations}
         await asyncio.gather(*(remote.start() for remote in self._remotes.values()))
         self._pool = Pool(self._remotes)
-        self._ceremonies = Ceremonies(self._remotes, self._keys, self._network)
+        self._ceremonies = Ceremonies(self._remotes, self._keys, former_keys(self._config.locations), self._network)
         self._rounds = Rounds(self._remotes, self._keys, self._network, self.public_key)
         await self._learn_key()
         if self._policy is not None:
@@ -162,6 +165,20 @@ class Coordinator:
         else:
             await self._pool.refresh(pair)
         return working_s
+
+    async def reshare(self, replaced: int, step: Step) -> KeyStatement:
+        """Refresh every share (`replaced` 0), or make one for a fresh location; see `Ceremonies.reshare`."""
+        outcome = await self._ceremonies.reshare(replaced, step)
+        await asyncio.gather(*(remote.pulse() for remote in self._remotes.values()))
+        return outcome
+
+    async def witness(self, statement: bytes) -> dict[int, bytes]:
+        """Have every location sign the statement of a ceremony. Errors: a location's refusal."""
+        return await self._ceremonies.witness(statement)
+
+    async def key_in_force(self) -> KeyStatement:
+        """Return what the three certified: epoch, job, key and points. Errors: Unavailable before key generation."""
+        return await self._ceremonies.key_in_force()
 
     async def _keep_stock(self, policy: StockPolicy) -> None:
         """Fill the emptiest pair once it runs low, while all three answer; after too many failures, rest."""

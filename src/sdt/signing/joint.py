@@ -21,7 +21,6 @@ from sdt.signing.transcript import check_certificate, sign
 from sdt.signing.wire import (
     PAIRS,
     PRESIGN_COUNT_MAX,
-    ActivateKey,
     Certificate,
     Done,
     KeyCertificate,
@@ -100,18 +99,6 @@ class JointJobs:
         signature = sign(self._intent_key, key.statement(self._network).digest())
         return KeySigned(key.public, key.points, signature)
 
-    def activate_key(self, operation: ActivateKey) -> Done:
-        """Put a key in force by the certificate of all three.
-
-        Errors: NotFound, BadCertificate, Conflict.
-        """
-        key = keyring.pending_key(self._store.db, operation.job)
-        check_certificate(self._keys, key.statement(self._network).digest(), operation.signatures)
-        with self._store.write() as db:
-            keyring.activate(db, operation.job, b"".join(operation.signatures))
-        _log.info("The chain key is in force: 0x%s.", key.address.hex())
-        return Done()
-
     def show_key(self) -> KeyCertificate:
         """Show the certificate of the key in force."""
         key = keyring.active_key(self._store.db)
@@ -159,6 +146,8 @@ class JointJobs:
         assert all(bool(row.secret) == member for row in made.rows), "shares only at the members"
         digests = stock.row_digests(made.rows)
         with self._store.write() as db:
+            if keyring.demand_key(db).job != key.job:
+                raise Conflict("The epoch changed while this was made; it is burnt.", code="epoch_over")
             stock.keep_pending(db, self._sealer, spec.job, operation.pair, made.rows, digests)
         return digests, made.working_s
 

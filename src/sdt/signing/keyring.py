@@ -1,7 +1,8 @@
 """This location's share of the chain key: pending until all three certify it, then active.
 
-One key lives for one epoch. Several key generations may be pending at once, since a run that failed elsewhere is run
-again; only the one whose certificate arrives becomes active, and never a second.
+A share lives for one epoch; refreshing or replacing makes the next one of the same key. Several key generations may be
+pending at once, since a run that failed elsewhere is run again; only the one whose certificate arrives becomes active,
+and never a second.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Final
 from eth_hash.auto import keccak
 
 from sdt.domain.errors import Conflict, NotFound, Unavailable
+from sdt.signing import stock
 from sdt.signing.curve import multiply_base
 from sdt.signing.seal import Sealer
 from sdt.signing.transcript import KeyStatement
@@ -81,6 +83,10 @@ def keep_pending(db: sqlite3.Connection, sealer: Sealer, key: ChainKey, party: i
     assert multiply_base(int.from_bytes(secret, "big")) == key.points[party - 1], "the share does not fit its point"
     if active_key(db) is not None:
         raise Conflict("This location already holds a key.", code="key_exists")
+    _insert(db, sealer, key, secret)
+
+
+def _insert(db: sqlite3.Connection, sealer: Sealer, key: ChainKey, secret: bytes) -> None:
     db.execute(
         "INSERT INTO key_share (job, epoch, state, sealed, public, points) VALUES (?, ?, 'pending', ?, ?, ?)",
         (key.job, key.epoch, sealer.seal(_label(key.job), secret), key.public, b"".join(key.points)),
@@ -99,15 +105,65 @@ def pending_key(db: sqlite3.Connection, job: bytes) -> ChainKey:
 
 
 def activate(db: sqlite3.Connection, job: bytes, certificate: bytes) -> None:
-    """Put a certified key in force and forget the pending ones; the same again changes nothing.
+    """Put a certified key in force; the same again changes nothing.
 
-    Errors: Conflict when another key is in force.
+    A share of the epoch before, and every presignature of it, is erased in the same database transaction: either would
+    still give the key away.
+    Errors: Conflict when it is not of the next epoch of the key in force.
     """
-    current = active_key(db)
-    if current is not None and current.job != job:
-        raise Conflict("Another key is in force at this location.", code="key_exists")
+    current, coming = active_key(db), pending_key(db, job)
+    if current is not None and current.job == job:
+        return
+    if current is not None:
+        if coming.epoch != current.epoch + 1 or coming.public != current.public:
+            raise Conflict("Another key is in force at this location.", code="key_exists")
+        db.execute("DELETE FROM key_share WHERE state = 'active'")
+        stock.burn_everything(db)
     db.execute("UPDATE key_share SET state = 'active', certificate = ? WHERE job = ?", (certificate, job))
     db.execute("DELETE FROM key_share WHERE state = 'pending'")
+    db.execute("DELETE FROM abandoned_job")
+
+
+def staged(db: sqlite3.Connection) -> list[ChainKey]:
+    """Return the keys of a next epoch that wait for their certificate and that nobody promised to stay out of."""
+    rows = db.execute(
+        "SELECT epoch, job, public, points FROM key_share WHERE state = 'pending' AND epoch > ?"
+        " AND job NOT IN (SELECT job FROM abandoned_job)",
+        (FIRST_EPOCH,),
+    ).fetchall()
+    return [_key(row) for row in rows]
+
+
+def stage(db: sqlite3.Connection, sealer: Sealer, key: ChainKey, party: int, secret: bytes) -> None:
+    """Keep a share of the next epoch beside the one in force, one at a time.
+
+    Errors: Conflict.
+    """
+    assert multiply_base(int.from_bytes(secret, "big")) == key.points[party - 1], "the share does not fit its point"
+    if db.execute("SELECT 1 FROM abandoned_job WHERE job = ?", (key.job,)).fetchone():
+        raise Conflict("This location promised to stay out of that job.", code="job_abandoned")
+    current = active_key(db)
+    if staged(db) or (current is not None and current.epoch + 1 != key.epoch):
+        raise Conflict("Another share is staged, or another epoch in force.", code="share_staged")
+    _insert(db, sealer, key, secret)
+
+
+def abandon(db: sqlite3.Connection, job: bytes) -> None:
+    """Never stage this job.
+
+    Errors: Conflict when it is staged or in force.
+    """
+    if db.execute("SELECT 1 FROM key_share WHERE job = ?", (job,)).fetchone():
+        raise Conflict("This location keeps a share of that job.", code="share_staged")
+    db.execute("INSERT OR IGNORE INTO abandoned_job (job) VALUES (?)", (job,))
+
+
+def drop(db: sqlite3.Connection, job: bytes) -> None:
+    """Wait no longer for a staged job. Errors: Conflict when it is in force."""
+    current = active_key(db)
+    if current is not None and current.job == job:
+        raise Conflict("That job's key is in force.", code="key_exists")
+    db.execute("INSERT OR IGNORE INTO abandoned_job (job) VALUES (?)", (job,))
 
 
 def active_certificate(db: sqlite3.Connection) -> bytes:

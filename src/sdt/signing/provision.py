@@ -22,6 +22,8 @@ from sdt.signing.seal import BoxSealer, new_seal_key
 from sdt.signing.tls import COORDINATOR
 
 PARTIES: Final = (1, 2, 3)
+FORMER_KEY_FILE: Final = "intent.former.pub"
+"""In the folder of a location that took another's place: that one's public key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,7 @@ def provision(
     if not existing:
         _make_keys(home, folders, now)
     locations = [
-        Location(party, address.host, address.port, address.mpc_port, (folder / "intent.pub").read_text())
-        for party, address, folder in zip(PARTIES, addresses, folders, strict=True)
+        _location(party, address, folder) for party, address, folder in zip(PARTIES, addresses, folders, strict=True)
     ]
     for party, folder in zip(PARTIES, folders, strict=True):
         settings: dict[str, str | int] = {
@@ -74,15 +75,42 @@ def provision(
     (home / "coordinator" / "signers.toml").write_text(_locations_toml(locations))
 
 
+def _location(party: int, address: Address, folder: Path) -> Location:
+    return Location(party, address.host, address.port, address.mpc_port, *_keys_of(folder))
+
+
+def _keys_of(folder: Path) -> tuple[str, str]:
+    former = folder / FORMER_KEY_FILE
+    return (folder / "intent.pub").read_text(), former.read_text() if former.exists() else ""
+
+
 def _make_keys(home: Path, folders: Sequence[Path], now: datetime) -> None:
     authority = Authority.open(home / "signing-authority", now)
     authority.issue(COORDINATOR, home / "coordinator", now)
     for party, folder in zip(PARTIES, folders, strict=True):
-        authority.issue(party, folder, now)
-        seal_key, intent = new_seal_key(), SigningKey.generate()
-        write_secret(folder / "intent.sealed", BoxSealer(seal_key).seal(INTENT_KEY_LABEL, bytes(intent)))
-        (folder / "intent.pub").write_text(bytes(intent.verify_key).hex())
-        write_secret(folder / "seal.key", seal_key)
+        make_location(authority, party, folder, now)
+
+
+def make_location(authority: Authority, party: int, folder: Path, now: datetime) -> None:
+    """Make one location's certificate, signing key and sealing key in its folder."""
+    authority.issue(party, folder, now)
+    seal_key, intent = new_seal_key(), SigningKey.generate()
+    write_secret(folder / "intent.sealed", BoxSealer(seal_key).seal(INTENT_KEY_LABEL, bytes(intent)))
+    (folder / "intent.pub").write_text(bytes(intent.verify_key).hex())
+    write_secret(folder / "seal.key", seal_key)
+
+
+def write_locations(home: Path, locations: Sequence[Location]) -> None:
+    """Write into every folder how the locations are reached and with which keys they sign (`intent.pub`)."""
+    renewed = [
+        _location(each.party, Address(each.host, each.port, each.mpc_port), home / f"signer-{each.party}")
+        for each in locations
+    ]
+    for party in PARTIES:
+        file = home / f"signer-{party}" / "signer.toml"
+        settings, _, _ = file.read_text().partition("\n[[location]]\n")
+        file.write_text(settings.rstrip("\n") + "\n" + _locations_toml(renewed))
+    (home / "coordinator" / "signers.toml").write_text(_locations_toml(renewed))
 
 
 def _toml(settings: dict[str, str | int]) -> str:
@@ -100,6 +128,7 @@ def _locations_toml(locations: Sequence[Location]) -> str:
                 "port": location.port,
                 "mpc_port": location.mpc_port,
                 "intent_key": location.intent_key,
+                "former_key": location.former_key,
             }
         )
         for location in locations

@@ -26,6 +26,7 @@ from sdt.signing.joint import JointJobs, check_pair
 from sdt.signing.keyring import ChainKey
 from sdt.signing.lineage import Lineage, LineBatch, UnknownParent
 from sdt.signing.link import Link, LinkServer
+from sdt.signing.reshare import Resharing
 from sdt.signing.store import Store
 from sdt.signing.tls import COORDINATOR
 from sdt.signing.transcript import Intent, is_signed, sign
@@ -51,13 +52,28 @@ from sdt.signing.wire import (
     StatusAnswer,
     StockList,
 )
+from sdt.signing.wire_lifecycle import (
+    Abandon,
+    DealtValue,
+    Drop,
+    LifecycleOperation,
+    ReshareBegin,
+    ReshareDeal,
+    ReshareEcho,
+    ReshareOpen,
+    ReshareStage,
+    ShowStaged,
+    Signed,
+    Witness,
+)
+from sdt.signing.witness import witness
 
 TIDY_AFTER_S: Final = 2.0
 FORGET_PERIOD_S: Final = 3600.0
 FETCH_TIMEOUT_S: Final = 3.0
 
 _log = logging.getLogger("sdt.signing")
-_PEER_MAY: Final = (Status, ShowBatch, ShowCertificate, ShowKey)
+_PEER_MAY: Final = (DealtValue, Status, ShowBatch, ShowCertificate, ShowKey)
 
 
 class Signer:
@@ -79,6 +95,9 @@ class Signer:
         self.store = store
         self._lineage = Lineage(self.store, builder.message_life_ms)
         self._peers = [Link(peer.party, peer.host, peer.port, config.tls) for peer in config.peers]
+        by_party = {peer.party: peer for peer in self._peers}
+        self._resharing = Resharing(config, store, self._sealer, self._intent_key, by_party)
+        self._following: asyncio.Task[None] | None = None
         self._joint = JointJobs(config, store, self._sealer, self._intent_key, now_s)
         self._proposing = asyncio.Lock()
         self._tidying: asyncio.TimerHandle | None = None
@@ -101,7 +120,7 @@ class Signer:
             case StartKey():
                 return await self._joint.start_key(operation)
             case ActivateKey():
-                return self._joint.activate_key(operation)
+                return self._resharing.activate_key(operation)
             case ShowKey():
                 return self._joint.show_key()
             case StartStock():
@@ -118,9 +137,44 @@ class Signer:
                 return self._release(operation)
             case ShowBatch():
                 return self._show_batch(operation)
+            case Witness():
+                key = keyring.demand_key(self.store.db)
+                return Signed(witness(self._intent_key, operation.statement, self._config, key, self._now_s()))
+            case _:
+                return await self._reshare(caller, operation)
+
+    async def _reshare(self, caller: int, operation: LifecycleOperation) -> Answer:
+        match operation:
+            case ReshareBegin():
+                return await self._resharing.begin(operation)
+            case ReshareEcho():
+                return self._resharing.echo(operation)
+            case ReshareOpen():
+                return self._resharing.open(operation)
+            case ReshareDeal():
+                return await self._resharing.deal(operation)
+            case DealtValue():
+                return self._resharing.take(caller, operation)
+            case ReshareStage():
+                return self._resharing.stage(operation)
+            case ShowStaged():
+                return self._resharing.show_staged()
+            case Abandon():
+                return self._resharing.abandon(operation)
+            case Drop():
+                return self._resharing.drop(operation)
+            case Witness():
+                raise AssertionError("answered above")
+
+    def follow(self) -> None:
+        """Begin to ask the peers for what this location missed."""
+        self._following = asyncio.create_task(self._resharing.follow())
 
     async def close(self) -> None:
         """Close peers and database."""
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
         if self._tidying is not None:
             self._tidying.cancel()
         await asyncio.gather(*(peer.close() for peer in self._peers))
@@ -277,6 +331,7 @@ async def serve(config: SignerConfig, make_builder: Callable[[SignerConfig, Stor
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     await builder.start()
     await server.start(config.me.host, config.me.port)
+    signer.follow()
     _log.info("Signer %d of network %s listens on port %d.", config.party, config.network, config.me.port)
     print(f"ready {config.me.port}", flush=True)
     await stop.wait()

@@ -76,6 +76,14 @@ def burn_batch(db: sqlite3.Connection, job: bytes) -> None:
     )
 
 
+def burn_everything(db: sqlite3.Connection) -> None:
+    """Burn the whole stock: with its epoch's share gone, each presignature would still give the key away."""
+    db.execute("UPDATE stock_batch SET state = 'burnt' WHERE state != 'burnt'")
+    db.execute(
+        "UPDATE presignature SET state = 'burnt', sealed = NULL WHERE state IN ('pending', 'ready', 'bound')",
+    )
+
+
 def burn_stale(db: sqlite3.Connection, before_s: int) -> None:
     """Burn batches whose certificate never came: nobody holds one any more."""
     for [job] in db.execute(

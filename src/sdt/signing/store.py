@@ -31,6 +31,9 @@ CREATE TABLE key_share (
 );
 CREATE UNIQUE INDEX one_active_key ON key_share (state) WHERE state = 'active';
 
+-- Refreshes that some location promised to stay out of: their staged shares wait for no certificate.
+CREATE TABLE abandoned_job (job BLOB PRIMARY KEY) WITHOUT ROWID;
+
 CREATE TABLE stock_batch (
     job BLOB PRIMARY KEY,
     epoch INTEGER NOT NULL,

@@ -21,6 +21,7 @@ from sdt.domain.errors import (
     Unavailable,
     Unprocessable,
 )
+from sdt.signing.wire_lifecycle import LifecycleAnswer, LifecycleOperation
 
 FRAME_BYTES_MAX: Final = 6 * 2**20
 """A batch of 500 messages of 8 KiB, with two approvals, and room."""
@@ -275,6 +276,7 @@ Operation = (
     | Propose
     | Release
     | ShowBatch
+    | LifecycleOperation
 )
 Answer = (
     StatusAnswer
@@ -288,6 +290,7 @@ Answer = (
     | MessagesRefused
     | Released
     | BatchIds
+    | LifecycleAnswer
     | Failed
 )
 

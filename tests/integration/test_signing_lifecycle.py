@@ -1,0 +1,137 @@
+"""Refreshing the shares and replacing a location, over real signer processes."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+
+import pytest
+
+from sdt.domain.errors import SdtError
+from sdt.signing import keyring, sharing
+from sdt.signing.config import load_signer_config
+from sdt.signing.curve import ORDER, multiply_base
+from sdt.signing.relocate import relocate
+from signing_rig import Line, Rig, coordinator, sign, until
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def rig(tmp_path):
+    made = Rig(tmp_path, stocked=True)
+    for party in (1, 2, 3):
+        made.start(party)
+    yield made
+    made.stop()
+
+
+async def quiet(_: str) -> None:
+    """Say nothing."""
+
+
+def share_of(rig, party) -> bytes:
+    """Open a location's share as only its own folder can."""
+    config = load_signer_config(rig.folder(party))
+    with sqlite3.connect(rig.folder(party) / "signer.db") as db:
+        return keyring.unsealed_share(db, config.sealer())
+
+
+def sealed_of(rig, party) -> bytes:
+    with sqlite3.connect(rig.folder(party) / "signer.db") as db:
+        return bytes(db.execute("SELECT sealed FROM key_share WHERE state = 'active'").fetchone()[0])
+
+
+def joined(low: int, low_share: bytes, high: int, high_share: bytes) -> bytes:
+    """Return the point of what two shares give together."""
+    secret = sharing.weight(low, high) * int.from_bytes(low_share, "big")
+    secret += sharing.weight(high, low) * int.from_bytes(high_share, "big")
+    return multiply_base(secret % ORDER)
+
+
+def bytes_on_disk(rig, party) -> bytes:
+    return b"".join(path.read_bytes() for path in sorted(rig.folder(party).glob("signer.db*")))
+
+
+async def test_a_refresh_keeps_the_key_and_makes_every_old_share_useless(rig):
+    async with coordinator(rig) as to:
+        await to.keygen()
+        # given shares and presignatures of an epoch
+        address, before = to.address(), {party: share_of(rig, party) for party in (1, 2, 3)}
+        sealed = {party: sealed_of(rig, party) for party in (1, 2, 3)}
+        stocked = {
+            party: [row[0] for row in _rows(rig, party, "SELECT sealed FROM presignature WHERE sealed IS NOT NULL")]
+            for party in (1, 2, 3)
+        }
+        assert all(stocked.values())
+        # when they are refreshed
+        steps: list[str] = []
+
+        async def note(step: str) -> None:
+            steps.append(step)
+
+        outcome = await to.reshare(0, note)
+        # then the key is the same one, the epoch is the next, and nothing is left of the stock
+        assert steps == ["committed", "echoed", "opened", "dealt", "staged", "in force"]
+        assert outcome.epoch == 2 and to.address() == address
+        assert {status.epoch for status in to.status().values()} == {2}
+        assert all(sum(status.stock) == 0 for status in to.status().values())
+        # and an old share goes with no new one, while two new ones go together
+        after = {party: share_of(rig, party) for party in (1, 2, 3)}
+        public = to.public_key()
+        assert joined(1, before[1], 2, before[2]) == public == joined(1, after[1], 3, after[3])
+        assert joined(1, before[1], 2, after[2]) != public
+        assert joined(2, after[2], 3, before[3]) != public
+        # and the erased bytes are on no disk, neither in the database nor in its log
+        for party in (1, 2, 3):
+            disk = bytes_on_disk(rig, party)
+            assert sealed_of(rig, party) in disk
+            assert sealed[party] not in disk
+            assert not any(each in disk for each in stocked[party])
+        # and signing goes on with new presignatures
+        await to.presign((2, 3), 5)
+        assert (await sign(to, Line().batch(1))).pair == (2, 3)
+
+
+async def test_a_lost_location_is_replaced_by_the_two_that_are_left(rig):
+    async with coordinator(rig) as to:
+        await to.keygen()
+        address, public = to.address(), to.public_key()
+        survivors = {party: share_of(rig, party) for party in (1, 2)}
+        lost = share_of(rig, 3)
+    # given a location that is lost for good, and a fresh folder with new keys and certificates in its place
+    for party in (1, 2, 3):
+        rig.signal(party, signal.SIGKILL)
+    relocate(rig.home, 3)
+    for party in (1, 2, 3):
+        rig.start(party)
+    async with coordinator(rig) as to:
+        await to.keygen()
+        # when the survivors make a share for it
+        outcome = await to.reshare(3, quiet)
+        # then the key is the same one, and the new location signs
+        assert (outcome.epoch, to.address()) == (2, address)
+        await to.presign((1, 3), 5)
+        assert (await sign(to, Line().batch(1))).pair == (1, 3)
+    # and the lost share goes with no share of the new epoch
+    new = {party: share_of(rig, party) for party in (1, 2, 3)}
+    assert joined(1, new[1], 3, new[3]) == public
+    for party in (1, 2):
+        assert joined(party, new[party], 3, lost) != public
+        assert joined(party, survivors[party], 3, new[3]) != public
+
+
+async def test_only_a_fresh_location_takes_a_place_and_only_after_the_epoch_in_force(rig):
+    async with coordinator(rig) as to:
+        await to.keygen()
+        with pytest.raises(SdtError) as refused:
+            await to.reshare(3, quiet)
+        assert refused.value.code == "key_exists"
+        # and the locations go on as they were
+        assert (await sign(to, Line().batch(1))).signature is not None
+        await until(lambda: {status.epoch for status in to.status().values()} == {1})
+
+
+def _rows(rig, party, query):
+    with sqlite3.connect(rig.folder(party) / "signer.db") as db:
+        return db.execute(query).fetchall()
