@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 from nacl.signing import SigningKey, VerifyKey
 
 from sdt.domain.errors import Invalid
-from sdt.signing.pki import TlsFiles
+from sdt.signing.pki import TlsFiles, ends_s
 from sdt.signing.seal import Sealer, SealKind, open_sealer
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
@@ -79,6 +79,10 @@ class SignerConfig:
     def tls(self) -> TlsFiles:
         """This location's certificate files."""
         return TlsFiles(str(self.home / "tls.pem"), str(self.home / "tls.key"), str(self.home / "authority.pem"))
+
+    def certificate_ends_s(self) -> float:
+        """Return when this location's certificate ends, 0 when it cannot tell. Units: unix seconds."""
+        return ends_s(self.tls)
 
     def intent_keys(self) -> dict[int, VerifyKey]:
         """Return the keys with which the locations sign intents and certificates."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,7 @@ from sdt.signing.ecdsa import Signature
 from sdt.signing.keyring import address_of
 from sdt.signing.link import LinkLost
 from sdt.signing.locations import Remote, load_coordinator_config
+from sdt.signing.pki import ends_s
 from sdt.signing.pool import Pool
 from sdt.signing.reshare_rounds import Step
 from sdt.signing.rounds import Attempt, Rounds
@@ -134,6 +136,13 @@ class Coordinator:
         Errors: Unavailable before key generation.
         """
         return "0x" + address_of(self.public_key()).hex()
+
+    def certificates_ending(self, within_s: float) -> list[str]:
+        """Return whose certificate ends within so many seconds, this process's own among them."""
+        soon_s = time.time() + within_s
+        ends = {f"location {party}": status.certificate_ends_s for party, status in self.status().items() if status}
+        ends["coordinator"] = ends_s(self._config.tls)
+        return [holder for holder, end_s in ends.items() if end_s < soon_s]
 
     async def _learn_key(self) -> None:
         if not self._public:

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from sdt.signing.tls import name_of
+from sdt.signing.tls import Credentials, name_of
 
 AUTHORITY_DAYS: Final = 3650
 HOLDER_DAYS: Final = 825
@@ -37,6 +37,19 @@ class TlsFiles:
     certificate: str
     key: str
     authority: str
+
+
+def ends_s(files: Credentials) -> float:
+    """Return when a holder's certificate ends, or before it the last of the authorities that it knows.
+
+    Units: unix seconds; 0 when the files cannot be read.
+    """
+    try:
+        own = x509.load_pem_x509_certificate(Path(files.certificate).read_bytes())
+        known = x509.load_pem_x509_certificates(Path(files.authority).read_bytes())
+    except (OSError, ValueError):
+        return 0.0
+    return min(own.not_valid_after_utc, max(each.not_valid_after_utc for each in known)).timestamp()
 
 
 def write_secret(path: Path, content: bytes) -> None:

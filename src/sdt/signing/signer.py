@@ -197,6 +197,7 @@ class Signer:
             seen.block,
             seen.time_s,
             self._now_s(),
+            self._config.certificate_ends_s(),
         )
 
     # Signing
@@ -329,6 +330,10 @@ async def serve(config: SignerConfig, make_builder: Callable[[SignerConfig, Stor
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    renewals: set[asyncio.Task[bool]] = set()
+    asyncio.get_running_loop().add_signal_handler(
+        signal.SIGHUP, lambda: renewals.add(asyncio.create_task(server.renew()))
+    )
     await builder.start()
     await server.start(config.me.host, config.me.port)
     signer.follow()

@@ -75,6 +75,8 @@ class StatusAnswer(msgspec.Struct, frozen=True, tag="status"):
     chain_block: int
     chain_time_s: int
     clock_s: float
+    certificate_ends_s: float = 0.0
+    """When this location's certificate, or the last authority it knows, ends; 0 when it cannot tell."""
 
 
 class StartKey(msgspec.Struct, frozen=True, tag="start_key", forbid_unknown_fields=True):

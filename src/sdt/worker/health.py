@@ -15,6 +15,7 @@ __all__ = ["serve_health"]
 
 CHAIN_SILENT_S = 15.0
 STOCK_LOW = 20
+CERTIFICATE_LOW_S = 30 * 86_400.0
 
 
 async def serve_health(
@@ -46,6 +47,7 @@ async def serve_health(
             "queue_oldest_s": depth.oldest_age_s,
             "signers_answering": answering,
             "signers_caught": coordinator.culprits(),
+            "certificates_ending": coordinator.certificates_ending(CERTIFICATE_LOW_S),
             "presignatures": stock,
             "transactions": await store.read(transactions.counts_by_status),
         }
