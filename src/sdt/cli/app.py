@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from sdt.cli import demo, operate, payments, users
+from sdt.cli import demo, keys, operate, payments, users
 
 __all__ = ["app"]
 
@@ -24,7 +24,7 @@ Every command explains itself: sdt COMMAND --help""",
 app.command(rich_help_panel="The platform")(demo.demo)
 app.command(rich_help_panel="The platform")(operate.up)
 app.command(rich_help_panel="The platform")(operate.status)
-app.add_typer(operate.keys, name="keys", rich_help_panel="The platform")
+app.add_typer(keys.keys, name="keys", rich_help_panel="The platform")
 app.add_typer(operate.database, name="db", rich_help_panel="The platform")
 app.add_typer(users.user, name="user", rich_help_panel="A user")
 app.command(rich_help_panel="A user")(payments.pay)

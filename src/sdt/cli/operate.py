@@ -1,4 +1,4 @@
-"""Running a platform: up, status, keys, database."""
+"""Running a platform: up, status, database."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import typer
 
 from sdt.cli.options import Home, Json, console, run, show
 
-__all__ = ["database", "keys", "status", "up"]
+__all__ = ["database", "status", "up"]
 
-keys = typer.Typer(no_args_is_help=True, help="The key of the chain, in shares at three locations.")
 database = typer.Typer(no_args_is_help=True, help="The database.")
 
 
@@ -87,43 +86,6 @@ async def _status(home: Path) -> dict[str, Any]:
     ]
     problems += [f"{p['name']} is {p['status']}" for p in processes if p["status"] != "ready"]
     return {"ok": not problems, "api": settings.api.url, "processes": processes, "problems": problems, "worker": worker}
-
-
-@keys.command("status")
-def keys_status(home: Home = Path(".sdt"), as_json: Json = False) -> None:
-    """Show the three locations: who answers, which key they hold shares of, how many presignatures are left.
-
-    Nothing secret is shown, and nothing here can sign.
-    """
-    found = run(_keys_status(home))
-    if as_json:
-        typer.echo(json.dumps(found, indent=2))
-        return
-    console.print(f"  key      {found['address']}  (2 of 3 sign; no location holds it)")
-    for party, location in found["locations"].items():
-        words = (
-            f"epoch {location['epoch']}, block {location['chain_block']}" if location else "[red]does not answer[/red]"
-        )
-        console.print(f"  location {party}  {words}")
-    for pair, left in found["presignatures"].items():
-        console.print(f"  pair {pair}  {left} presignatures")
-
-
-async def _keys_status(home: Path) -> dict[str, Any]:
-    from sdt.local.platform import settings_of
-    from sdt.signing.coordinator import Coordinator
-
-    settings = settings_of(home)
-    async with Coordinator(settings.home / "coordinator", settings.network) as coordinator:
-        locations = {
-            str(party): {"epoch": s.epoch, "chain_block": s.chain_block, "stock": list(s.stock)} if s else None
-            for party, s in coordinator.status().items()
-        }
-        return {
-            "address": coordinator.address(),
-            "locations": locations,
-            "presignatures": {f"{a}-{b}": left for (a, b), left in coordinator.stock().items()},
-        }
 
 
 @database.command("ddl")

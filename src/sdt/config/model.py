@@ -125,6 +125,7 @@ class Signing(Section):
     stock_per_pair_min: Count
     job_presignatures: Count
     job_timeout_s: Duration
+    ceremony_people: Annotated[int, Field(ge=1, le=2)]
 
 
 class Api(Section):

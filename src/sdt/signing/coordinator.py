@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from nacl.signing import VerifyKey
+
 from sdt.domain.errors import SdtError, Unavailable
 from sdt.signing.ceremonies import Ceremonies
 from sdt.signing.config import former_keys
@@ -184,6 +186,10 @@ class Coordinator:
     async def witness(self, statement: bytes) -> dict[int, bytes]:
         """Have every location sign the statement of a ceremony. Errors: a location's refusal."""
         return await self._ceremonies.witness(statement)
+
+    def intent_keys(self) -> dict[int, VerifyKey]:
+        """Return the keys with which the locations sign."""
+        return self._keys
 
     async def key_in_force(self) -> KeyStatement:
         """Return what the three certified: epoch, job, key and points. Errors: Unavailable before key generation."""

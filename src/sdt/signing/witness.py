@@ -6,7 +6,9 @@ Who stood by is the operators' own signature over the plan, which anybody can ch
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -133,4 +135,22 @@ def write_transcript(folder: Path, statement: bytes, signatures: Mapping[int, by
     path = folder / f"{at}-{content.get('kind', 'ceremony')}.json"
     file = {"statement": content, "signatures": {str(party): value.hex() for party, value in signatures.items()}}
     write_secret(path, json.dumps(file, indent=2, sort_keys=True, ensure_ascii=False).encode())
+    return path
+
+
+def write_recovery(key_file: Path, one: Any, two: Any, first: Path, second: Path) -> Path:
+    """Log beforehand that a key is assembled: which backups, of which key; return the file, 0600, beside the key's."""
+    path = key_file.with_name(key_file.name + ".transcript.json")
+    content = {
+        "kind": "recover",
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": os.uname().nodename,
+        "network": one.network,
+        "epoch": one.epoch,
+        "public": one.public,
+        "locations": [one.party, two.party],
+        "backups": [hashlib.sha256(file.read_bytes()).hexdigest() for file in (first, second)],
+        "key_file": key_file.name,
+    }
+    write_secret(path, json.dumps(content, indent=2).encode() + b"\n")
     return path

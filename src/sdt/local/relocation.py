@@ -1,0 +1,74 @@
+"""Putting a fresh location in a lost one's place on one machine: a new folder, and everybody started anew."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Final
+
+from sdt.config import Settings
+from sdt.domain.errors import Unavailable
+from sdt.signing.coordinator import Coordinator
+from sdt.signing.relocate import relocate
+from sdt.supervise import is_locked, read_state
+
+__all__ = ["move"]
+
+RESTART_S: Final = 60.0
+_RESTARTED: Final = ("signer-1", "signer-2", "signer-3", "worker")
+
+
+async def move(settings: Settings, party: int, step: Callable[[str], Awaitable[None]]) -> None:
+    """Make the fresh folder, unless an interrupted replacement did, and wait until all three signers answer again.
+
+    The supervisor starts again whatever ends; without one, the operators start the signers within the time.
+    Errors: Unavailable.
+    """
+    if (settings.home / f"signer-{party}" / "intent.former.pub").exists() and not _certified(settings, party):
+        await step("the fresh folder of an interrupted replacement is taken up again")
+    else:
+        old = relocate(settings.home, party)
+        await step(f"fresh folder and new certificates; the old folder is {old.name}: destroy it")
+    _restart(settings)
+    deadline = time.monotonic() + RESTART_S
+    while time.monotonic() < deadline:
+        await asyncio.sleep(1)
+        with suppress(OSError):
+            async with Coordinator(settings.home / "coordinator", settings.network) as to:
+                if all(to.status().values()):
+                    await step("all three signers answer under the new certificates")
+                    return
+    raise Unavailable("Not all signers came back; start them and run this again.", code="location_unreachable")
+
+
+def _certified(settings: Settings, party: int) -> bool:
+    """Tell whether the location at that place holds a share in force already: then it is one to be replaced in turn."""
+    import sqlite3
+
+    from sdt.signing.keyring import active_key
+
+    file = settings.home / f"signer-{party}" / "signer.db"
+    if not file.exists():
+        return False
+    db = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
+    try:
+        return active_key(db) is not None
+    except sqlite3.OperationalError:
+        return False
+    finally:
+        db.close()
+
+
+def _restart(settings: Settings) -> None:
+    state = read_state(settings.home)
+    if state is None or not is_locked(settings.home):
+        return
+    for name in _RESTARTED:
+        process = state.processes.get(name)
+        if process is not None and process.pid:
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGTERM)
