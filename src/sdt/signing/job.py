@@ -59,12 +59,27 @@ async def _work(spec: JobSpec) -> JobAnswer:
     Errors: SdtError, TimeoutError.
     """
     runtime = make_runtime(_seat(spec))
+    asyncio.get_running_loop().call_later(spec.deadline_s * 0.9, _say_where, runtime)
     async with asyncio.timeout(spec.deadline_s):
         async with asyncio.timeout(CONNECT_S):
             await runtime.start()
         answer: JobAnswer = await (_key if spec.kind == "key" else _stock)(runtime, spec)
         await runtime.leave()
     return answer
+
+
+def _say_where(runtime: JointRuntime) -> None:
+    """Write which lines a job near its deadline waits at, and for whom: code only, no values."""
+    for task in asyncio.all_tasks():
+        steps, step = [], task.get_coro()
+        while (frame := getattr(step, "cr_frame", None)) is not None:
+            steps.append(f"{frame.f_code.co_name}:{frame.f_lineno}")
+            step = getattr(step, "cr_await", None)
+        stack = " > ".join(steps)
+        print(f"joint job hangs: {task.get_name()} at {stack}", file=sys.stderr)
+    for party in runtime.parties:
+        waits = len(getattr(party.protocol, "buffers", ()))
+        print(f"joint job hangs: {waits} messages of location {party.pid + 1} expected or held", file=sys.stderr)
 
 
 async def _answer(spec: JobSpec) -> JobAnswer:
