@@ -13,7 +13,7 @@ import os
 import resource
 import sys
 import time
-from typing import Final
+from typing import Any, Final
 
 from sdt.domain.errors import SdtError
 from sdt.signing.job_wire import JobAnswer, JobFailed, JobKey, JobRow, JobSpec, JobStock, encode, spec_decoder
@@ -71,7 +71,8 @@ async def _work(spec: JobSpec) -> JobAnswer:
 def _say_where(runtime: JointRuntime) -> None:
     """Write which lines a job near its deadline waits at, and for whom: code only, no values."""
     for task in asyncio.all_tasks():
-        steps, step = [], task.get_coro()
+        steps: list[str] = []
+        step: Any = task.get_coro()
         while (frame := getattr(step, "cr_frame", None)) is not None:
             steps.append(f"{frame.f_code.co_name}:{frame.f_lineno}")
             step = getattr(step, "cr_await", None)
