@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from sdt.domain.batch import leaf, merkle_root, next_head
 from sdt.domain.chain_tx import ChainTransaction
-from sdt.signing import signer
+from sdt.signing import sharing, signer
 from sdt.signing.building import BatchRefused, Built, ChainSeen
 from sdt.signing.config import load_signer_config
 from sdt.signing.curve import multiply_base
@@ -65,6 +65,9 @@ class BareBuilder:
 
 def lie(what: str) -> None:
     """Make this process deviate."""
+    if what == "deal":
+        honest_value = sharing.value_at
+        sharing.value_at = lambda party, at_zero, slope: honest_value(party, at_zero, slope + (party != 2))
     honest = signer.Signer.answer
 
     async def answer(self, caller, operation):

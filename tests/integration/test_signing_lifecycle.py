@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import signal
 import sqlite3
+import time
 
 import pytest
+from msgspec.structs import replace
+from nacl.signing import SigningKey
 
 from sdt.domain.errors import SdtError
 from sdt.signing import keyring, sharing
 from sdt.signing.config import load_signer_config
 from sdt.signing.curve import ORDER, multiply_base
 from sdt.signing.relocate import relocate
+from sdt.signing.transcript import sign as sign_statement
+from sdt.signing.witness import Ceremony, Person, canonical, check_transcript, plan_of, write_transcript
 from signing_rig import Line, Rig, coordinator, sign, until
 
 pytestmark = pytest.mark.slow
@@ -135,3 +140,56 @@ async def test_only_a_fresh_location_takes_a_place_and_only_after_the_epoch_in_f
 def _rows(rig, party, query):
     with sqlite3.connect(rig.folder(party) / "signer.db") as db:
         return db.execute(query).fetchall()
+
+
+async def test_a_dealer_that_deals_off_its_line_is_named_and_nothing_changes(rig):
+    # given a location that gives the others another value than it committed to
+    rig.signal(2, signal.SIGTERM)
+    rig.start(2, lie="deal")
+    async with coordinator(rig) as to:
+        await to.keygen()
+        with pytest.raises(SdtError) as refused:
+            await to.reshare(0, quiet)
+        assert (refused.value.code, refused.value.facts["party"]) == ("deal_failed", "2")
+        await to._ceremonies._resharing.settle()
+        assert {key.epoch for key in (await to._ceremonies._resharing._show_keys()).values()} == {1}
+
+
+async def test_a_location_signs_only_a_ceremony_that_it_knows_to_be_so(rig, tmp_path):
+    async with coordinator(rig) as to:
+        await to.keygen()
+        key, began_s, mine = await to.key_in_force(), int(time.time()), SigningKey.generate()
+        plan = plan_of("refresh", key.network, 0, began_s)
+        person = Person("ann", bytes(mine.verify_key).hex(), sign_statement(mine, plan).hex())
+        true = Ceremony(
+            "refresh",
+            key.network,
+            key.epoch,
+            key.job.hex(),
+            key.public.hex(),
+            tuple(point.hex() for point in key.shares),
+            0,
+            (person,),
+            ("in force",),
+            began_s,
+            began_s,
+            plan.hex(),
+        )
+        # given a true statement, all sign, and the file can be checked by anybody; a changed one cannot
+        path = write_transcript(tmp_path / "t", canonical(true), await to.witness(canonical(true)))
+        assert check_transcript(path, to.intent_keys()) == true
+        path.write_text(path.read_text().replace("in force", "in farce"))
+        with pytest.raises(SdtError):
+            check_transcript(path, to.intent_keys())
+        # and what is not so is signed by nobody
+        for false, code in (
+            (replace(true, epoch=9), "not_so"),
+            (replace(true, public="00"), "not_so"),
+            (replace(true, ended_s=began_s + 9999), "not_so"),
+            (replace(true, people=(person, person)), "same_person"),
+            (replace(true, people=(replace(person, confirmed="00" * 64),)), "not_confirmed"),
+            (replace(true, kind="replace"), "bad_statement"),
+        ):
+            with pytest.raises(SdtError) as refused:
+                await to.witness(canonical(false))
+            assert refused.value.code == code
