@@ -14,7 +14,7 @@ from typing import Final
 
 from sdt.domain.errors import Unavailable
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 LOG_BYTES: Final = 4 * 2**20
 """As long as the write-ahead log grows before SQLite begins at its start again: 1,000 pages."""
 _ZEROS: Final = bytes(2**18)
@@ -127,6 +127,12 @@ CREATE TABLE chain_rules (place INTEGER PRIMARY KEY, digest BLOB NOT NULL, effec
 """
 
 
+_UPGRADES: Final = {
+    1: "CREATE TABLE abandoned_job (job BLOB PRIMARY KEY) WITHOUT ROWID;",
+}
+"""By the version that a folder has: what brings it to the next one."""
+
+
 class StoreUnusable(Unavailable):
     """The signer's database cannot be used: another version, a full disk, a broken file."""
 
@@ -152,6 +158,10 @@ class Store:
 
     def _migrate(self) -> None:
         version = self.db.execute("PRAGMA user_version").fetchone()[0]
+        while version in _UPGRADES:
+            upgrade = _UPGRADES[version]
+            version += 1
+            self.db.executescript(f"BEGIN IMMEDIATE; {upgrade} PRAGMA user_version = {version}; COMMIT;")
         if version == SCHEMA_VERSION:
             return
         if version:
