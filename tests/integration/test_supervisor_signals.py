@@ -16,8 +16,13 @@ import pytest
 pytestmark = pytest.mark.slow
 
 PLATFORM = """
-import asyncio, sys
+import asyncio, signal, sys
 from pathlib import Path
+
+# Whoever runs these tests in the background has had them ignore what a terminal sends, and so would this.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
 from sdt.supervise import Interrupted, ProcessSpec, Supervisor
 
 CODE = '''
