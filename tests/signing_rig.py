@@ -75,15 +75,20 @@ class Rig:
 
 @asynccontextmanager
 async def coordinator(rig: Rig, policy: StockPolicy | None = None, *, wait: bool = True) -> AsyncIterator[Coordinator]:
-    """Open a coordinator; with `wait`, once every started location answers."""
+    """Open a coordinator; with `wait`, once every started location answers and may sign."""
     opened = Coordinator(rig.home / "coordinator", NETWORK, policy)
     await opened.start()
     try:
         if wait:
-            await until(lambda: all(opened.status()[party] for party, p in rig.processes.items() if p.poll() is None))
+            await until(lambda: all(_ready(opened, party) for party, p in rig.processes.items() if p.poll() is None))
         yield opened
     finally:
         await opened.close()
+
+
+def _ready(opened: Coordinator, party: int) -> bool:
+    status = opened.status()[party]
+    return status is not None and not status.held
 
 
 async def until(holds, timeout_s: float = 20.0) -> None:

@@ -46,6 +46,7 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
     gas_price_wei: Annotated[int, Meta(ge=0)] = 0
     seal: SealKind = "file"
     passphrase_file: str = ""
+    counter_file: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,8 @@ class SignerConfig:
     gas_price_wei: int
     seal: SealKind = "file"
     passphrase_file: Path | None = None
+    counter_file: Path | None = None
+    """On other storage than the folder, so that no copy of the one restores the other."""
 
     @property
     def me(self) -> Location:
@@ -137,4 +140,5 @@ def load_signer_config(home: Path) -> SignerConfig:
         file.gas_price_wei,
         file.seal,
         home / file.passphrase_file if file.passphrase_file else None,
+        home / file.counter_file if file.counter_file else None,
     )

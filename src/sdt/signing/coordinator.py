@@ -32,6 +32,8 @@ from sdt.signing.wire import PAIRS, PRESIGN_COUNT_MAX, BatchProposal, MessageRef
 
 ATTEMPTS_MAX: Final = 6
 STOCK_PERIOD_S: Final = 1.0
+HELD_WAIT_S: Final = 5.0
+HELD_POLL_S: Final = 0.1
 
 _ABOUT_THE_PRESIGNATURE: Final = frozenset(
     {"unknown_presignature", "presignature_bound", "presignature_burnt", "presignature_not_bound"}
@@ -263,9 +265,14 @@ class Coordinator:
         A location that did not sign the batches before has to fetch them from a peer and wait for them to be final.
         """
         able = self._able(avoid)
-        if not able:
-            await asyncio.gather(*(remote.pulse() for remote in self._remotes.values() if not remote.answers))
+        deadline_s = time.monotonic() + HELD_WAIT_S
+        while not able:
+            others = [remote for party, remote in self._remotes.items() if party not in avoid and not remote.usable]
+            await asyncio.gather(*(remote.pulse() for remote in others))
             able = self._able(avoid)
+            if not any(remote.held for remote in others) or time.monotonic() > deadline_s:
+                break
+            await asyncio.sleep(HELD_POLL_S)  # a location that has just started finds out whether it may sign
         if not any(self._pool.has(pair) for pair in able):
             await asyncio.gather(*(self._pool.refresh(pair) for pair in able))
         able = [pair for pair in able if self._pool.has(pair)]

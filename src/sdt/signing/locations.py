@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 import msgspec
 from nacl.signing import VerifyKey
 
-from sdt.domain.errors import Invalid, SdtError
+from sdt.domain.errors import Conflict, Invalid, SdtError
 from sdt.signing.config import Location, intent_keys
 from sdt.signing.link import Link, LinkLost
 from sdt.signing.pki import TlsFiles
@@ -79,7 +79,12 @@ class Remote:
     @property
     def usable(self) -> bool:
         """Whether to ask this location to sign."""
-        return self.answers and not self.caught
+        return self.answers and not self.caught and not self.held
+
+    @property
+    def held(self) -> str:
+        """Why this location signs nothing though it answers: a starting one does not know yet whether it may."""
+        return self.status.held if self.answers and self.status else ""
 
     async def start(self) -> None:
         """Feel the pulse once, then go on in the background."""
@@ -105,7 +110,9 @@ class Remote:
         except SdtError as error:
             self._lose(error)
             return
-        assert isinstance(answer, StatusAnswer)
+        if not isinstance(answer, StatusAnswer):
+            self._lose(Conflict("It answered something else than its status.", code="bad_answer"))
+            return
         if not self.answers:
             self._answers = True
             _log.info("Location %d answers.", self.party)

@@ -61,6 +61,8 @@ def provision(
     locations = [
         _location(party, address, folder) for party, address, folder in zip(PARTIES, addresses, folders, strict=True)
     ]
+    counters = (home / "counters").resolve()
+    counters.mkdir(mode=0o700, exist_ok=True)
     for party, folder in zip(PARTIES, folders, strict=True):
         settings: dict[str, str | int] = {
             "party": party,
@@ -70,6 +72,7 @@ def provision(
             "deployment_file": str(deployment_file.resolve()),
             "finality_blocks": finality_blocks,
             "gas_price_wei": gas_price_wei,
+            "counter_file": str(counters / f"signer-{party}"),
         }
         (folder / "signer.toml").write_text(_toml(settings) + _locations_toml(locations))
     (home / "coordinator" / "signers.toml").write_text(_locations_toml(locations))

@@ -19,9 +19,11 @@ from typing import Final
 import uvloop
 
 from sdt.domain.errors import Conflict, Forbidden, NotFound, SdtError
-from sdt.signing import keyring, lineage, stock
+from sdt.signing import keyring, lineage, spending, stock
+from sdt.signing.anchor import Anchor
 from sdt.signing.building import BatchRefused, Builder, Built
 from sdt.signing.config import SignerConfig, load_signer_config
+from sdt.signing.counter import FileCounter
 from sdt.signing.joint import JointJobs, check_pair
 from sdt.signing.keyring import ChainKey
 from sdt.signing.lineage import Lineage, LineBatch, UnknownParent
@@ -35,6 +37,7 @@ from sdt.signing.wire import (
     Answer,
     BatchIds,
     ListStock,
+    MarkSpend,
     MessageRefusal,
     MessagesRefused,
     Operation,
@@ -73,7 +76,7 @@ FORGET_PERIOD_S: Final = 3600.0
 FETCH_TIMEOUT_S: Final = 3.0
 
 _log = logging.getLogger("sdt.signing")
-_PEER_MAY: Final = (DealtValue, Status, ShowBatch, ShowCertificate, ShowKey)
+_PEER_MAY: Final = (DealtValue, MarkSpend, Status, ShowBatch, ShowCertificate, ShowKey)
 
 
 class Signer:
@@ -97,7 +100,11 @@ class Signer:
         self._peers = [Link(peer.party, peer.host, peer.port, config.tls) for peer in config.peers]
         by_party = {peer.party: peer for peer in self._peers}
         self._resharing = Resharing(config, store, self._sealer, self._intent_key, by_party)
-        self._following: asyncio.Task[None] | None = None
+        counter = FileCounter(config.counter_file) if config.counter_file else None
+        self._anchor = Anchor(
+            store, counter, config.party, config.network, self._intent_key, self._peer_keys, by_party, now_s
+        )
+        self._following: tuple[asyncio.Task[None], ...] = ()
         self._joint = JointJobs(config, store, self._sealer, self._intent_key, now_s)
         self._proposing = asyncio.Lock()
         self._tidying: asyncio.TimerHandle | None = None
@@ -134,9 +141,11 @@ class Signer:
             case Propose():
                 return await self._propose(operation)
             case Release():
-                return self._release(operation)
+                return await self._release(operation)
             case ShowBatch():
                 return self._show_batch(operation)
+            case MarkSpend():
+                return self._anchor.take(caller, operation)
             case Witness():
                 key = keyring.demand_key(self.store.db)
                 return Signed(witness(self._intent_key, operation.statement, self._config, key, self._now_s()))
@@ -167,14 +176,15 @@ class Signer:
                 raise AssertionError("answered above")
 
     def follow(self) -> None:
-        """Begin to ask the peers for what this location missed."""
-        self._following = asyncio.create_task(self._resharing.follow())
+        """Begin to ask counter and peers where this location stands, and the peers for what it missed."""
+        self._following = (asyncio.create_task(self._anchor.run()), asyncio.create_task(self._resharing.follow()))
 
     async def close(self) -> None:
         """Close peers and database."""
-        if self._following is not None:
-            self._following.cancel()
-            await asyncio.gather(self._following, return_exceptions=True)
+        for task in self._following:
+            task.cancel()
+        await asyncio.gather(*self._following, return_exceptions=True)
+        await self._anchor.close()
         if self._tidying is not None:
             self._tidying.cancel()
         await asyncio.gather(*(peer.close() for peer in self._peers))
@@ -198,6 +208,8 @@ class Signer:
             seen.time_s,
             self._now_s(),
             self._config.certificate_ends_s(),
+            self._anchor.held,
+            self._anchor.burnt(),
         )
 
     # Signing
@@ -222,6 +234,7 @@ class Signer:
     def _bind(self, operation: Propose, built: Built) -> stock.Bound:
         """Refuse what was used before; else remember the messages and bind the presignature, all or nothing."""
         self._refuse_used(operation.batch.parent, built)
+        self._anchor.demand()
         with self.store.write() as db:
             lineage.record(db, built.line)
             lineage.record_issued(db, built.line.head, built.unique)
@@ -233,6 +246,7 @@ class Signer:
                 self._party,
                 int(self._now_s()),
             )
+        self._anchor.moved()
         self._lineage.note_complete(built.line.head)
         return bound
 
@@ -267,8 +281,11 @@ class Signer:
             binding.nonce,
         )
 
-    def _release(self, operation: Release) -> Released:
-        """Give our part on the partner's promise; giving it and forgetting the share are one database transaction."""
+    async def _release(self, operation: Release) -> Released:
+        """Give our part on the partner's promise; giving it and forgetting the share are one database transaction.
+
+        Not before the counter outside knows that this presignature was bound: else an old disk could bind it again.
+        """
         found = stock.spendable(self.store.db, operation.job, operation.index)
         if found.binding.tx_hash != operation.tx_hash:
             raise Conflict("This presignature is bound to another transaction.", code="presignature_bound")
@@ -280,6 +297,10 @@ class Signer:
             raise Forbidden(
                 f"Location {partner} did not promise this very transaction.", code="bad_intent", party=partner
             )
+        if found.state == "released":
+            return Released(found.part)
+        await self._anchor.settled()
+        found = stock.spendable(self.store.db, operation.job, operation.index)  # burnt, or released, meanwhile?
         if found.state == "released":
             return Released(found.part)
         with self.store.write() as db:
@@ -345,16 +366,33 @@ async def serve(config: SignerConfig, make_builder: Callable[[SignerConfig, Stor
     await signer.close()
 
 
+def forget_counter(config: SignerConfig) -> int:
+    """Give a lost counter up, and with it the stock, since nothing can tell any more what of it was used."""
+    store = Store(config.home / "signer.db")
+    with store.write() as db:
+        burnt = stock.burn_everything(db)
+        spending.adopt(db, None)
+    store.checkpoint()
+    store.close()
+    return burnt
+
+
 def main() -> None:
     """Read the folder and serve."""
     from sdt.signing.validation import Validator
 
     parser = argparse.ArgumentParser(prog="python -m sdt.signing.signer", description="One of the three signers.")
     parser.add_argument("--home", type=Path, required=True, help="the signer's folder, with signer.toml")
+    parser.add_argument(
+        "--new-counter", action="store_true", help="the counter is lost: burn the stock, begin another, and end"
+    )
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     config = load_signer_config(arguments.home)
+    if arguments.new_counter:
+        print(f"{forget_counter(config)} presignatures are burnt; the next start makes another counter.")
+        return
     uvloop.run(serve(config, Validator))
 
 

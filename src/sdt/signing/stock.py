@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from sdt.domain.errors import Conflict, NotFound, RateLimited
+from sdt.signing import spending
 from sdt.signing.building import Built
 from sdt.signing.ecdsa import partial
 from sdt.signing.job_wire import JobRow, JobSpec
@@ -76,12 +77,16 @@ def burn_batch(db: sqlite3.Connection, job: bytes) -> None:
     )
 
 
-def burn_everything(db: sqlite3.Connection) -> None:
-    """Burn the whole stock: with its epoch's share gone, each presignature would still give the key away."""
+def burn_everything(db: sqlite3.Connection) -> int:
+    """Burn the whole stock, as when its epoch ends: each presignature would still give the key away.
+
+    Returns how many presignatures that cost.
+    """
+    spending.step(db)
     db.execute("UPDATE stock_batch SET state = 'burnt' WHERE state != 'burnt'")
-    db.execute(
+    return db.execute(
         "UPDATE presignature SET state = 'burnt', sealed = NULL WHERE state IN ('pending', 'ready', 'bound')",
-    )
+    ).rowcount
 
 
 def burn_stale(db: sqlite3.Connection, before_s: int) -> None:
@@ -226,6 +231,7 @@ def bind(db: sqlite3.Connection, job: bytes, index: int, binding: Binding, party
     if state != "ready":
         raise Conflict("This presignature was burnt.", code="presignature_burnt")
     _demand_share(db, binding, now_s)
+    spending.step(db)
     db.execute(
         "UPDATE presignature SET state = 'bound', tx_hash = ?, chain_id = ?, number = ?, nonce = ?, bound_s = ?"
         " WHERE job = ? AND idx = ?",

@@ -14,7 +14,7 @@ from typing import Final
 
 from sdt.domain.errors import Unavailable
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 LOG_BYTES: Final = 4 * 2**20
 """As long as the write-ahead log grows before SQLite begins at its start again: 1,000 pages."""
 _ZEROS: Final = bytes(2**18)
@@ -126,9 +126,29 @@ CREATE TABLE chain_sequence (token INTEGER PRIMARY KEY, sequence INTEGER NOT NUL
 CREATE TABLE chain_rules (place INTEGER PRIMARY KEY, digest BLOB NOT NULL, effective_s INTEGER NOT NULL);
 """
 
+_SPEND: Final = """
+-- How many steps that must never be undone were taken; `counter` is the life of the counter outside.
+CREATE TABLE spend (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    count INTEGER NOT NULL,
+    counter BLOB,
+    burnt_why TEXT NOT NULL DEFAULT '',
+    burnt_s INTEGER NOT NULL DEFAULT 0
+);
+INSERT INTO spend (one, count) VALUES (1, 0);
+-- The highest such number that each of the others signed, under the key it has now.
+CREATE TABLE peer_spend (
+    party INTEGER PRIMARY KEY,
+    key BLOB NOT NULL,
+    count INTEGER NOT NULL,
+    signature BLOB NOT NULL
+);
+"""
+
 
 _UPGRADES: Final = {
     1: "CREATE TABLE abandoned_job (job BLOB PRIMARY KEY) WITHOUT ROWID;",
+    2: _SPEND,
 }
 """By the version that a folder has: what brings it to the next one."""
 
@@ -166,7 +186,7 @@ class Store:
             return
         if version:
             raise StoreUnusable(f"The signer's database has version {version}; this program knows {SCHEMA_VERSION}.")
-        self.db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        self.db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA}{_SPEND} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:

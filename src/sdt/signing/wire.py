@@ -77,6 +77,10 @@ class StatusAnswer(msgspec.Struct, frozen=True, tag="status"):
     clock_s: float
     certificate_ends_s: float = 0.0
     """When this location's certificate, or the last authority it knows, ends; 0 when it cannot tell."""
+    held: str = ""
+    """Why this location signs nothing now, though it answers; see `anchor`."""
+    burnt: str = ""
+    """Why this location burnt its stock of late."""
 
 
 class StartKey(msgspec.Struct, frozen=True, tag="start_key", forbid_unknown_fields=True):
@@ -257,6 +261,20 @@ class BatchIds(msgspec.Struct, frozen=True, tag="batch_ids"):
     digests: bytes
 
 
+class MarkSpend(msgspec.Struct, frozen=True, tag="mark_spend", forbid_unknown_fields=True):
+    """From location to location: how many steps that must never be undone the caller took, under its signature."""
+
+    count: int
+    signature: bytes
+
+
+class SpendMarked(msgspec.Struct, frozen=True, tag="spend_marked"):
+    """The highest count that the caller ever signed and told, and that signature."""
+
+    count: int
+    signature: bytes
+
+
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
     """An expected error, as the other side raises it again."""
 
@@ -278,6 +296,7 @@ Operation = (
     | Propose
     | Release
     | ShowBatch
+    | MarkSpend
     | LifecycleOperation
 )
 Answer = (
@@ -292,6 +311,7 @@ Answer = (
     | MessagesRefused
     | Released
     | BatchIds
+    | SpendMarked
     | LifecycleAnswer
     | Failed
 )
