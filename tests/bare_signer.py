@@ -16,12 +16,12 @@ from msgspec.structs import replace
 
 from sdt.domain.batch import leaf, merkle_root, next_head
 from sdt.domain.chain_tx import ChainTransaction
-from sdt.signing import sharing, signer
+from sdt.signing import anchor, sharing, signer
 from sdt.signing.building import BatchRefused, Built, ChainSeen
 from sdt.signing.config import load_signer_config
 from sdt.signing.curve import multiply_base
 from sdt.signing.lineage import LineBatch
-from sdt.signing.wire import BatchProposal, MessageRefusal, MessagesRefused, Proposed, Released
+from sdt.signing.wire import BatchProposal, MessageRefusal, MessagesRefused, Proposed, Released, SpendMarked
 
 CHAIN_ID = 4242
 CONTRACT = "0x" + "11" * 20
@@ -65,6 +65,13 @@ class BareBuilder:
 
 def lie(what: str) -> None:
     """Make this process deviate."""
+    if what == "unanchored":  # as a signer would be that believes its own disk
+
+        async def settled(self):
+            """Wait for nothing."""
+
+        anchor.Anchor.demand, anchor.Anchor.settled = lambda self: None, settled
+        anchor.Anchor._burn = lambda self, why, known: None
     if what == "deal":
         honest_value = sharing.value_at
         sharing.value_at = lambda party, at_zero, slope: honest_value(party, at_zero, slope + (party != 2))
@@ -74,6 +81,8 @@ def lie(what: str) -> None:
         result = await honest(self, caller, operation)
         if what == "part" and isinstance(result, Released):
             return Released((int.from_bytes(result.part, "big") ^ 1).to_bytes(32, "big"))
+        if what == "mark" and isinstance(result, SpendMarked):
+            return SpendMarked(result.count + 1000, bytes(64))
         if isinstance(result, Proposed):
             if what == "intent":
                 return replace(result, intent=bytes(64))
