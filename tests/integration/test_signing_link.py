@@ -14,10 +14,13 @@ import ports
 from sdt.domain.errors import Conflict, Forbidden, RateLimited
 from sdt.signing.job_wire import JobFailed, JobSpec
 from sdt.signing.jobs import JobThrownAway, run_job
-from sdt.signing.link import Link, LinkLost, LinkServer
+from sdt.signing.link import BadAnswer, Link, LinkLost, LinkServer
 from sdt.signing.pki import Authority
 from sdt.signing.tls import COORDINATOR, client_context
-from sdt.signing.wire import FRAME_BYTES_MAX, Done, Request, ShowBatch, ShowKey, Status, encode
+from sdt.signing.wire import FRAME_BYTES_MAX, ActivateKey, Done, Promote, Request, Status, encode
+
+QUICK, SLOW = ActivateKey(b"quick", (b"", b"", b"")), Promote(b"slow", (b"", b"", b""))
+"""Any two operations, both answered with `Done`."""
 
 
 @pytest.fixture(scope="module")
@@ -58,48 +61,54 @@ async def test_the_handler_is_told_who_calls_and_answers_overlap(holders):
 
     async def handle(caller, operation):
         callers.append(caller)
-        if isinstance(operation, ShowKey):
+        if operation == SLOW:
             await gate.wait()
         return Done()
 
     async with serving(holders[2], handle) as port:
         for caller in (COORDINATOR, 3):
             async with linked(2, port, holders[caller]) as link:
-                slow = asyncio.create_task(link.call(ShowKey()))
+                slow = asyncio.create_task(link.call(SLOW))
                 # a call made later is answered first
-                assert await link.call(Status()) == Done()
+                assert await link.call(QUICK) == Done()
                 assert not slow.done()
                 gate.set()
                 assert await slow == Done()
     assert callers == [COORDINATOR, COORDINATOR, 3, 3]
 
 
+async def test_an_answer_to_something_else_is_an_error_and_names_its_sender(holders):
+    async with serving(holders[1], done) as port, linked(1, port, holders[COORDINATOR]) as link:
+        with pytest.raises(BadAnswer, match="Location 1"):
+            await link.call(Status())
+
+
 async def test_errors_travel_with_their_kind_code_and_facts(holders):
     async def refuse(caller, operation):
-        if isinstance(operation, ShowKey):
+        if operation == SLOW:
             raise AssertionError("a bug")
         raise RateLimited("Too much.", code="nonce_exhausted", retry_after_s=3)
 
     async with serving(holders[1], refuse) as port, linked(1, port, holders[COORDINATOR]) as link:
         with pytest.raises(RateLimited) as caught:
-            await link.call(Status())
+            await link.call(QUICK)
         assert (caught.value.code, caught.value.facts) == ("nonce_exhausted", {"retry_after_s": "3"})
         with pytest.raises(Exception, match="does not explain"):
-            await link.call(ShowKey())
+            await link.call(SLOW)
 
 
 @pytest.mark.parametrize("caller", ["stranger"])
 async def test_a_certificate_of_another_authority_gets_nowhere(holders, caller):
     async with serving(holders[1], done) as port, linked(1, port, holders[caller]) as link:
         with pytest.raises(LinkLost):
-            await link.call(Status())
+            await link.call(QUICK)
 
 
 async def test_whoever_answers_in_anothers_place_is_not_believed(holders):
     for other in (2, COORDINATOR, "stranger"):
         async with serving(holders[other], done) as port, linked(1, port, holders[COORDINATOR]) as link:
             with pytest.raises(LinkLost):
-                await link.call(Status())
+                await link.call(QUICK)
 
 
 async def first_byte(port, context):
@@ -145,18 +154,18 @@ async def test_what_is_no_request_ends_the_connection_and_nothing_else(holders, 
         assert await asyncio.wait_for(reader.read(), 5) == b""
         writer.close()
         async with linked(1, port, holders[COORDINATOR]) as link:
-            assert await link.call(ShowBatch(b"h" * 32)) == Done()
+            assert await link.call(QUICK) == Done()
 
 
 async def test_a_link_finds_a_server_again_that_went_away(holders):
     async with serving(holders[1], done) as port:
         link = Link(1, "127.0.0.1", port, holders[COORDINATOR])
-        assert await link.call(Status()) == Done()
+        assert await link.call(QUICK) == Done()
     with pytest.raises(LinkLost):
-        await link.call(Status())
+        await link.call(QUICK)
     server = LinkServer(holders[1], done)
     await server.start("127.0.0.1", port)
-    assert await link.call(Status()) == Done()
+    assert await link.call(QUICK) == Done()
     await link.close()
     await server.close()
 
@@ -167,7 +176,7 @@ async def test_a_peer_that_hangs_costs_no_more_than_the_deadline(holders):
 
     async with serving(holders[1], hang) as port, linked(1, port, holders[COORDINATOR]) as link:
         with pytest.raises(LinkLost):
-            await link.call(Status(), timeout_s=0.2)
+            await link.call(QUICK, timeout_s=0.2)
 
 
 @pytest.mark.slow

@@ -13,7 +13,10 @@ import ports
 from sdt.signing import link as links
 from sdt.signing.link import Link, LinkLost, LinkServer
 from sdt.signing.pki import HOLDER_DAYS, Authority, ends_s
-from sdt.signing.wire import Done, ShowKey, Status
+from sdt.signing.wire import ActivateKey, Done, Promote
+
+QUICK, SLOW = ActivateKey(b"quick", (b"", b"", b"")), Promote(b"slow", (b"", b"", b""))
+"""Any two operations, both answered with `Done`."""
 
 CALLER, SERVER = 1, 2
 
@@ -43,7 +46,7 @@ async def test_an_authority_is_replaced_without_a_missed_call(authorities, issue
     gate, slow_began = asyncio.Event(), asyncio.Event()
 
     async def handle(caller, operation):
-        if isinstance(operation, ShowKey):
+        if operation == SLOW:
             slow_began.set()
             await gate.wait()
         return Done()
@@ -55,14 +58,14 @@ async def test_an_authority_is_replaced_without_a_missed_call(authorities, issue
     async def keep_calling():
         nonlocal calls
         while not over:
-            assert await link.call(Status()) == Done()
+            assert await link.call(QUICK) == Done()
             calls += 1
             await asyncio.sleep(0.001)
 
     try:
         # given a caller that never stops, and one long call on the old connection
         calling = asyncio.create_task(keep_calling())
-        long_call = asyncio.create_task(link.call(ShowKey()))
+        long_call = asyncio.create_task(link.call(SLOW))
         await slow_began.wait()
         # when both sides first trust both authorities, then get certificates of the new one, then forget the old
         both = old.certificate_path.read_bytes() + new.certificate_path.read_bytes()
@@ -86,7 +89,7 @@ async def test_an_authority_is_replaced_without_a_missed_call(authorities, issue
         Path(stale.authority).write_bytes(both)
         stranger = Link(SERVER, "127.0.0.1", port, stale)
         with pytest.raises(LinkLost):
-            await stranger.call(Status(), 1)
+            await stranger.call(QUICK, 1)
         await stranger.close()
     finally:
         gate.set()
@@ -106,7 +109,7 @@ async def test_files_that_do_not_fit_together_change_nothing(authorities, issued
         shutil.copy(issued[CALLER].key, issued[SERVER].key)
         assert not await server.renew()
         # then the old certificate goes on
-        assert await link.call(Status()) == Done()
+        assert await link.call(QUICK) == Done()
     finally:
         await link.close()
         await server.close()

@@ -217,13 +217,13 @@ async def test_what_is_missing_is_fetched_and_believed_only_when_it_fits_its_hea
         asked.append(head)
         return lineage.read_shown(head, shown(known[head]))
 
-    await line.complete(second.head, NOW_MS, fetch)
+    await line.complete(second.head, 3, NOW_MS, fetch)
     assert asked == [second.head, first.head]
     assert line.used_on_line(second.head, [first.messages[0][0]]) == {first.messages[0][0]}
-    await line.complete(second.head, NOW_MS, no_peer)
+    await line.complete(second.head, 3, NOW_MS, no_peer)
     # a parent nobody knows, and accounts that do not fit
     with pytest.raises(UnknownParent):
-        await line.complete(b"\1" * 32, NOW_MS, no_peer)
+        await line.complete(b"\1" * 32, 1, NOW_MS, no_peer)
     truth = shown(second)
     for wrong in (
         BatchIds(3, truth.parent, truth.ids, truth.digests),
@@ -237,15 +237,52 @@ async def test_what_is_missing_is_fetched_and_believed_only_when_it_fits_its_hea
             lineage.read_shown(second.head, wrong)
 
 
+async def test_a_line_whose_numbers_do_not_fit_is_refused(store):
+    # given a peer that makes up a batch before the first, so that the line might go on for ever
+    made_up = batch(parent=b"\2" * 32, number=7)
+    after = batch(made_up.head, 2)
+    known = {each.head: each for each in (made_up, after)}
+
+    async def fetch(head):
+        return lineage.read_shown(head, shown(known[head]))
+
+    line = Lineage(store, LIFE_MS)
+    for number in (3, 9):
+        with pytest.raises(Invalid) as refused:
+            await line.complete(after.head, number, NOW_MS, fetch)
+        assert refused.value.code == "bad_line"
+
+
+async def test_a_location_that_missed_much_goes_on_where_it_stopped(store, monkeypatch):
+    # given a line longer than one proposal may fetch
+    monkeypatch.setattr(lineage, "FETCHES_MAX", 3)
+    known, head = {}, GENESIS_HEAD
+    for number in range(1, 6):
+        made = batch(head, number)
+        known[made.head], head = made, made.head
+    asked = []
+
+    async def fetch(wanted):
+        asked.append(wanted)
+        return known[wanted]
+
+    line = Lineage(store, LIFE_MS)
+    with pytest.raises(UnknownParent):
+        await line.complete(head, 6, NOW_MS, fetch)
+    await line.complete(head, 6, NOW_MS, fetch)
+    # then each batch was fetched once
+    assert len(asked) == len(set(asked)) == 5
+
+
 async def test_the_walk_back_ends_where_every_message_is_over(store):
     # given a batch whose oldest message is two lives old, on a parent that nobody remembers
     old = batch(parent=b"\2" * 32, number=9, messages=[message(NOW_MS - 2 * LIFE_MS - 1)])
     keep_line(store, old)
-    await Lineage(store, LIFE_MS).complete(old.head, NOW_MS, no_peer)
+    await Lineage(store, LIFE_MS).complete(old.head, 10, NOW_MS, no_peer)
     young = batch(parent=b"\2" * 32, number=9, messages=[message(NOW_MS - 2 * LIFE_MS + 60_000)])
     keep_line(store, young)
     with pytest.raises(UnknownParent):
-        await Lineage(store, LIFE_MS).complete(young.head, NOW_MS, no_peer)
+        await Lineage(store, LIFE_MS).complete(young.head, 10, NOW_MS, no_peer)
 
 
 async def test_forgotten_messages_leave_their_place_on_the_line(store):
@@ -255,7 +292,7 @@ async def test_forgotten_messages_leave_their_place_on_the_line(store):
     with store.write() as db:
         assert lineage.prune(db, NOW_MS - 2 * LIFE_MS) == 1
     assert lineage.show(store.db, old.head) is None
-    await Lineage(store, LIFE_MS).complete(new.head, NOW_MS, no_peer)
+    await Lineage(store, LIFE_MS).complete(new.head, 3, NOW_MS, no_peer)
 
 
 def test_what_may_change_the_registry_is_known_along_the_line(store):

@@ -19,6 +19,8 @@ from sdt.signing.store import Store
 from sdt.signing.wire import BatchIds
 
 KNOWN_COMPLETE_MAX: Final = 4096
+FETCHES_MAX: Final = 1024
+"""Batches fetched for one proposal; a location that missed more goes on at the next, and holds nobody up."""
 
 
 class UnknownParent(Unavailable):
@@ -108,30 +110,32 @@ class Lineage:
         self._life_ms = life_ms
         self._complete: OrderedDict[bytes, None] = OrderedDict({GENESIS_HEAD: None})
 
-    async def complete(self, parent: bytes, now_ms: int, fetch: Fetch) -> None:
-        """Walk back from a parent, fetching and keeping what is missing.
+    async def complete(self, parent: bytes, number: int, now_ms: int, fetch: Fetch) -> None:
+        """Walk back from the parent of batch `number`, fetching and keeping what is missing.
 
         It stops where every message must be over. A batch was signed before its own messages ended, its ancestors
         before that, and their messages ended at most one more life later: two lives after the oldest id.
-        Errors: UnknownParent.
+        Numbers go down by one on the way, so that no line made up by a hostile peer is longer than the true one.
+        Errors: UnknownParent; Invalid for a line whose numbers do not fit.
         """
         walked: list[bytes] = []
-        fetched: list[LineBatch] = []
-        head = parent
+        fetched = 0
+        head, expected = parent, number - 1
         while head not in self._complete:
-            row = self._db.execute("SELECT parent, oldest_ms FROM batch WHERE head = ?", (head,)).fetchone()
+            row = self._db.execute("SELECT parent, oldest_ms, number FROM batch WHERE head = ?", (head,)).fetchone()
             if row is None:
-                batch = await fetch(head)
-                fetched.append(batch)
-                row = batch.parent, batch.oldest_ms
+                if fetched == FETCHES_MAX:
+                    raise UnknownParent("This location is still catching up with the batches before this one.")
+                batch, fetched = await fetch(head), fetched + 1
+                with self._store.write() as db:  # what is fetched proves itself, and stays when the rest fails
+                    record(db, batch)
+                row = batch.parent, batch.oldest_ms, batch.number
+            if row[2] != expected:
+                raise Invalid(f"A batch on this line has number {row[2]} where {expected} belongs.", code="bad_line")
             walked.append(head)
             if row[1] + 2 * self._life_ms < now_ms:
                 break
-            head = row[0]
-        if fetched:
-            with self._store.write() as db:
-                for batch in fetched:
-                    record(db, batch)
+            head, expected = row[0], expected - 1
         for known in reversed(walked):
             self.note_complete(known)
 

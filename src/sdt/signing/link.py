@@ -15,10 +15,11 @@ from typing import Final
 
 import msgspec
 
-from sdt.domain.errors import SdtError, Unavailable
+from sdt.domain.errors import Conflict, SdtError, Unavailable
 from sdt.signing.frames import FrameProtocol
 from sdt.signing.tls import Credentials, Files, client_context, server_context
 from sdt.signing.wire import (
+    ANSWERS,
     Answer,
     Done,
     Failed,
@@ -53,6 +54,12 @@ class LinkLost(Unavailable):
     """A location does not answer."""
 
     code = "location_unreachable"
+
+
+class BadAnswer(Conflict):
+    """A location's answer is none to what it was asked: it deviates, or runs another version."""
+
+    code = "bad_answer"
 
 
 class _Served(FrameProtocol):
@@ -259,7 +266,7 @@ class Link:
     async def call(self, operation: Operation, timeout_s: float = CALL_TIMEOUT_S) -> Answer:
         """Call and return the answer.
 
-        Errors: LinkLost within timeout_s; whatever SdtError the location answers.
+        Errors: LinkLost within timeout_s; BadAnswer; whatever SdtError the location answers.
         """
         try:
             async with asyncio.timeout(timeout_s):
@@ -276,6 +283,8 @@ class Link:
             raise LinkLost(f"Location {self.party} does not answer.", party=self.party) from error
         if isinstance(answer, Failed):
             raise error_of(answer)
+        if not isinstance(answer, ANSWERS[type(operation)]):
+            raise BadAnswer(f"Location {self.party} answered something else than it was asked.", party=self.party)
         return answer
 
     def _ready(self) -> _Called | None:

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 import msgspec
 from nacl.signing import VerifyKey
 
-from sdt.domain.errors import Conflict, Invalid, SdtError
+from sdt.domain.errors import Invalid, SdtError
 from sdt.signing.config import Location, intent_keys
 from sdt.signing.link import Link, LinkLost
 from sdt.signing.pki import TlsFiles
@@ -110,9 +110,7 @@ class Remote:
         except SdtError as error:
             self._lose(error)
             return
-        if not isinstance(answer, StatusAnswer):
-            self._lose(Conflict("It answered something else than its status.", code="bad_answer"))
-            return
+        assert isinstance(answer, StatusAnswer)
         if not self.answers:
             self._answers = True
             _log.info("Location %d answers.", self.party)

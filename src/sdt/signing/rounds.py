@@ -12,7 +12,7 @@ from nacl.signing import VerifyKey
 
 from sdt.domain.errors import Forbidden, SdtError, Unavailable
 from sdt.signing.ecdsa import Signature, combine, partial_is_good
-from sdt.signing.link import LinkLost
+from sdt.signing.link import BadAnswer, LinkLost
 from sdt.signing.locations import Remote, both, other
 from sdt.signing.transcript import Intent, PublicPresignature, StockStatement, check_certificate, is_signed
 from sdt.signing.wire import (
@@ -98,6 +98,8 @@ class Rounds:
         for party, answer in answers.items():
             if isinstance(answer, MessagesRefused):
                 attempt.refusals[party] = answer.refusals
+            elif isinstance(answer, BadAnswer):
+                self._catch(attempt, party, "answered something else than it was asked")
             elif isinstance(answer, SdtError):
                 attempt.errors[party] = answer
             elif isinstance(answer, Proposed):
@@ -178,6 +180,8 @@ class Rounds:
         for party, answer in (await self._ask(attempt.pair, operations, RELEASE_TIMEOUT_S)).items():
             if isinstance(answer, Released):
                 parts[party] = answer.part
+            elif isinstance(answer, BadAnswer):
+                self._catch(attempt, party, "answered something else than it was asked")
             elif isinstance(answer, SdtError):
                 attempt.errors[party] = answer
         return parts

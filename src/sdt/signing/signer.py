@@ -218,10 +218,10 @@ class Signer:
         key = keyring.demand_key(self.store.db)
         async with self._proposing:  # in the order of arrival, so that a batch finds its parent known
             try:
-                parent = operation.batch.parent
-                await self._lineage.complete(parent, int(self._now_s() * 1000), self._fetch_batch)
+                parent, number = operation.batch.parent, operation.batch.number
+                await self._lineage.complete(parent, number, int(self._now_s() * 1000), self._fetch_batch)
                 built = await self._builder.build(
-                    operation.batch, key.address, lambda number: self._lineage.may_administer_after(parent, number)
+                    operation.batch, key.address, lambda settled: self._lineage.may_administer_after(parent, settled)
                 )
                 bound = self._bind(operation, built)
             except BatchRefused as refused:

@@ -21,7 +21,24 @@ from sdt.domain.errors import (
     Unavailable,
     Unprocessable,
 )
-from sdt.signing.wire_lifecycle import LifecycleAnswer, LifecycleOperation
+from sdt.signing.wire_lifecycle import (
+    Abandon,
+    Committed,
+    DealtValue,
+    Drop,
+    LifecycleAnswer,
+    LifecycleOperation,
+    Opened,
+    ReshareBegin,
+    ReshareDeal,
+    ReshareEcho,
+    ReshareOpen,
+    ReshareStage,
+    ShowStaged,
+    Signed,
+    StagedKeys,
+    Witness,
+)
 
 FRAME_BYTES_MAX: Final = 6 * 2**20
 """A batch of 500 messages of 8 KiB, with two approvals, and room."""
@@ -315,6 +332,33 @@ Answer = (
     | LifecycleAnswer
     | Failed
 )
+
+
+ANSWERS: Final[dict[type, tuple[type, ...]]] = {
+    Status: (StatusAnswer,),
+    StartKey: (KeySigned,),
+    StartStock: (StockSigned,),
+    ActivateKey: (Done,),
+    ShowKey: (KeyCertificate,),
+    Promote: (Done,),
+    ListStock: (StockList,),
+    ShowCertificate: (Certificate,),
+    Propose: (Proposed, MessagesRefused),
+    Release: (Released,),
+    ShowBatch: (BatchIds,),
+    MarkSpend: (SpendMarked,),
+    ReshareBegin: (Committed,),
+    ReshareEcho: (Signed,),
+    ReshareOpen: (Opened,),
+    ReshareDeal: (Done,),
+    DealtValue: (Done,),
+    ReshareStage: (KeySigned,),
+    ShowStaged: (StagedKeys,),
+    Abandon: (Signed,),
+    Drop: (Done,),
+    Witness: (Signed,),
+}
+"""What each operation may be answered with, apart from `Failed`."""
 
 
 class Request(msgspec.Struct, frozen=True, array_like=True):
