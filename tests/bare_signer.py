@@ -7,6 +7,7 @@ rest begins with `refuse` is refused. A liar deviates on the wire as named.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import hashlib
 import time
 from pathlib import Path
@@ -16,12 +17,25 @@ from msgspec.structs import replace
 
 from sdt.domain.batch import leaf, merkle_root, next_head
 from sdt.domain.chain_tx import ChainTransaction
-from sdt.signing import anchor, sharing, signer
+from sdt.domain.errors import Forbidden, NotFound
+from sdt.signing import anchor, jobs, sharing, signer
 from sdt.signing.building import BatchRefused, Built, ChainSeen
 from sdt.signing.config import load_signer_config
 from sdt.signing.curve import multiply_base
 from sdt.signing.lineage import LineBatch
-from sdt.signing.wire import BatchProposal, MessageRefusal, MessagesRefused, Proposed, Released, SpendMarked
+from sdt.signing.wire import (
+    BatchIds,
+    BatchProposal,
+    Done,
+    MessageRefusal,
+    MessagesRefused,
+    Propose,
+    Proposed,
+    Release,
+    Released,
+    ShowBatch,
+    SpendMarked,
+)
 
 CHAIN_ID = 4242
 CONTRACT = "0x" + "11" * 20
@@ -65,6 +79,14 @@ class BareBuilder:
 
 def lie(what: str) -> None:
     """Make this process deviate."""
+    if what.startswith("job:"):  # its joint jobs lie; see lying_job
+        start = asyncio.create_subprocess_exec
+
+        async def start_lying(program, *arguments, **more):
+            assert arguments == ("-m", "sdt.signing.job")
+            return await start(program, str(Path(__file__).with_name("lying_job.py")), what[4:], **more)
+
+        jobs.asyncio.create_subprocess_exec = start_lying
     if what == "unanchored":  # as a signer would be that believes its own disk
 
         async def settled(self):
@@ -78,7 +100,15 @@ def lie(what: str) -> None:
     honest = signer.Signer.answer
 
     async def answer(self, caller, operation):
+        if what == "frame" and isinstance(operation, Release):  # says that its honest partner broke its promise
+            raise Forbidden("It promised something else.", code="bad_intent")
+        if what == "withhold" and isinstance(operation, ShowBatch):
+            raise NotFound("I never saw it.", code="unknown_head")
         result = await honest(self, caller, operation)
+        if what == "made_up" and isinstance(result, BatchIds):
+            return replace(result, ids=bytes(16) + result.ids[16:])
+        if what == "answer" and isinstance(operation, Propose | ShowBatch):
+            return Done()
         if what == "part" and isinstance(result, Released):
             return Released((int.from_bytes(result.part, "big") ^ 1).to_bytes(32, "big"))
         if what == "mark" and isinstance(result, SpendMarked):

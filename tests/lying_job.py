@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 
 from sdt.signing import job, mpyc_runtime, protocol
@@ -12,8 +13,34 @@ def spoil_point(point: bytes) -> bytes:
     return add(point, GENERATOR)
 
 
+async def after_the_others(runtime, answer):
+    """Take what the others send before sending anything, and send what `answer` makes of it."""
+
+    @mpyc_runtime.asyncoro.mpc_coro
+    async def late():
+        await runtime.returnType(asyncio.Future)
+        others = [pid for pid in range(mpyc_runtime.PARTIES) if pid != runtime.pid]
+        got = dict(zip(others, await runtime.gather([runtime._receive_message(pid) for pid in others]), strict=True))
+        data = answer(got)
+        for pid in others:
+            runtime._send_message(pid, data)
+        return [data if pid == runtime.pid else got[pid] for pid in range(mpyc_runtime.PARTIES)]
+
+    return [bytes(part) for part in await mpyc_runtime.with_peers(runtime, late())]
+
+
+def deal_a_parabola() -> None:
+    """Deal polynomials of degree two wherever MPyC deals lines."""
+    thresha = mpyc_runtime.mpyc.thresha
+    split, np_split = thresha.random_split, thresha.np_random_split
+    thresha.random_split = lambda field, s, t, m: split(field, s, t + 1, m)
+    thresha.np_random_split = lambda field, s, t, m: np_split(field, s, t + 1, m)
+
+
 def lie(what: str) -> None:
     """Make this process deviate, where its own code would have been honest."""
+    if what == "degree":
+        deal_a_parabola()
     own_shares, exchange = protocol._own_shares, protocol.exchange
     multiply_base, multiply_secret = protocol.multiply_base, protocol.multiply_secret
     calls = {"shares": 0, "exchange": 0}
@@ -27,6 +54,13 @@ def lie(what: str) -> None:
 
     async def sent(runtime, data):
         calls["exchange"] += 1
+        if what == "late" and calls["exchange"] == 2:  # says nothing when its turn comes
+            await asyncio.sleep(3600)
+        if what == "copy" and calls["exchange"] in (2, 4):  # commits to, and opens, what another has shown already
+            return await after_the_others(runtime, lambda got: got[0])
+        if what == "choose" and calls["exchange"] == 4:  # opens a point that it chose after seeing the others'
+            honest = data
+            return await after_the_others(runtime, lambda got: add(got[0][:POINT_BYTES], GENERATOR) + honest[64:])
         if what == "opening" and calls["exchange"] == 4:  # terms, commitments, echo, opening
             data = spoil_point(data[:POINT_BYTES]) + data[POINT_BYTES:]
         if what == "echo" and calls["exchange"] == 3:
@@ -36,7 +70,11 @@ def lie(what: str) -> None:
         return await exchange(runtime, data)
 
     def to_one_peer(runtime, peer, data):
-        """Tell party 3 something else than party 1, in the last exchange: the points A and B."""
+        """Tell party 3 something else than party 1."""
+        if what == "split_commitments" and calls["exchange"] == 2 and peer == 2:
+            data = bytes(len(data))
+        if what == "split_openings" and calls["exchange"] == 4 and peer == 2:
+            data = spoil_point(data[:POINT_BYTES]) + data[POINT_BYTES:]
         if what == "equivocation" and calls["exchange"] == 3 and peer == 2 and len(data) > 2 * POINT_BYTES:
             data = spoil_point(data[:POINT_BYTES]) + data[POINT_BYTES:]
         return send(runtime, peer, data)

@@ -33,7 +33,7 @@ def run(files, lie="", **terms):
     addresses = [("127.0.0.1", ports.free_port()) for _ in range(3)]
     running = []
     for party in (1, 2, 3):
-        mine = {name: value[party - 1] if name == "secret" else value for name, value in terms.items()}
+        mine = {name: value[party - 1] if isinstance(value, list) else value for name, value in terms.items()}
         spec = JobSpec(
             job=b"j" * 16,
             network="test",
@@ -43,8 +43,7 @@ def run(files, lie="", **terms):
             certificate=files[party].certificate,
             key=files[party].key,
             authority=files[party].authority,
-            deadline_s=15,
-            **mine,
+            **{"deadline_s": 15, **mine},
         )
         program = [str(LYING_JOB), lie] if lie and party == LIAR else ["-m", "sdt.signing.job"]
         process = subprocess.Popen(
@@ -81,9 +80,27 @@ def honest(answers):
     return [answer for party, answer in enumerate(answers, 1) if party != LIAR]
 
 
-@pytest.mark.parametrize("lie", ["dealing", "opening", "echo"])
+@pytest.mark.parametrize("lie", ["dealing", "degree", "opening", "echo", "split_commitments", "copy", "choose"])
 def test_a_lie_in_key_generation_makes_no_key(files, lie):
     for answer in honest(run(files, lie, kind="key")):
+        assert isinstance(answer, JobFailed)
+        assert answer.code in ("joint_check_failed", "peer_lost")
+
+
+@pytest.mark.parametrize("kind", ["key", "stock"])
+def test_a_dealer_that_is_late_ends_the_job_at_its_deadline(files, key, kind):
+    # when a location stays silent in the middle of a job
+    terms = {"kind": "key"} if kind == "key" else terms_of(key)
+    # then the others give it up when its time is over, and keep nothing
+    for answer in honest(run(files, "late", **{**terms, "deadline_s": 3})):
+        assert isinstance(answer, JobFailed)
+        assert answer.code in ("deadline", "peer_lost")
+
+
+def test_locations_that_were_told_of_different_pairs_make_nothing(files, key):
+    # given a coordinator that starts one job for the pair (1, 2) at one location, and for (1, 3) at the others
+    terms = terms_of(key)
+    for answer in run(files, pair=[(1, 2), (1, 3), (1, 3)], **{k: v for k, v in terms.items() if k != "pair"}):
         assert isinstance(answer, JobFailed)
         assert answer.code in ("joint_check_failed", "peer_lost")
 
@@ -98,7 +115,7 @@ def terms_of(key):
     }
 
 
-@pytest.mark.parametrize("lie", ["product", "opened", "nonce", "inverse", "short"])
+@pytest.mark.parametrize("lie", ["product", "degree", "opened", "nonce", "inverse", "short"])
 def test_a_lie_in_presigning_makes_no_presignature(files, key, lie):
     for answer in honest(run(files, lie, **terms_of(key))):
         assert isinstance(answer, JobFailed)
@@ -111,6 +128,11 @@ def test_telling_two_locations_different_things_leaves_no_three_that_agree(files
     # then party 3 refuses, whatever party 1 saw: no certificate of three comes about
     assert isinstance(third, JobFailed)
     assert isinstance(first, JobStock | JobFailed)
+
+
+def test_opening_another_point_to_one_location_leaves_no_three_that_agree(files):
+    _, _, third = run(files, "split_openings", kind="key")
+    assert isinstance(third, JobFailed)
 
 
 def test_an_honest_job_gives_shares_to_the_pair_and_none_to_the_third(files, key):

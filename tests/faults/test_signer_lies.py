@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
+import signal
 
 import pytest
 
 from sdt.domain.errors import SdtError
-from sdt.signing.wire import Propose, Release
-from signing_rig import Line, Rig, coordinator, sign
+from sdt.signing.wire import ListStock, Promote, Propose, Release, ShowCertificate, StartStock
+from signing_rig import Line, Rig, coordinator, sign, until
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +36,7 @@ def with_liar(stocked):
     stocked.stop()
 
 
-@pytest.mark.parametrize("lie", ["part", "intent", "hash", "chain", "row"])
+@pytest.mark.parametrize("lie", ["part", "intent", "hash", "chain", "row", "answer"])
 async def test_a_liar_is_named_and_the_other_two_sign(with_liar, lie):
     # given a location that lies in one way
     rig = with_liar(lie)
@@ -51,6 +53,72 @@ async def test_a_liar_is_named_and_the_other_two_sign(with_liar, lie):
         assert {party for outcome in outcomes for party in outcome.culprits} <= {LIAR}
         if to.culprits():
             assert outcomes[-1].pair == (1, 3)
+
+
+async def test_a_location_that_accuses_its_honest_partner_gets_nobody_named(with_liar):
+    # given a location that says of every promise that it is broken
+    rig = with_liar("frame")
+    async with coordinator(rig) as to:
+        to._last_pair = (1, LIAR)
+        for _ in range(3):
+            outcome = await sign(to, batch := rig.line.batch(1))
+            rig.line.settled(batch)
+            # then its partner is named by nobody, and signs with the third
+            assert outcome.culprits == ()
+            assert outcome.pair == (1, 3)
+        assert to.culprits() == {}
+
+
+async def test_a_cheat_in_presigning_frames_nobody(with_liar):
+    # given a location whose joint jobs lie
+    rig = with_liar("job:product")
+    async with coordinator(rig) as to:
+        before = to.stock()
+        # when presigning fails
+        with pytest.raises(SdtError) as failed:
+            await to.presign((1, 3), 5)
+        # then nothing is kept and nobody is named: the three points alone do not tell which of them is off
+        assert failed.value.code in ("joint_check_failed", "peer_lost")
+        assert "party" not in failed.value.facts
+        assert to.culprits() == {}
+        assert to.stock() == before
+
+
+async def test_a_presignature_serves_its_own_pair_only(with_liar):
+    rig = with_liar("")
+    async with coordinator(rig) as to:
+        # given a presignature of locations 1 and 2
+        await to._pool.refresh((1, 2))
+        job, index = to._pool.take((1, 2))
+        batch = rig.line.batch(1)
+        # when the third is asked to sign with it, then it has none
+        assert await propose(to, 3, batch, job, index) == "unknown_presignature"
+        # and a promise of the third is no promise of the partner
+        await propose(to, 1, batch, job, index)
+        await to._pool.refresh((1, 3))
+        other_job, other_index = to._pool.take((1, 3))
+        promise = await propose(to, 3, batch, other_job, other_index)
+        assert await release(to, 1, job, index, promise.tx_hash, promise.intent) == "bad_intent"
+
+
+async def test_a_certificate_for_another_pair_promotes_nothing(with_liar):
+    rig = with_liar("")
+    async with coordinator(rig) as to:
+        # given the three signatures over one batch, and another batch that waits for its own
+        await to.presign((1, 2), 3)
+        await to._pool.refresh((1, 2))
+        jobs = {job for job, _ in to._pool._ready[(1, 2)]}
+        waiting = secrets.token_bytes(16)
+        operation = StartStock(waiting, (1, 3), 3, 20)
+        signed = await asyncio.gather(*(to._remotes[party].call(operation, 30) for party in (1, 2, 3)))
+        shown = await to._remotes[1].call(ShowCertificate(jobs.pop()), 5)
+        # then those promote nothing but their own, nor do two of three
+        two = (signed[0].signature, signed[1].signature, bytes(64))
+        for signatures in (shown.signatures, two):
+            with pytest.raises(SdtError) as refused:
+                await to._remotes[1].call(Promote(waiting, signatures), 5)
+            assert refused.value.code == "bad_certificate"
+        assert waiting not in {job for job, _ in (await to._remotes[1].call(ListStock((1, 3)), 5)).batches}
 
 
 async def test_one_location_alone_cannot_refuse_a_message(with_liar):
@@ -136,6 +204,28 @@ async def test_a_payment_does_not_replay_through_the_other_pair(with_liar):
         # and with a parent that nobody can explain it signs nothing
         rig.line.parent = secrets.token_bytes(32)
         assert await propose(to, 3, rig.line.batch(1), *to._pool.take((2, 3))) == "unknown_parent"
+
+
+@pytest.mark.parametrize("lie", ["withhold", "made_up", "answer"])
+async def test_a_replay_fails_when_the_corrupt_partner_keeps_the_batch_to_itself(with_liar, lie):
+    rig = with_liar(lie)
+    async with coordinator(rig) as to:
+        # given a batch of locations 1 and 2, of which 2 tells nobody, or lies
+        batch = rig.line.batch(1)
+        await to._pool.refresh((1, 3))
+        await propose(to, 1, batch, *to._pool.take((1, 3)))
+        rig.line.settled(batch)
+        again = rig.line.batch(entries=batch.entries)
+        # when the same payment is proposed to 3 while 1 is gone
+        rig.signal(1, signal.SIGKILL)
+        await until(lambda: to.status()[1] is None)
+        assert await propose(to, 3, again, *to._pool.take((1, 3))) == "unknown_parent"
+        # and when it is back
+        rig.start(1)
+        await until(lambda: to.status()[1] is not None and to.status()[3] is not None)
+        answer = await propose(to, 3, again, *to._pool.take((1, 3)))
+        # then 3 signs nothing before it knows, and then refuses
+        assert [(r.position, r.code) for r in answer.refusals] == [(0, "already_used")]
 
 
 async def propose(to, party, batch, job, index):
