@@ -202,8 +202,9 @@ async def test_a_payment_does_not_replay_through_the_other_pair(with_liar):
         # then 3 fetches what stands behind the parent from a peer and refuses
         assert [(r.position, r.code) for r in answer.refusals] == [(0, "already_used")]
         # and with a parent that nobody can explain it signs nothing
-        rig.line.parent = secrets.token_bytes(32)
-        assert await propose(to, 3, rig.line.batch(1), *to._pool.take((2, 3))) == "unknown_parent"
+        lost = Line()
+        lost.number, lost.parent = rig.line.number, secrets.token_bytes(32)
+        assert await propose(to, 3, lost.batch(1), *to._pool.take((2, 3))) == "unknown_parent"
 
 
 @pytest.mark.parametrize("lie", ["withhold", "made_up", "answer"])
@@ -217,13 +218,15 @@ async def test_a_replay_fails_when_the_corrupt_partner_keeps_the_batch_to_itself
         rig.line.settled(batch)
         again = rig.line.batch(entries=batch.entries)
         # when the same payment is proposed to 3 while 1 is gone
+        presignatures = [to._pool.take((1, 3)) for _ in range(2)]
         rig.signal(1, signal.SIGKILL)
         await until(lambda: to.status()[1] is None)
-        assert await propose(to, 3, again, *to._pool.take((1, 3))) == "unknown_parent"
+        assert await propose(to, 3, again, *presignatures[0]) == "unknown_parent"
         # and when it is back
         rig.start(1)
         await until(lambda: to.status()[1] is not None and to.status()[3] is not None)
-        answer = await propose(to, 3, again, *to._pool.take((1, 3)))
+        answer = await propose(to, 3, again, *presignatures[1])
+        assert not isinstance(answer, str), answer
         # then 3 signs nothing before it knows, and then refuses
         assert [(r.position, r.code) for r in answer.refusals] == [(0, "already_used")]
 
