@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -17,6 +19,7 @@ from typing import Final
 from nacl.signing import VerifyKey
 
 from sdt.domain.errors import SdtError, Unavailable
+from sdt.signing.alarms import Alarm, Watch, alarms
 from sdt.signing.ceremonies import Ceremonies
 from sdt.signing.config import former_keys
 from sdt.signing.ecdsa import Signature
@@ -32,6 +35,8 @@ from sdt.signing.wire import PAIRS, PRESIGN_COUNT_MAX, BatchProposal, MessageRef
 
 ATTEMPTS_MAX: Final = 6
 STOCK_PERIOD_S: Final = 1.0
+WATCH_PERIOD_S: Final = 1.0
+STOCK_LOW: Final = 20
 HELD_WAIT_S: Final = 5.0
 HELD_POLL_S: Final = 0.1
 
@@ -39,6 +44,8 @@ _ABOUT_THE_PRESIGNATURE: Final = frozenset(
     {"unknown_presignature", "presignature_bound", "presignature_burnt", "presignature_not_bound"}
 )
 """Errors after which another presignature of the same pair may do."""
+
+_CODE: Final = re.compile("[a-z0-9_]{1,40}")
 
 _log = logging.getLogger("sdt.signing.coordinator")
 
@@ -89,6 +96,8 @@ class Coordinator:
         self._public = b""
         self._last_pair: Pair | None = None
         self._top_up: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._refused: Counter[str] = Counter()
 
     async def start(self) -> None:
         """Connect to whoever answers, and begin to keep the stock filled if there is a policy."""
@@ -100,12 +109,14 @@ class Coordinator:
         await self._learn_key()
         if self._policy is not None:
             self._top_up = asyncio.create_task(self._keep_stock(self._policy))
+        self._watching = asyncio.create_task(self._watch())
 
     async def close(self) -> None:
         """Stop, leaving the signers as they are."""
-        if self._top_up is not None:
-            self._top_up.cancel()
-            await asyncio.gather(self._top_up, return_exceptions=True)
+        for task in (self._top_up, self._watching):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
         await asyncio.gather(*(remote.close() for remote in self._remotes.values()))
 
     async def __aenter__(self) -> Coordinator:
@@ -124,6 +135,14 @@ class Coordinator:
     def culprits(self) -> dict[int, str]:
         """Return who was caught, and at what."""
         return {party: remote.caught for party, remote in self._remotes.items() if remote.caught}
+
+    def alarms(self) -> list[Alarm]:
+        """Return everything about the locations that an operator must know now."""
+        return alarms(self._remotes, self._pool.level, self._policy.low if self._policy else STOCK_LOW)
+
+    def refused(self) -> dict[str, int]:
+        """Return how often which refusal came, of messages and of whole batches, by code, since the start."""
+        return dict(self._refused)
 
     def public_key(self) -> bytes:
         """Return the chain key that all three locations certified, 64 bytes.
@@ -205,6 +224,8 @@ class Coordinator:
             remotes = self._remotes.values()
             if not all(remote.answers and remote.status and remote.status.epoch for remote in remotes):
                 continue
+            for pair in PAIRS:
+                await self._pool.notice(pair)
             pair = min(PAIRS, key=self._pool.level)
             if self._pool.level(pair) >= policy.low:
                 continue
@@ -216,6 +237,12 @@ class Coordinator:
             except SdtError as error:
                 failures += 1
                 _log.warning("Presigning for pair %s failed (%d in a row): %s", pair, failures, error.detail)
+
+    async def _watch(self) -> None:
+        watch = Watch()
+        while True:
+            watch.look(self.alarms())
+            await asyncio.sleep(WATCH_PERIOD_S)
 
     # Signing
 
@@ -241,6 +268,7 @@ class Coordinator:
                 self._note_lone_refusers(work)
                 self._last_pair = pair
                 return Outcome(attempt.signature, (), tuple(work.culprits), pair)
+            self._note_refusals(attempt)
             work.learn(attempt)
             if any(error.code in _ABOUT_THE_PRESIGNATURE for error in attempt.errors.values()):
                 await self._pool.refresh(pair)
@@ -251,6 +279,17 @@ class Coordinator:
         if work.last is not None and not isinstance(work.last, LinkLost):
             raise work.last
         raise NoPair("No two locations can sign now.") from work.last
+
+    def _note_refusals(self, attempt: Attempt) -> None:
+        number = attempt.batch.number
+        for party, refusals in attempt.refusals.items():
+            codes = Counter(_plain(refusal.code) for refusal in refusals)
+            self._refused.update(codes)
+            _log.warning("Location %d refuses messages of batch %d: %s", party, number, dict(codes))
+        for party, error in attempt.errors.items():
+            if not isinstance(error, LinkLost):
+                self._refused[_plain(error.code)] += 1
+                _log.warning("Location %d refuses batch %d: %s (%s)", party, number, error.detail, _plain(error.code))
 
     def _note_lone_refusers(self, work: _Work) -> None:
         for position, by in work.refusals.items():
@@ -282,6 +321,11 @@ class Coordinator:
 
     def _able(self, avoid: set[int]) -> list[Pair]:
         return [pair for pair in PAIRS if all(self._remotes[party].usable and party not in avoid for party in pair)]
+
+
+def _plain(code: str) -> str:
+    """Return a location's code as a name that may stand in a metric, whatever the location sent."""
+    return code if _CODE.fullmatch(code) else "malformed"
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import tomllib
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -66,6 +67,7 @@ class Remote:
         self.status: StatusAnswer | None = None
         self.caught = ""
         """Why this location is no longer asked to sign: what it was caught at."""
+        self.clock_off_s = 0.0
         self._calls = Link(location.party, location.host, location.port, tls)
         self._pulses = Link(location.party, location.host, location.port, tls)
         self._answers = False
@@ -111,6 +113,7 @@ class Remote:
             self._lose(error)
             return
         assert isinstance(answer, StatusAnswer)
+        self.clock_off_s = answer.clock_s - time.time()
         if not self.answers:
             self._answers = True
             _log.info("Location %d answers.", self.party)

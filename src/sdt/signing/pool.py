@@ -54,6 +54,12 @@ class Pool:
         ]
         return min(counts)
 
+    async def notice(self, pair: Pair) -> None:
+        """Ask anew when a member says that it holds nothing of what is listed: it has burnt its stock."""
+        counts = [remote.status.stock[PAIRS.index(pair)] for party in pair if (remote := self._remotes[party]).status]
+        if self._ready[pair] and 0 in counts:
+            await self.refresh(pair)
+
     async def refresh(self, pair: Pair) -> None:
         """Ask both members what they hold; keep what we have when one does not answer."""
         low, high = pair

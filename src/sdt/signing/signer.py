@@ -331,15 +331,27 @@ class Signer:
         return shown
 
     async def _fetch_batch(self, head: bytes) -> LineBatch:
-        """Ask the peers what stands behind a head, and believe only what proves itself."""
-        for peer in self._peers:
-            try:
-                shown = await peer.call(ShowBatch(head), FETCH_TIMEOUT_S)
-                assert isinstance(shown, BatchIds)
-                return lineage.read_shown(head, shown)
-            except SdtError as error:
-                _log.info("Location %d does not show the batch of a head: %s", peer.party, error.detail)
+        """Ask both peers what stands behind a head, and believe the first answer that proves itself.
+
+        Errors: UnknownParent.
+        """
+        asked = [asyncio.create_task(self._ask_batch(peer, head)) for peer in self._peers]
+        try:
+            for answer in asyncio.as_completed(asked):
+                try:
+                    return await answer
+                except SdtError as error:
+                    _log.info("A location does not show the batch of a head: %s", error.detail)
+        finally:
+            for task in asked:
+                task.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
         raise UnknownParent("No location can tell which messages stand behind the proposed parent.")
+
+    async def _ask_batch(self, peer: Link, head: bytes) -> LineBatch:
+        shown = await peer.call(ShowBatch(head), FETCH_TIMEOUT_S)
+        assert isinstance(shown, BatchIds)
+        return lineage.read_shown(head, shown)
 
 
 async def serve(config: SignerConfig, make_builder: Callable[[SignerConfig, Store], Builder]) -> None:

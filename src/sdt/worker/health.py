@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
 from aiohttp import web
 
@@ -47,6 +48,11 @@ async def serve_health(
             "queue_oldest_s": depth.oldest_age_s,
             "signers_answering": answering,
             "signers_caught": coordinator.culprits(),
+            "signers_alarms": [
+                {"code": alarm.code, "detail": alarm.detail, **({} if alarm.left is None else {"left": alarm.left})}
+                for alarm in coordinator.alarms()
+            ],
+            "signers_refused": coordinator.refused(),
             "certificates_ending": coordinator.certificates_ending(CERTIFICATE_LOW_S),
             "presignatures": stock,
             "transactions": await store.read(transactions.counts_by_status),
@@ -60,6 +66,7 @@ async def serve_health(
         found = await state()
         stock, statuses = found["presignatures"], found["transactions"]
         assert isinstance(stock, dict) and isinstance(statuses, dict)
+        alarms = Counter(alarm.code for alarm in coordinator.alarms())
         lines = [
             f"sdt_worker_ok {int(bool(found['ok']))}",
             f"sdt_chain_block {found['chain_block']}",
@@ -67,6 +74,8 @@ async def serve_health(
             f"sdt_queue_waiting {found['queue_waiting']}",
             f"sdt_queue_dead {found['queue_dead']}",
             *(f'sdt_presignatures{{pair="{pair}"}} {left}' for pair, left in stock.items()),
+            *(f'sdt_signer_refusals_total{{code="{code}"}} {n}' for code, n in coordinator.refused().items()),
+            *(f'sdt_signer_alarms{{code="{code}"}} {n}' for code, n in alarms.items()),
             *(f'sdt_transactions{{status="{status}"}} {count}' for status, count in statuses.items()),
         ]
         return web.Response(text="\n".join(lines) + "\n", content_type="text/plain")
