@@ -271,7 +271,7 @@ class RegionRig:
 async def coordinator(rig: RegionRig) -> AsyncIterator[Coordinator]:
     async with Coordinator(rig.home / "coordinator", NETWORK) as to:
         deadline = time.monotonic() + 20
-        while not all(to.status().values()):
+        while not all(status and not status.held for status in to.status().values()):
             assert time.monotonic() < deadline, "the signers did not start"
             await asyncio.sleep(0.05)
         yield to

@@ -180,7 +180,7 @@ async def test_a_frozen_account_a_revoked_key_and_a_wrong_number_are_refused(rig
 async def test_what_is_wrong_with_the_batch_as_a_whole_is_named(rig):
     entries = [rig.transfer(rig.alice, rig.bob)]
     assert await batch_refused(rig, entries, number=rig.number - 1) == "batch_number"
-    assert await batch_refused(rig, entries, parent=GENESIS_HEAD) == "batch_parent"
+    assert await batch_refused(rig, entries, parent=GENESIS_HEAD) == "batch_number"
     assert await batch_refused(rig, entries, parent=b"\1" * 32) == "unknown_parent"
     assert await batch_refused(rig, entries, nonce=rig.nonce - 1) == "batch_nonce"
     assert await batch_refused(rig, entries, nonce=rig.nonce + 1000) == "batch_nonce"

@@ -14,8 +14,6 @@ import sdt.signing
 from sdt.signing import curve, ecdsa
 from sdt.signing.curve import ORDER, BadPoint, multiply_base, multiply_public, multiply_secret
 
-SOURCES = sorted(Path(sdt.signing.__file__).parent.glob("*.py"))
-
 
 def scalar() -> int:
     return 1 + secrets.randbelow(ORDER - 1)
@@ -95,27 +93,55 @@ def test_a_bad_part_is_told_from_a_good_one_and_gives_no_signature():
     assert ecdsa.combine(digest, point, public, {1: good ^ 1, 2: ecdsa.partial(digest, point, *shares[2])}) is None
 
 
-def calls_of(tree: ast.AST, names: set[str]) -> set[str]:
+VARIABLE_TIME = {
+    "secp256k1_ec_pubkey_tweak_mul",
+    "secp256k1_ec_seckey_tweak_mul",
+    "multiply_public",
+    "multiply",
+    "tweak_mul",
+}
+"""What takes longer for one scalar than for another: libsecp256k1's, coincurve's, and our own name for it."""
+
+
+def users_of_variable_time(source: str) -> set[str]:
+    """Return where a source names any of it: by function, or `<module>`; under another name or as text too."""
     found = set()
-    for node in ast.walk(tree):
-        name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
-        if name in names:
-            found.add(name)
+
+    def visit(node: ast.AST, inside: str) -> None:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            inside = node.name if inside == "<module>" else inside
+        name = {ast.Attribute: "attr", ast.Name: "id", ast.Constant: "value"}.get(type(node), "")
+        renamed = isinstance(node, ast.alias) and node.asname and node.name in VARIABLE_TIME
+        if renamed or (name and getattr(node, name) in VARIABLE_TIME):
+            found.add(inside)
+        for child in ast.iter_child_nodes(node):
+            visit(child, inside)
+
+    visit(ast.parse(source), "<module>")
     return found
 
 
 def test_variable_time_multiplication_is_used_only_where_everything_is_public():
-    variable_time = {"secp256k1_ec_pubkey_tweak_mul", "multiply_public", "multiply", "tweak_mul"}
-    found = {path.name: calls_of(ast.parse(path.read_text()), variable_time) for path in SOURCES}
-    assert {name: calls for name, calls in found.items() if calls} == {
-        "curve.py": {"secp256k1_ec_pubkey_tweak_mul"},
-        "ecdsa.py": {"multiply_public"},  # in the check of a part, whose every value is public
-        "sharing.py": {"multiply_public"},  # points of slopes and of shares, by party numbers and Lagrange weights
+    root = Path(sdt.signing.__file__).parents[1]
+    found = {path.relative_to(root).as_posix(): users_of_variable_time(path.read_text()) for path in root.rglob("*.py")}
+    assert {name: users for name, users in found.items() if users} == {
+        "signing/curve.py": {"multiply_public"},
+        "signing/ecdsa.py": {"partial_is_good"},  # the check of a part, whose every value is public
+        "signing/sharing.py": {"is_dealt", "new_points"},  # points, by party numbers and Lagrange weights
     }
-    tree = ast.parse((SOURCES[0].parent / "ecdsa.py").read_text())
-    users = {
-        node.name
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef) and calls_of(node, {"multiply_public"})
-    }
-    assert users == {"partial_is_good"}
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "def f(p, share):\n    return curve.multiply_public(p, share)",
+        "def f(p, share):\n    return multiply_public(p, share)",
+        "from sdt.signing.curve import multiply_public as times\ndef f(p, share):\n    return times(p, share)",
+        "def f(p, share):\n    return PublicKey(p).multiply(share)",
+        "def f(p, share):\n    return getattr(lib, 'secp256k1_ec_pubkey_tweak_mul')(ctx, p, share)",
+        "class A:\n    async def f(self, p, share):\n        return lib.secp256k1_ec_pubkey_tweak_mul(ctx, p, share)",
+    ],
+)
+def test_a_new_user_of_it_would_be_found(planted):
+    assert users_of_variable_time(planted) <= {"f", "<module>"}
+    assert users_of_variable_time(planted)

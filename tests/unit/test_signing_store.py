@@ -247,10 +247,14 @@ async def test_a_line_whose_numbers_do_not_fit_is_refused(store):
         return lineage.read_shown(head, shown(known[head]))
 
     line = Lineage(store, LIFE_MS)
-    for number in (3, 9):
+    with pytest.raises(Invalid) as refused:
+        await line.complete(after.head, 3, NOW_MS, fetch)
+    assert refused.value.code == "bad_line"
+    # nor is a number that does not come after its parent's
+    for parent, number in ((GENESIS_HEAD, 2), (after.head, 9)):
         with pytest.raises(Invalid) as refused:
-            await line.complete(after.head, number, NOW_MS, fetch)
-        assert refused.value.code == "bad_line"
+            await line.complete(parent, number, NOW_MS, fetch)
+        assert refused.value.code == "batch_number"
 
 
 async def test_a_location_that_missed_much_goes_on_where_it_stopped(store, monkeypatch):

@@ -241,8 +241,8 @@ class Coordinator:
     async def _watch(self) -> None:
         watch = Watch()
         while True:
-            watch.look(self.alarms())
             await asyncio.sleep(WATCH_PERIOD_S)
+            watch.look(self.alarms())
 
     # Signing
 

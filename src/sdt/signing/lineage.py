@@ -118,6 +118,7 @@ class Lineage:
         Numbers go down by one on the way, so that no line made up by a hostile peer is longer than the true one.
         Errors: UnknownParent; Invalid for a line whose numbers do not fit.
         """
+        self._demand_place(parent, number)
         walked: list[bytes] = []
         fetched = 0
         head, expected = parent, number - 1
@@ -138,6 +139,13 @@ class Lineage:
             head, expected = row[0], expected - 1
         for known in reversed(walked):
             self.note_complete(known)
+
+    def _demand_place(self, parent: bytes, number: int) -> None:
+        """Errors: Invalid when a batch does not have the number after its parent's: the contract would not take it."""
+        row = self._db.execute("SELECT number FROM batch WHERE head = ?", (parent,)).fetchone()
+        known = 0 if parent == GENESIS_HEAD else row[0] if row else number - 1
+        if number != known + 1:
+            raise Invalid("The batch does not have the number after its parent's.", code="batch_number")
 
     def note_complete(self, head: bytes) -> None:
         """Remember that everything behind a head is held."""
