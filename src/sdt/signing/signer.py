@@ -74,6 +74,8 @@ from sdt.signing.witness import witness
 TIDY_AFTER_S: Final = 2.0
 FORGET_PERIOD_S: Final = 3600.0
 FETCH_TIMEOUT_S: Final = 3.0
+PROMISED_MAX: Final = 64
+"""Promises kept in memory between the two rounds; another is computed again."""
 
 _log = logging.getLogger("sdt.signing")
 _PEER_MAY: Final = (DealtValue, MarkSpend, Status, ShowBatch, ShowCertificate, ShowKey)
@@ -107,6 +109,7 @@ class Signer:
         self._following: tuple[asyncio.Task[None], ...] = ()
         self._joint = JointJobs(config, store, self._sealer, self._intent_key, now_s)
         self._proposing = asyncio.Lock()
+        self._promised: dict[tuple[bytes, int], bytes] = {}
         self._tidying: asyncio.TimerHandle | None = None
         self._forgot_s = 0.0
         with self.store.write() as db:
@@ -227,8 +230,11 @@ class Signer:
             except BatchRefused as refused:
                 return MessagesRefused(refused.refusals)
         binding = stock.binding_of(built)
-        intent = self._intent(key, operation.job, operation.index, bound, binding)
-        promise = sign(self._intent_key, intent.digest())
+        digest = self._promise_of(key, operation.job, operation.index, bound, binding)
+        self._promised[operation.job, operation.index] = digest
+        if len(self._promised) > PROMISED_MAX:
+            self._promised.pop(next(iter(self._promised)))
+        promise = sign(self._intent_key, digest)
         return Proposed(binding.chain_id, bound.epoch, binding.tx_hash, promise, bound.row)
 
     def _bind(self, operation: Propose, built: Built) -> stock.Bound:
@@ -266,7 +272,8 @@ class Signer:
         if refusals:
             raise BatchRefused(tuple(refusals))
 
-    def _intent(self, key: ChainKey, job: bytes, index: int, bound: stock.Bound, binding: stock.Binding) -> Intent:
+    def _promise_of(self, key: ChainKey, job: bytes, index: int, bound: stock.Bound, binding: stock.Binding) -> bytes:
+        """Return what both of the pair sign: a presignature bound for good has one promise."""
         return Intent(
             self._config.network,
             binding.chain_id,
@@ -279,31 +286,36 @@ class Signer:
             bound.pair,
             binding.tx_hash,
             binding.nonce,
-        )
+        ).digest()
 
     async def _release(self, operation: Release) -> Released:
         """Give our part on the partner's promise; giving it and forgetting the share are one database transaction.
 
         Not before the counter outside knows that this presignature was bound: else an old disk could bind it again.
+        The transaction is not waited for on disk: were it lost with the power, the presignature would be bound to this
+        hash still, and burnt at the next start.
         """
         found = stock.spendable(self.store.db, operation.job, operation.index)
         if found.binding.tx_hash != operation.tx_hash:
             raise Conflict("This presignature is bound to another transaction.", code="presignature_bound")
         partner = found.pair[0] if found.pair[1] == self._party else found.pair[1]
-        key = keyring.demand_key(self.store.db)
         bound = stock.Bound(found.row, found.pair, found.epoch)
-        intent = self._intent(key, operation.job, operation.index, bound, found.binding)
-        if not is_signed(self._peer_keys[partner], intent.digest(), operation.partner_intent):
+        promised = self._promised.pop((operation.job, operation.index), None) or self._promise_of(
+            keyring.demand_key(self.store.db), operation.job, operation.index, bound, found.binding
+        )
+        if not is_signed(self._peer_keys[partner], promised, operation.partner_intent):
             raise Forbidden(
                 f"Location {partner} did not promise this very transaction.", code="bad_intent", party=partner
             )
         if found.state == "released":
             return Released(found.part)
+        before = self.store.db.total_changes
         await self._anchor.settled()
-        found = stock.spendable(self.store.db, operation.job, operation.index)  # burnt, or released, meanwhile?
-        if found.state == "released":
-            return Released(found.part)
-        with self.store.write() as db:
+        if self.store.db.total_changes != before:  # burnt, or released, meanwhile?
+            found = stock.spendable(self.store.db, operation.job, operation.index)
+            if found.state == "released":
+                return Released(found.part)
+        with self.store.write(durable=False) as db:
             part = stock.spend(db, self._sealer, operation.job, operation.index, found)
         self._plan_tidying()
         return Released(part)

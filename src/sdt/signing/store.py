@@ -189,15 +189,27 @@ class Store:
         self.db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA}{_SPEND} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
 
     @contextmanager
-    def write(self) -> Iterator[sqlite3.Connection]:
+    def write(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
         """Open a database transaction: all of it is on disk when the block ends, or none.
 
-        Errors: StoreUnusable when the disk refuses.
+        Without `durable` it outlives this process, but a loss of power may take it back: for what the last durable
+        one makes safe. Errors: StoreUnusable when the disk refuses.
         """
+        if not durable:
+            self.db.execute("PRAGMA synchronous = NORMAL")
+        try:
+            with self._transaction():
+                yield self.db
+        finally:
+            if not durable:
+                self.db.execute("PRAGMA synchronous = FULL")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
         try:
             self.db.execute("BEGIN IMMEDIATE")
             try:
-                yield self.db
+                yield
             except BaseException:
                 self.db.execute("ROLLBACK")
                 raise
