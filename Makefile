@@ -1,5 +1,5 @@
 # make demo   the whole platform on this machine, one story told with real parts
-# make endurance   10,000 signatures through kill -9 of each signer; MINUTES=60 for an hour's memory as well
+# make endurance   10,000 signatures through kill -9 of each signer; MINUTES=60 for an hour's memory as well, of bare and of whole signers
 # make test   every test;  make check  the fast ones, lint and types;  make bench  the performance table
 PYTHON ?= python3
 VENV   := .venv
@@ -46,6 +46,7 @@ bench: setup-dev
 MINUTES ?= 0
 endurance: setup-dev
 	$(BIN)/python tests/endurance.py --signatures 10000 --minutes $(MINUTES)
+	$(BIN)/python tests/endurance.py --validators --minutes $(MINUTES)
 
 # Names, versions and hashes alone: no index address goes into a lock file.
 lock:

@@ -1,6 +1,8 @@
 """Signing for long: thousands of signatures through kill -9 of each signer in turn, then memory over time.
 
-`python tests/endurance.py --signatures 10000 --minutes 60` prints what it saw and fails when a bar is missed.
+`python tests/endurance.py --signatures 10000 --minutes 60` prints what it saw and fails when a bar is missed. With
+`--validators` the minutes go to whole signers instead, which judge every payment by their registry and their node:
+so many batches a second, each settled on a chain.
 """
 
 from __future__ import annotations
@@ -21,11 +23,13 @@ import uvloop
 import signing_rig
 from sdt.domain.errors import SdtError
 from sdt.signing.coordinator import Coordinator, Outcome, StockPolicy
+from signing_region import NETWORK, Person, RegionRig
 
 MEMORY_MB_MAX = 150
 GROWTH_MB_MAX = 5
 SETTLING_S = 60.0
 """How long a process may grow to its size before its memory is looked at."""
+BATCH = 10
 POLICY = StockPolicy(low=400, target=800, per_job=400, retries_max=1_000)
 
 
@@ -105,6 +109,31 @@ async def for_long(rig: signing_rig.Rig, to: Coordinator, seen: Seen, minutes: f
                 seen.memory_mb[party].append(memory_mb(process.pid))
 
 
+async def validate_for_long(rig: RegionRig, seen: Seen, minutes: float, per_s: float) -> None:
+    """Have payments signed and settled for so long, with a sample of every signer's memory each second."""
+    payer, payee = Person.new("payer"), Person.new("payee")
+    await rig.open(stock=200)
+    async with Coordinator(rig.home / "coordinator", NETWORK, POLICY) as to:
+        await signing_rig.until(lambda: all(status and not status.held for status in to.status().values()))
+        await rig.settle(to, [rig.register(person) for person in (payer, payee)])
+        await rig.settle(to, [*(rig.identify(person) for person in (payer, payee)), rig.attest(10**9)])
+        await rig.settle(to, [rig.issue(payer, 10**8)])
+        began = time.monotonic()
+        sampled, turns = 0.0, 0
+        while (age_s := time.monotonic() - began) < minutes * 60:
+            started = time.perf_counter()
+            await rig.settle(to, [rig.transfer(payer, payee, 1) for _ in range(BATCH)])
+            seen.took_s.append(time.perf_counter() - started)
+            seen.signatures += 1
+            if age_s > sampled + 1:
+                sampled = age_s
+                for party, process in rig.processes.items():
+                    seen.memory_mb[party].append(memory_mb(process.pid))
+            turns += 1
+            await asyncio.sleep(max(0.0, began + turns / per_s - time.monotonic()))
+    check_stores(rig)
+
+
 def growth_mb(samples: list[float]) -> float:
     """Return by how much the last quarter's median is above the first's, once the process settled."""
     settled = samples[int(SETTLING_S) :] or samples
@@ -112,7 +141,7 @@ def growth_mb(samples: list[float]) -> float:
     return statistics.median(settled[-quarter:]) - statistics.median(settled[:quarter])
 
 
-def check_stores(rig: signing_rig.Rig) -> None:
+def check_stores(rig: signing_rig.Rig | RegionRig) -> None:
     """No r twice in any store, and no share in a row that is spent."""
     for party in (1, 2, 3):
         with sqlite3.connect(rig.folder(party) / "signer.db") as db:
@@ -146,13 +175,38 @@ def main() -> None:
     parser.add_argument("--signatures", type=int, default=10_000)
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--minutes", type=float, default=0)
+    parser.add_argument("--validators", action="store_true")
+    parser.add_argument("--per-s", type=float, default=4, help="batches a second, with --validators")
     options = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="sdt-endurance-") as name:
-        rig = signing_rig.Rig(Path(name), stocked=True)
-        seen = uvloop.run(run(rig, options.signatures, options.kills, options.minutes))
-    print(f"{seen.signatures} signatures verified by libsecp256k1, {len(seen.nonces)} different r, {seen.kills} kills")
-    print(f"median {statistics.median(seen.took_s) * 1000:.2f} ms, in all {time.monotonic() - began:.0f} s")
+        if options.validators:
+            seen = with_validators(Path(name), options.minutes, options.per_s)
+        else:
+            rig = signing_rig.Rig(Path(name), stocked=True)
+            seen = uvloop.run(run(rig, options.signatures, options.kills, options.minutes))
+    report(seen, time.monotonic() - began)
+
+
+def with_validators(folder: Path, minutes: float, per_s: float) -> Seen:
+    """Run whole signers beside a chain and return what was seen."""
+    seen, rig = Seen(), RegionRig(folder)
+    try:
+        uvloop.run(validate_for_long(rig, seen, minutes, per_s))
+    finally:
+        rig.stop()
+    return seen
+
+
+def report(seen: Seen, took_s: float) -> None:
+    """Print what was seen; fail when a bar is missed."""
+    if seen.nonces:
+        print(
+            f"{seen.signatures} signatures verified by libsecp256k1, {len(seen.nonces)} different r, {seen.kills} kills"
+        )
+    else:
+        print(f"{seen.signatures} batches of {BATCH} payments signed and settled")
+    print(f"median {statistics.median(seen.took_s) * 1000:.2f} ms, in all {took_s:.0f} s")
     for party, samples in seen.memory_mb.items():
         if samples:
             grown = growth_mb(samples)

@@ -297,17 +297,28 @@ def test_a_count_of_one_location_is_no_count_of_another(tmp_path):
     assert len({mark_digest(n, p, c) for n in ("a", "b") for p in (1, 2) for c in (0, 1)}) == 8
 
 
-@pytest.mark.parametrize("version", [1, 2])
-def test_a_database_of_before_the_counter_is_brought_up_to_date(tmp_path, version):
+INDEXES = "SELECT name, sql FROM sqlite_master WHERE tbl_name = 'presignature' AND type = 'index' ORDER BY name"
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_a_database_of_before_is_brought_up_to_date(tmp_path, version):
     # given a signer's database as earlier versions made it
     path = tmp_path / "signer.db"
     Store(path).close()
     with sqlite3.connect(path) as db:
-        db.executescript("DROP TABLE spend; DROP TABLE peer_spend;")
+        today = db.execute(INDEXES).fetchall()
+        db.executescript(
+            "DROP INDEX presignature_ready;"
+            "CREATE INDEX presignature_stock ON presignature (low, high, state);"
+            "CREATE INDEX presignature_hash ON presignature (tx_hash) WHERE tx_hash IS NOT NULL;"
+        )
+        if version < 3:
+            db.executescript("DROP TABLE spend; DROP TABLE peer_spend;")
         if version == 1:
             db.execute("DROP TABLE abandoned_job")
         db.execute(f"PRAGMA user_version = {version}")
-    # when it is opened, then it counts from nothing
+    # when it is opened, then it counts from nothing and has the indexes of today
     store = Store(path)
+    assert store.db.execute(INDEXES).fetchall() == today
     assert store.db.execute("SELECT count, counter FROM spend").fetchall() == [(0, None)]
     store.close()

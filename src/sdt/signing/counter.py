@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -15,6 +16,8 @@ from typing import Final, Protocol
 from sdt.domain.errors import Conflict, Unavailable
 
 LIFE_BYTES: Final = 16
+LOOK_PERIOD_S: Final = 1.0
+"""How often to look whether the file is still where it was."""
 _HEADER: Final = b"sdt counter 1 "
 _DIGITS: Final = 20
 _SIZE: Final = len(_HEADER) + 2 * LIFE_BYTES + 1 + _DIGITS + 1
@@ -69,6 +72,7 @@ class FileCounter:
         self._path = path
         self._file: int | None = None
         self._life = b""
+        self._looked_s = 0.0
 
     def read(self) -> Reading | None:
         """Return what the file says, None when there is none. Errors: CounterUnreachable."""
@@ -99,8 +103,7 @@ class FileCounter:
     def advance(self, expected: int, count: int) -> None:
         """Go from `expected` to `count`, durably. Errors: CounterMoved, CounterUnreachable."""
         try:
-            if not self._path.exists():  # a storage that was taken away still answers through an open file
-                raise FileNotFoundError(2, "it is not there any more")
+            self._look()
             found = self._read()
             if found.count != expected:
                 raise CounterMoved(f"The counter says {found.count} where this signer left it at {expected}.")
@@ -115,7 +118,7 @@ class FileCounter:
             self._file = None
 
     def _open(self, flags: int) -> int:
-        file = os.open(self._path, flags | os.O_CLOEXEC, 0o600)
+        file = os.open(self._path, flags | os.O_CLOEXEC | os.O_DSYNC, 0o600)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -138,8 +141,13 @@ class FileCounter:
 
     def _write(self, count: int) -> None:
         assert self._file is not None, "it was opened"
-        os.pwrite(self._file, _content(self._life, count), 0)
-        os.fdatasync(self._file)
+        os.pwrite(self._file, _content(self._life, count), 0)  # durable by itself: the file is open with O_DSYNC
+
+    def _look(self) -> None:
+        """Fail when the storage was taken away, which an open file does not tell. Errors: FileNotFoundError."""
+        if time.monotonic() > self._looked_s + LOOK_PERIOD_S:
+            self._path.stat()
+            self._looked_s = time.monotonic()
 
     def _unreachable(self, error: OSError) -> CounterUnreachable:
         self.close()

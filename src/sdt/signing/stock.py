@@ -241,7 +241,9 @@ def bind(db: sqlite3.Connection, job: bytes, index: int, binding: Binding, party
 
 
 def _demand_share(db: sqlite3.Connection, binding: Binding, now_s: int) -> None:
-    [per_hash] = db.execute("SELECT count(*) FROM presignature WHERE tx_hash = ?", (binding.tx_hash,)).fetchone()
+    [per_hash] = db.execute(  # a hash has one nonce, and nonces are indexed
+        "SELECT count(*) FROM presignature WHERE nonce = ? AND tx_hash = ?", (binding.nonce, binding.tx_hash)
+    ).fetchone()
     [per_nonce] = db.execute(
         "SELECT count(*) FROM presignature WHERE nonce = ? AND bound_s > ?",
         (binding.nonce, now_s - NONCE_PERIOD_S),

@@ -14,7 +14,7 @@ from typing import Final
 
 from sdt.domain.errors import Unavailable
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 LOG_BYTES: Final = 4 * 2**20
 """As long as the write-ahead log grows before SQLite begins at its start again: 1,000 pages."""
 _ZEROS: Final = bytes(2**18)
@@ -66,8 +66,8 @@ CREATE TABLE presignature (
     CHECK ((sealed IS NOT NULL) = (state IN ('pending', 'ready', 'bound'))),
     CHECK ((part IS NOT NULL) = (state = 'released'))
 ) WITHOUT ROWID;
-CREATE INDEX presignature_stock ON presignature (low, high, state);
-CREATE INDEX presignature_hash ON presignature (tx_hash) WHERE tx_hash IS NOT NULL;
+-- As few indexes as will do, since each is a page more to write before a promise leaves.
+CREATE INDEX presignature_ready ON presignature (low, high) WHERE state = 'ready';
 CREATE INDEX presignature_nonce ON presignature (nonce) WHERE nonce IS NOT NULL;
 
 -- administers is NULL for a batch that was fetched from a peer: only its ids and digests are proven.
@@ -149,6 +149,11 @@ CREATE TABLE peer_spend (
 _UPGRADES: Final = {
     1: "CREATE TABLE abandoned_job (job BLOB PRIMARY KEY) WITHOUT ROWID;",
     2: _SPEND,
+    3: """
+DROP INDEX presignature_stock;
+DROP INDEX presignature_hash;
+CREATE INDEX presignature_ready ON presignature (low, high) WHERE state = 'ready';
+""",
 }
 """By the version that a folder has: what brings it to the next one."""
 
