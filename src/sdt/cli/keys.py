@@ -277,6 +277,28 @@ def export_backup(
     console.print("Keep it apart from every other location's. Destroy it after the next refresh.")
 
 
+@keys.command()
+def reseal(
+    location: Annotated[int, typer.Argument(min=1, max=3, help="Whose folder; its signer must be stopped.")],
+    home: Home = Path(".sdt"),
+    passphrase_file: Annotated[
+        Path | None, typer.Option("--passphrase-file", help="File (0600) with a passphrase; without, a new key file.")
+    ] = None,
+) -> None:
+    """Exchange what a location's secrets are sealed under, at that location: a passphrase, or a fresh key file.
+
+    Put the passphrase's file where it does not lie on the disk of the shares. Run again after a crash, this goes on.
+    """
+    from sdt.local.platform import settings_of
+    from sdt.signing.config import load_signer_config
+    from sdt.signing.reseal import reseal as seal_anew
+
+    config = load_signer_config(settings_of(home).home / f"signer-{location}")
+    count = seal_anew(config, passphrase_file)
+    under = f"the passphrase in {passphrase_file}" if passphrase_file else "a new key file"
+    console.print(f"{count} secrets of location {location} are sealed under {under}. The signer may start again.")
+
+
 @keys.command("verify-backup")
 def verify_backup(file: Path, passphrase_file: Passphrase = None) -> None:
     """Open a sealed backup and check that its share stands for its point; shows nothing secret."""

@@ -16,6 +16,7 @@ from eth_hash.auto import keccak
 from sdt.domain.errors import Conflict, NotFound, Unavailable
 from sdt.signing import stock
 from sdt.signing.curve import multiply_base
+from sdt.signing.locked import wipe
 from sdt.signing.seal import Sealer
 from sdt.signing.transcript import KeyStatement
 
@@ -178,3 +179,23 @@ def unsealed_share(db: sqlite3.Connection, sealer: Sealer) -> bytes:
     if row is None:
         raise Unavailable("This location holds no key yet; run key generation.", code="no_key")
     return bytes(sealer.unseal(_label(row[0]), row[1]))
+
+
+def reseal(db: sqlite3.Connection, old: Sealer, new: Sealer) -> None:
+    """Seal every share anew, in the caller's database transaction. Errors: SealBroken."""
+    for job, sealed in db.execute("SELECT job, sealed FROM key_share").fetchall():
+        secret = old.unseal(_label(job), sealed)
+        db.execute("UPDATE key_share SET sealed = ? WHERE job = ?", (new.seal(_label(job), secret), job))
+        wipe(secret)
+
+
+def check_sealed(db: sqlite3.Connection, sealer: Sealer) -> None:
+    """Open one share, if there is any. Errors: SealBroken."""
+    for job, sealed in db.execute("SELECT job, sealed FROM key_share LIMIT 1"):
+        wipe(sealer.unseal(_label(job), sealed))
+
+
+def sealed_count(db: sqlite3.Connection) -> int:
+    """Return how many shares there are."""
+    found: int = db.execute("SELECT count(*) FROM key_share").fetchone()[0]
+    return found

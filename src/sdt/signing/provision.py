@@ -7,6 +7,7 @@ exchange only certificates and public keys.
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -53,7 +54,7 @@ def provision(
     Errors: Conflict when only some of the folders exist.
     """
     folders = [home / f"signer-{party}" for party in PARTIES]
-    existing = [folder for folder in folders if (folder / "seal.key").exists()]
+    existing = [folder for folder in folders if (folder / "intent.sealed").exists()]
     if existing and len(existing) != len(PARTIES):
         raise Conflict("Only some signer folders exist; restore the others or start anew.", code="signers_incomplete")
     if not existing:
@@ -73,9 +74,19 @@ def provision(
             "finality_blocks": finality_blocks,
             "gas_price_wei": gas_price_wei,
             "counter_file": str(counters / f"signer-{party}"),
+            **_seal_of(folder),
         }
         (folder / "signer.toml").write_text(_toml(settings) + _locations_toml(locations))
     (home / "coordinator" / "signers.toml").write_text(_locations_toml(locations))
+
+
+def _seal_of(folder: Path) -> dict[str, str]:
+    """Return how a folder says that its secrets are sealed: whoever runs the location chose it."""
+    try:
+        said = tomllib.loads((folder / "signer.toml").read_text())
+    except FileNotFoundError:
+        return {}
+    return {name: said[name] for name in ("seal", "passphrase_file") if name in said}
 
 
 def _location(party: int, address: Address, folder: Path) -> Location:

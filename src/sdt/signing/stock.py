@@ -310,3 +310,26 @@ def burn_unfinished(db: sqlite3.Connection) -> int:
     """Burn what a crash left half used, and jobs it interrupted; return how many presignatures that cost."""
     db.execute("UPDATE stock_batch SET state = 'burnt' WHERE state = 'started'")
     return db.execute("UPDATE presignature SET state = 'burnt', sealed = NULL WHERE state = 'bound'").rowcount
+
+
+def reseal(db: sqlite3.Connection, old: Sealer, new: Sealer) -> None:
+    """Seal every presignature's shares anew, in the caller's database transaction. Errors: SealBroken."""
+    for job, index, sealed in db.execute(
+        "SELECT job, idx, sealed FROM presignature WHERE sealed IS NOT NULL"
+    ).fetchall():
+        secret = old.unseal(_label(job, index), sealed)
+        again = new.seal(_label(job, index), secret)
+        wipe(secret)
+        db.execute("UPDATE presignature SET sealed = ? WHERE job = ? AND idx = ?", (again, job, index))
+
+
+def check_sealed(db: sqlite3.Connection, sealer: Sealer) -> None:
+    """Open one presignature's shares, if there are any. Errors: SealBroken."""
+    for job, index, sealed in db.execute("SELECT job, idx, sealed FROM presignature WHERE sealed IS NOT NULL LIMIT 1"):
+        wipe(sealer.unseal(_label(job, index), sealed))
+
+
+def sealed_count(db: sqlite3.Connection) -> int:
+    """Return how many presignatures hold shares."""
+    found: int = db.execute("SELECT count(*) FROM presignature WHERE sealed IS NOT NULL").fetchone()[0]
+    return found
