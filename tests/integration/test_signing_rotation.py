@@ -110,6 +110,10 @@ async def test_files_that_do_not_fit_together_change_nothing(authorities, issued
         assert not await server.renew()
         # then the old certificate goes on
         assert await link.call(QUICK) == Done()
+        # and so does the caller's, also for a new connection
+        shutil.copy(issued[SERVER].certificate, issued[CALLER].certificate)
+        link.give_up()
+        assert await link.call(QUICK) == Done()
     finally:
         await link.close()
         await server.close()

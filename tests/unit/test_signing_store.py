@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -12,12 +13,12 @@ import pytest
 from sdt.domain.batch import GENESIS_HEAD, leaf, merkle_root, next_head
 from sdt.domain.errors import Conflict, Invalid, NotFound, RateLimited
 from sdt.domain.transaction_id import id_bytes, uuid7
-from sdt.signing import lineage, stock
+from sdt.signing import lineage, spending, stock
 from sdt.signing.curve import multiply_base
 from sdt.signing.job_wire import JobRow
 from sdt.signing.lineage import Lineage, LineBatch, UnknownParent
 from sdt.signing.seal import BoxSealer, SealBroken, new_seal_key
-from sdt.signing.store import Store
+from sdt.signing.store import LOG_BYTES, Store
 from sdt.signing.wire import BatchIds
 
 LIFE_MS = 7 * 86_400_000
@@ -123,6 +124,59 @@ def test_no_planted_byte_of_a_spent_share_stays_on_the_disk(store, sealer, tmp_p
     disk = b"".join(path.read_bytes() for path in tmp_path.glob("signer.db*"))
     for secret in (made[0].secret, made[0].secret[:32], made[0].secret[32:], sealed, sealed[24:56]):
         assert secret not in disk
+
+
+# The write-ahead log, laid out with zeros
+
+
+def crashed(tmp_path, cut=None):
+    """Return a store as it opens after a loss of power: database and log, the log cut at some byte."""
+    other = tmp_path / f"crashed-{cut}"
+    other.mkdir()
+    (other / "signer.db").write_bytes((tmp_path / "signer.db").read_bytes())
+    (other / "signer.db-wal").write_bytes((tmp_path / "signer.db-wal").read_bytes()[:cut])
+    return Store(other / "signer.db")
+
+
+def steps_in(opened):
+    """Return how many steps a store knows, once it proves to be whole."""
+    assert opened.db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    try:
+        return opened.db.execute("SELECT count FROM spend").fetchone()[0]
+    finally:
+        opened.close()
+
+
+def test_a_log_of_zeros_holds_what_was_committed_and_nothing_of_before(store, tmp_path):
+    log = tmp_path / "signer.db-wal"
+    for _ in range(3):
+        # given a log that was emptied
+        store.checkpoint()
+        assert set(log.read_bytes()) == {0} and log.stat().st_size == LOG_BYTES
+        before = store.db.execute("SELECT count FROM spend").fetchone()[0]
+        # when steps are taken, some waited for on disk and some not, and the power goes
+        for step in range(6):
+            with store.write(durable=step % 2 == 0) as db:
+                spending.step(db)
+        # then all of them are there; of a log that was cut, some, and never fewer than before it was emptied
+        assert steps_in(crashed(tmp_path)) == before + 6
+        seen = [steps_in(crashed(tmp_path, cut)) for cut in (0, 31, 32, 1000, 4152, 4153, 9000, 20_000, LOG_BYTES - 1)]
+        assert seen == sorted(seen) and seen[0] == before and seen[-1] == before + 6
+        for folder in tmp_path.glob("crashed-*"):
+            shutil.rmtree(folder)
+
+
+def test_a_release_is_in_the_log_before_it_is_answered_and_a_binding_on_the_disk(store):
+    levels = []
+    store.db.set_trace_callback(lambda sql: levels.append(sql) if "synchronous" in sql or sql == "COMMIT" else None)
+    with store.write(durable=False):
+        pass
+    with store.write():
+        pass
+    assert levels == ["PRAGMA synchronous = NORMAL", "COMMIT", "PRAGMA synchronous = FULL", "COMMIT"]
+    with pytest.raises(ZeroDivisionError), store.write(durable=False):
+        raise ZeroDivisionError
+    assert store.db.execute("PRAGMA synchronous").fetchone() == (2,)
 
 
 def test_a_nonce_that_comes_twice_burns_the_batch(store, sealer):

@@ -13,7 +13,7 @@ import os
 import resource
 import sys
 import time
-from typing import Any, Final
+from typing import Any, BinaryIO, Final, NoReturn
 
 from sdt.domain.errors import SdtError
 from sdt.signing.job_wire import JobAnswer, JobFailed, JobKey, JobRow, JobSpec, JobStock, encode, spec_decoder
@@ -100,11 +100,20 @@ async def _end_with_signer() -> None:
     os._exit(1)
 
 
-async def _main(spec: JobSpec) -> JobAnswer:
+async def _main(spec: JobSpec, out: BinaryIO) -> NoReturn:
+    """Answer and end at once: what still waits in a job that failed is not unwound, it ends with the process."""
     watch = asyncio.create_task(_end_with_signer())
     answer = await _answer(spec)
     watch.cancel()
-    return answer
+    _end(out, answer)
+
+
+def _end(out: BinaryIO, answer: JobAnswer) -> NoReturn:
+    frame = encode(answer)
+    with contextlib.suppress(BrokenPipeError):
+        out.write(len(frame).to_bytes(4, "big") + frame)
+        out.flush()
+    os._exit(0)
 
 
 def main() -> None:
@@ -116,14 +125,9 @@ def main() -> None:
     size = int.from_bytes(_read_exactly(4), "big")
     spec = spec_decoder.decode(_read_exactly(size))
     try:
-        answer = asyncio.run(_main(spec))
+        asyncio.run(_main(spec, out))
     except RuntimeError:  # MPyC stops the loop when one of its coroutines fails
-        answer = JobFailed("joint_job_failed", "A step of the joint computation failed.")
-    frame = encode(answer)
-    with contextlib.suppress(BrokenPipeError):
-        out.write(len(frame).to_bytes(4, "big") + frame)
-        out.flush()
-    os._exit(0)
+        _end(out, JobFailed("joint_job_failed", "A step of the joint computation failed."))
 
 
 def _read_exactly(size: int) -> bytes:

@@ -10,6 +10,7 @@ import asyncio
 import itertools
 import logging
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -258,6 +259,7 @@ class Link:
         self.party = party
         self._address = (host, port)
         self._files = Files(credentials)
+        self._context: ssl.SSLContext | None = None
         self._looked_s = 0.0
         self._connection: _Called | None = None
         self._opening: asyncio.Task[_Called] | None = None
@@ -323,16 +325,30 @@ class Link:
 
     async def _connect(self) -> _Called:
         host, port = self._address
-        self._files.look()
+        self._renew_context()
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             _, connection = await asyncio.get_running_loop().create_connection(
-                _Called, host, port, ssl=client_context(self._files.credentials), server_hostname=""
+                _Called, host, port, ssl=self._context, server_hostname=""
             )
         if connection.party != self.party:
             connection.abort()
             raise LinkLost(f"Whoever listens there is not location {self.party}.", party=self.party)
         self._connection = connection
         return connection
+
+    def _renew_context(self) -> None:
+        """Take the certificates as they are now; files in the middle of being replaced leave the ones before.
+
+        Errors: OSError when there are none before.
+        """
+        self._files.look()
+        try:
+            self._context = client_context(self._files.credentials)
+        except OSError as error:
+            if self._context is None:
+                raise
+            _log.warning("The certificates cannot be used, the old ones stay: %s", error)
+            self._files.forget()
 
     def give_up(self) -> None:
         """Fail every call that waits: something else told that the location is gone."""
