@@ -70,6 +70,8 @@ def status(home: Home = Path(".sdt"), as_json: Json = False) -> None:
         console.print(f"  location {party}  {words}")
     for pair, left in found["presignatures"].items():
         console.print(f"  pair {pair}  {left} presignatures")
+    for alarm in found["alarms"]:
+        console.print(f"  [yellow]{alarm['code']}[/yellow]  {alarm['detail']}")
 
 
 async def _status(home: Path) -> dict[str, Any]:
@@ -86,6 +88,7 @@ async def _status(home: Path) -> dict[str, Any]:
             "address": coordinator.address(),
             "locations": locations,
             "presignatures": {f"{a}-{b}": left for (a, b), left in coordinator.stock().items()},
+            "alarms": [{"code": alarm.code, "detail": alarm.detail} for alarm in coordinator.alarms()],
         }
 
 
