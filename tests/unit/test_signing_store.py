@@ -6,6 +6,7 @@ import hashlib
 import os
 import secrets
 import shutil
+import sqlite3
 from dataclasses import replace
 
 import pytest
@@ -121,6 +122,11 @@ def test_no_planted_byte_of_a_spent_share_stays_on_the_disk(store, sealer, tmp_p
     with store.write() as db:
         stock.spend(db, sealer, job, 0, stock.spendable(db, job, 0))
     store.checkpoint()
+    # nor in copies made by SQLite's own means
+    copy = sqlite3.connect(tmp_path / "signer.db.copy")
+    store.db.backup(copy)
+    copy.close()
+    store.db.execute("VACUUM INTO ?", (str(tmp_path / "signer.db.vacuumed"),))
     disk = b"".join(path.read_bytes() for path in tmp_path.glob("signer.db*"))
     for secret in (made[0].secret, made[0].secret[:32], made[0].secret[32:], sealed, sealed[24:56]):
         assert secret not in disk
