@@ -32,7 +32,7 @@ def postgres_database(postgres_url: str) -> Iterator[str]:
     postgres.drop_database(postgres_url, name)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def sdt_data() -> Path:
     """The folder of outside test data."""
     return outside.data_folder()

@@ -12,6 +12,7 @@ from typing import Final
 
 from eth_hash.auto import keccak
 
+from sdt.domain import rlp
 from sdt.domain.registry import account_bytes
 
 __all__ = ["CURVE_ORDER", "ChainTransaction", "contract_address", "transaction_hash"]
@@ -37,7 +38,7 @@ class ChainTransaction:
 
     def signing_hash(self) -> bytes:
         """Return the 32 bytes that the chain key signs. Source: EIP-155."""
-        return bytes(keccak(_rlp([*self._fields(), self.chain_id, 0, 0])))
+        return bytes(keccak(rlp.encode([*self._fields(), self.chain_id, 0, 0])))
 
     def raw(self, r: int, s: int, y_parity: int) -> bytes:
         """Return the signed bytes for `eth_sendRawTransaction`.
@@ -47,7 +48,7 @@ class ChainTransaction:
         assert 0 < r < CURVE_ORDER, "r is out of range"
         assert 0 < s <= CURVE_ORDER // 2, "s is not low"
         assert y_parity in (0, 1), "recovery id is out of range"
-        return _rlp([*self._fields(), self.chain_id * 2 + 35 + y_parity, r, s])
+        return rlp.encode([*self._fields(), self.chain_id * 2 + 35 + y_parity, r, s])
 
     def _fields(self) -> list[int | bytes]:
         to = b"" if self.to is None else account_bytes(self.to)
@@ -64,24 +65,4 @@ def contract_address(creator: str, nonce: int) -> str:
 
     Source: Yellow Paper, section 7.
     """
-    return "0x" + bytes(keccak(_rlp([account_bytes(creator), nonce])))[12:].hex()
-
-
-def _rlp(fields: list[int | bytes]) -> bytes:
-    """Encode a flat list; integers are big-endian without leading zeros, zero is empty."""
-    payload = b"".join(map(_rlp_field, fields))
-    return _rlp_length(len(payload), 0xC0) + payload
-
-
-def _rlp_field(field: int | bytes) -> bytes:
-    data = field if isinstance(field, bytes) else field.to_bytes((field.bit_length() + 7) // 8, "big")
-    if len(data) == 1 and data[0] < 0x80:
-        return data
-    return _rlp_length(len(data), 0x80) + data
-
-
-def _rlp_length(length: int, offset: int) -> bytes:
-    if length < 56:
-        return bytes([offset + length])
-    size = length.to_bytes((length.bit_length() + 7) // 8, "big")
-    return bytes([offset + 55 + len(size)]) + size
+    return "0x" + bytes(keccak(rlp.encode([account_bytes(creator), nonce])))[12:].hex()

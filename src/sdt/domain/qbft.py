@@ -1,0 +1,210 @@
+"""Blocks of a QBFT chain: what their hash is, and that two thirds of the validators sealed them.
+
+Whoever knows the validators can check a block from its header alone, with no node and no trust in one.
+Source: EIP-650 and "QBFT Blockchain Consensus Protocol", for what a seal is over; GoQuorum 24.4.1's blocks agree.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from coincurve import PublicKey
+from eth_hash.auto import keccak
+
+from sdt.domain import rlp
+from sdt.domain.chain_tx import CURVE_ORDER
+from sdt.domain.errors import Invalid, Unprocessable
+
+__all__ = ["Extra", "Header", "NotSealed", "quorum_of", "verify_header"]
+
+EXTRA_BYTES_MAX: Final = 32_768
+VANITY_BYTES: Final = 32
+SEAL_BYTES: Final = 65
+
+_FIELDS: Final = (
+    ("parentHash", 32),
+    ("sha3Uncles", 32),
+    ("miner", 20),
+    ("stateRoot", 32),
+    ("transactionsRoot", 32),
+    ("receiptsRoot", 32),
+    ("logsBloom", 256),
+    ("difficulty", 0),
+    ("number", 0),
+    ("gasLimit", 0),
+    ("gasUsed", 0),
+    ("timestamp", 0),
+    ("extraData", -1),
+    ("mixHash", 32),
+    ("nonce", 8),
+)
+"""The 15 fields of a header before London, in order. Shape: bytes; 0 for an integer, -1 for any length."""
+_EXTRA_PLACE: Final = 12
+_QUANTITY: Final = re.compile("0x(0|[1-9a-f][0-9a-f]{0,63})")
+
+
+class NotSealed(Unprocessable):
+    """A block that its validators did not seal."""
+
+    code = "not_sealed"
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """What QBFT keeps in a header. Shape: addresses 20 bytes; vote empty or [address, ff or 00]; seals 65 bytes."""
+
+    vanity: bytes
+    validators: tuple[bytes, ...]
+    vote: tuple[bytes, ...]
+    round: int
+    seals: tuple[bytes, ...]
+
+    @classmethod
+    def decode(cls, data: bytes) -> Extra:
+        """Read `extraData`.
+
+        Errors: Invalid.
+        """
+        if len(data) > EXTRA_BYTES_MAX:
+            raise _malformed()
+        found = rlp.decode(data)
+        if not isinstance(found, list) or len(found) != 5:
+            raise _malformed()
+        vanity, validators, vote, round_, seals = found
+        if not isinstance(vanity, bytes) or len(vanity) != VANITY_BYTES:
+            raise _malformed()
+        if not isinstance(round_, bytes) or len(round_) > 4 or round_[:1] == b"\0":
+            raise _malformed()
+        extra = cls(
+            vanity,
+            _all_bytes(validators, 20),
+            _all_bytes(vote, None),
+            int.from_bytes(round_, "big"),
+            _all_bytes(seals, SEAL_BYTES),
+        )
+        if extra.vote and not (len(extra.vote) == 2 and len(extra.vote[0]) == 20 and extra.vote[1] in (b"\xff", b"\0")):
+            raise _malformed()
+        return extra
+
+    def encode(self, *, round_: int, seals: tuple[bytes, ...] = ()) -> bytes:
+        """Return `extraData` with another round and other seals, as hashes are made of it."""
+        return rlp.encode([self.vanity, self.validators, self.vote, round_, seals])
+
+
+def _all_bytes(items: rlp.Item, size: int | None) -> tuple[bytes, ...]:
+    if not isinstance(items, list):
+        raise _malformed()
+    found = tuple(item for item in items if isinstance(item, bytes) and size in (None, len(item)))
+    if len(found) != len(items):
+        raise _malformed()
+    return found
+
+
+def _malformed() -> Invalid:
+    return Invalid("The header is not one of a QBFT block.", code="bad_header")
+
+
+@dataclass(frozen=True)
+class Header:
+    """A block's header as JSON-RPC shows it. Shape: `values` has the 15 fields in their order."""
+
+    values: tuple[int | bytes, ...]
+    stated_hash: bytes
+
+    @classmethod
+    def from_rpc(cls, block: Mapping[str, object]) -> Header:
+        """Read a block's header from `eth_getBlockByNumber`.
+
+        Errors: Invalid.
+        """
+        return cls(tuple(_field(block, name, size) for name, size in _FIELDS), bytes(_hex(block.get("hash"), 32)))
+
+    @cached_property
+    def extra(self) -> Extra:
+        """What QBFT keeps in it. Errors: Invalid."""
+        data = self.values[_EXTRA_PLACE]
+        assert isinstance(data, bytes), "read as bytes"
+        return Extra.decode(data)
+
+    @property
+    def number(self) -> int:
+        """The block's number."""
+        number = self.values[8]
+        assert isinstance(number, int), "read as an integer"
+        return number
+
+    def hash(self) -> bytes:
+        """Return the block's hash: round and seals do not count."""
+        return self._hash(self.extra.encode(round_=0))
+
+    def sealed_hash(self) -> bytes:
+        """Return what the validators signed: the round counts."""
+        return self._hash(self.extra.encode(round_=self.extra.round))
+
+    def _hash(self, extra: bytes) -> bytes:
+        values = (*self.values[:_EXTRA_PLACE], extra, *self.values[_EXTRA_PLACE + 1 :])
+        return bytes(keccak(rlp.encode(values)))
+
+    def sealers(self) -> list[bytes]:
+        """Return the address behind each seal.
+
+        Errors: NotSealed for a seal that is no signature in low-s form.
+        """
+        digest = self.sealed_hash()
+        return [_sealer(seal, digest) for seal in self.extra.seals]
+
+
+def _field(block: Mapping[str, object], name: str, size: int) -> int | bytes:
+    value = block.get(name)
+    if size > 0:
+        return _hex(value, size)
+    if size < 0:
+        return _hex(value, None)
+    if not isinstance(value, str) or not _QUANTITY.fullmatch(value):
+        raise _malformed()
+    return int(value, 16)
+
+
+def _hex(value: object, size: int | None) -> bytes:
+    if not isinstance(value, str) or not value.startswith("0x") or len(value) > 2 + 2 * EXTRA_BYTES_MAX:
+        raise _malformed()
+    try:
+        found = bytes.fromhex(value[2:])
+    except ValueError:
+        raise _malformed() from None
+    if len(value) != 2 + 2 * len(found) or (size is not None and len(found) != size):
+        raise _malformed()
+    return found
+
+
+def _sealer(seal: bytes, digest: bytes) -> bytes:
+    if int.from_bytes(seal[32:64], "big") > CURVE_ORDER // 2:
+        raise NotSealed("A seal is not in low-s form.")
+    try:
+        public = PublicKey.from_signature_and_message(seal, digest, hasher=None)
+    except ValueError:
+        raise NotSealed("A seal is no signature.") from None
+    return bytes(keccak(public.format(compressed=False)[1:])[12:])
+
+
+def quorum_of(validators: int) -> int:
+    """Return how many of so many validators must seal a block: two thirds, rounded up."""
+    return -(-2 * validators // 3)
+
+
+def verify_header(header: Header, validators: Set[bytes]) -> None:
+    """Check that a block's hash is its own and that enough of `validators`, those in force before it, sealed it.
+
+    The list of validators in the header is not looked at: it lags behind a vote by a block. Errors: Invalid for what is no header; NotSealed.
+    """
+    if header.hash() != header.stated_hash:
+        raise NotSealed("The block's hash is not the one stated.")
+    sealers = header.sealers()
+    if len(set(sealers)) != len(sealers) or not validators >= set(sealers):
+        raise NotSealed("Somebody sealed twice, or is no validator.")
+    if len(sealers) < quorum_of(len(validators)):
+        raise NotSealed(f"{len(sealers)} of {len(validators)} validators sealed it; {quorum_of(len(validators))} must.")
