@@ -199,7 +199,8 @@ def quorum_of(validators: int) -> int:
 def verify_header(header: Header, validators: Set[bytes]) -> None:
     """Check that a block's hash is its own and that enough of `validators`, those in force before it, sealed it.
 
-    The list of validators in the header is not looked at: it lags behind a vote by a block. Errors: Invalid for what is no header; NotSealed.
+    The list of validators in the header is not looked at: it lags behind a vote by a block.
+    Errors: Invalid for what is no header; NotSealed.
     """
     if header.hash() != header.stated_hash:
         raise NotSealed("The block's hash is not the one stated.")
