@@ -13,7 +13,7 @@ from typing import Final
 from sdt.config import Settings
 from sdt.domain.errors import Unavailable
 from sdt.signing.coordinator import Coordinator
-from sdt.signing.relocate import relocate
+from sdt.signing.relocate import relocate, relocation_pending
 from sdt.supervise import is_locked, read_state
 
 __all__ = ["move"]
@@ -28,7 +28,8 @@ async def move(settings: Settings, party: int, step: Callable[[str], Awaitable[N
     The supervisor starts again whatever ends; without one, the operators start the signers within the time.
     Errors: Unavailable.
     """
-    if (settings.home / f"signer-{party}" / "intent.former.pub").exists() and not _certified(settings, party):
+    fresh = (settings.home / f"signer-{party}" / "intent.former.pub").exists() and not _certified(settings, party)
+    if fresh and not relocation_pending(settings.home):
         await step("the fresh folder of an interrupted replacement is taken up again")
     else:
         old = relocate(settings.home, party)

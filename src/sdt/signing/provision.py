@@ -123,8 +123,15 @@ def write_locations(home: Path, locations: Sequence[Location]) -> None:
     for party in PARTIES:
         file = home / f"signer-{party}" / "signer.toml"
         settings, _, _ = file.read_text().partition("\n[[location]]\n")
-        file.write_text(settings.rstrip("\n") + "\n" + _locations_toml(renewed))
-    (home / "coordinator" / "signers.toml").write_text(_locations_toml(renewed))
+        _replace(file, settings.rstrip("\n") + "\n" + _locations_toml(renewed))
+    _replace(home / "coordinator" / "signers.toml", _locations_toml(renewed))
+
+
+def _replace(file: Path, text: str) -> None:
+    """Write a file anew, all of it or nothing."""
+    beside = file.with_name(f"{file.name}.new")
+    beside.write_text(text)
+    beside.replace(file)
 
 
 def _toml(settings: dict[str, str | int]) -> str:
