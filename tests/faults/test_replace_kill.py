@@ -95,8 +95,8 @@ def stop_before(monkeypatch, number):
     for owner, name in (
         (Path, "rename"),
         (Path, "replace"),
-        (relocation.shutil, "rmtree"),
-        (relocation.shutil, "copy"),
+        (shutil, "rmtree"),
+        (shutil, "copy"),
     ):
         monkeypatch.setattr(owner, name, counted(getattr(owner, name)))
 
