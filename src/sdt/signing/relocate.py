@@ -2,7 +2,7 @@
 
 The old location's certificate must open no door: a new authority certifies all four, and the old folder is set aside.
 Two shares of the old epoch still give the key until they are destroyed: that is part of the ceremony.
-Everything new is made in `relocation/` first, and then put in place by renames: killed anywhere and run again, it goes on.
+Everything new is made in `relocation/` first and put in place by renames: killed anywhere and run again, it goes on.
 For one organisation that runs all three; elsewhere each makes its own files and exchanges certificates and intent.pub.
 """
 
