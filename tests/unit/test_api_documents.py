@@ -26,6 +26,9 @@ NOT_AT_THE_API = {
     "key_word",
     # The chain's own data.
     "batch_item",
+    "bad_rlp",
+    "bad_header",
+    "not_sealed",
     "batch_calldata",
     "chain_log",
     # Stands for the rule's own kind.
