@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -287,18 +288,26 @@ def reseal(
     passphrase_file: Annotated[
         Path | None, typer.Option("--passphrase-file", help="File (0600) with a passphrase; without, a new key file.")
     ] = None,
+    command: Annotated[
+        str,
+        typer.Option(help="A command that prints the key, 32 bytes in base64: a key service's or an enclave's tool."),
+    ] = "",
 ) -> None:
-    """Exchange what a location's secrets are sealed under, at that location: a passphrase, or a fresh key file.
+    """Exchange what a location's secrets are sealed under: a passphrase, a command's key, or a fresh key file.
 
     Put the passphrase's file where it does not lie on the disk of the shares. Run again after a crash, this goes on.
     """
     from sdt.local.platform import settings_of
     from sdt.signing.config import load_signer_config
+    from sdt.signing.reseal import Target
     from sdt.signing.reseal import reseal as seal_anew
 
     config = load_signer_config(settings_of(home).home / f"signer-{location}")
-    count = seal_anew(config, passphrase_file)
-    under = f"the passphrase in {passphrase_file}" if passphrase_file else "a new key file"
+    target = Target(passphrase_file, tuple(shlex.split(command)))
+    count = seal_anew(config, target)
+    under = {"file": "a new key file", "passphrase": f"the passphrase in {passphrase_file}", "command": command}[
+        target.kind
+    ]
     console.print(f"{count} secrets of location {location} are sealed under {under}. The signer may start again.")
 
 

@@ -46,6 +46,7 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
     gas_price_wei: Annotated[int, Meta(ge=0)] = 0
     seal: SealKind = "file"
     passphrase_file: str = ""
+    seal_command: tuple[str, ...] = ()
     counter_file: str = ""
 
 
@@ -65,6 +66,7 @@ class SignerConfig:
     gas_price_wei: int
     seal: SealKind = "file"
     passphrase_file: Path | None = None
+    seal_command: tuple[str, ...] = ()
     counter_file: Path | None = None
     """On other storage than the folder, so that no copy of the one restores the other."""
 
@@ -96,7 +98,7 @@ class SignerConfig:
 
         Errors: SealBroken.
         """
-        return open_sealer(self.seal, self.home, self.passphrase_file)
+        return open_sealer(self.seal, self.home, self.passphrase_file, self.seal_command)
 
     def intent_key(self, sealer: Sealer) -> SigningKey:
         """Unseal this location's own signing key.
@@ -140,5 +142,6 @@ def load_signer_config(home: Path) -> SignerConfig:
         file.gas_price_wei,
         file.seal,
         home / file.passphrase_file if file.passphrase_file else None,
+        file.seal_command,
         home / file.counter_file if file.counter_file else None,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -65,7 +65,7 @@ def provision(
     counters = (home / "counters").resolve()
     counters.mkdir(mode=0o700, exist_ok=True)
     for party, folder in zip(PARTIES, folders, strict=True):
-        settings: dict[str, str | int] = {
+        settings: dict[str, str | int | list[str]] = {
             "party": party,
             "network": network,
             "chain_url": chain_url,
@@ -80,13 +80,13 @@ def provision(
     (home / "coordinator" / "signers.toml").write_text(_locations_toml(locations))
 
 
-def _seal_of(folder: Path) -> dict[str, str]:
+def _seal_of(folder: Path) -> dict[str, str | int | list[str]]:
     """Return how a folder says that its secrets are sealed: whoever runs the location chose it."""
     try:
         said = tomllib.loads((folder / "signer.toml").read_text())
     except FileNotFoundError:
         return {}
-    return {name: said[name] for name in ("seal", "passphrase_file") if name in said}
+    return {name: said[name] for name in ("seal", "passphrase_file", "seal_command") if name in said}
 
 
 def _location(party: int, address: Address, folder: Path) -> Location:
@@ -134,8 +134,8 @@ def _replace(file: Path, text: str) -> None:
     beside.replace(file)
 
 
-def _toml(settings: dict[str, str | int]) -> str:
-    """Write plain settings; a JSON string is a TOML string."""
+def _toml(settings: Mapping[str, str | int | list[str]]) -> str:
+    """Write plain settings; a JSON string, or a list of them, is a TOML one."""
     return "".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items())
 
 

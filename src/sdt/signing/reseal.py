@@ -1,4 +1,4 @@
-"""Exchanging what a location's secrets are sealed under: a new key file, or a passphrase in place of one.
+"""Exchanging what a location's secrets are sealed under: a new key file, a passphrase, or a command's key.
 
 Done in the folder of a signer that is stopped. The database's transaction is where it takes place; what was made
 before lies in `reseal/` until then, and what comes after can be done twice. Run again after a crash, it goes on.
@@ -7,10 +7,12 @@ before lies in `reseal/` until then, and what comes after can be done twice. Run
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shutil
 import socket
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -27,19 +29,47 @@ INTENT_FILE: Final = "intent.sealed"
 CONNECT_S: Final = 1.0
 
 
-def reseal(config: SignerConfig, passphrase_file: Path | None) -> int:
-    """Seal every secret of a location anew: under the passphrase in a file, or without one under a new key file.
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What to seal under: the passphrase in a file, the key that a command prints, or else a new key file."""
+
+    passphrase_file: Path | None = None
+    command: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> SealKind:
+        """As signer.toml says it."""
+        return "command" if self.command else "passphrase" if self.passphrase_file else "file"
+
+    @property
+    def file(self) -> str:
+        """The file that this kind of seal needs in the folder, if any."""
+        return {"file": KEY_FILE, "passphrase": SALT_FILE, "command": ""}[self.kind]
+
+    def open(self, folder: Path) -> Sealer:
+        """Open the new sealer. Errors: SealBroken."""
+        return open_sealer(self.kind, folder, self.passphrase_file, self.command)
+
+    def settings(self) -> str:
+        """Return the lines of signer.toml that name it."""
+        lines = f'seal = "{self.kind}"\n'
+        if self.passphrase_file:
+            lines += f"passphrase_file = {json.dumps(str(self.passphrase_file.resolve()))}\n"
+        return lines + (f"seal_command = {json.dumps(list(self.command))}\n" if self.command else "")
+
+
+def reseal(config: SignerConfig, target: Target) -> int:
+    """Seal every secret of a location anew.
 
     Returns how many secrets there are, the signing key included.
     Errors: Conflict while the signer runs; SealBroken.
     """
     _demand_stopped(config)
-    kind: SealKind = "passphrase" if passphrase_file else "file"
     store = Store(config.home / "signer.db")
     try:
-        new = _resumed(config, store, kind, passphrase_file)
+        new = _resumed(config, store, target)
         if new is None:
-            new = _prepare(config, kind, passphrase_file)
+            new = _prepare(config, target)
             old = config.sealer()
             with store.write() as db:
                 keyring.reseal(db, old, new)
@@ -49,7 +79,7 @@ def reseal(config: SignerConfig, passphrase_file: Path | None) -> int:
         secrets = keyring.sealed_count(store.db) + stock.sealed_count(store.db) + 1
     finally:
         store.close()
-    _finish(config.home, kind, passphrase_file)
+    _finish(config.home, target)
     return secrets
 
 
@@ -58,16 +88,16 @@ def _demand_stopped(config: SignerConfig) -> None:
         raise Conflict(f"Signer {config.party} runs; stop it first.", code="signer_running")
 
 
-def _prepare(config: SignerConfig, kind: SealKind, passphrase_file: Path | None) -> Sealer:
+def _prepare(config: SignerConfig, target: Target) -> Sealer:
     """Make the new key or salt, and the signing key sealed under it, beside what is in use; whole, or not at all."""
     making = config.home / f"{FOLDER}.new"
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(mode=0o700)
-    if kind == "file":
+    if target.kind == "file":
         write_secret(making / KEY_FILE, new_seal_key())
-    else:
+    elif target.kind == "passphrase":
         write_secret(making / SALT_FILE, new_salt_text().encode())
-    new = open_sealer(kind, making, passphrase_file)
+    new = target.open(making if target.file else config.home)
     secret = config.sealer().unseal(INTENT_KEY_LABEL, (config.home / INTENT_FILE).read_bytes())
     write_secret(making / INTENT_FILE, new.seal(INTENT_KEY_LABEL, secret))
     wipe(secret)
@@ -77,7 +107,7 @@ def _prepare(config: SignerConfig, kind: SealKind, passphrase_file: Path | None)
     return new
 
 
-def _resumed(config: SignerConfig, store: Store, kind: SealKind, passphrase_file: Path | None) -> Sealer | None:
+def _resumed(config: SignerConfig, store: Store, target: Target) -> Sealer | None:
     """Return the new sealer when a run before this one got as far as the database; clear away one that did not.
 
     Errors: SealBroken when neither opens what the database holds, or that run was for another kind of seal.
@@ -86,10 +116,9 @@ def _resumed(config: SignerConfig, store: Store, kind: SealKind, passphrase_file
     if not folder.exists():
         return None
     made = {path.name for path in folder.iterdir()}
-    file = KEY_FILE if kind == "file" else SALT_FILE
-    if made & {KEY_FILE, SALT_FILE} - {file}:
+    if made & {KEY_FILE, SALT_FILE} - {target.file}:
         raise SealBroken("An unfinished run was for another kind of seal: end that one first.", code="other_reseal")
-    new = open_sealer(kind, folder if file in made else config.home, passphrase_file)
+    new = target.open(folder if target.file in made else config.home)
     try:
         _demand_opens(store, new)
         wipe(
@@ -108,26 +137,25 @@ def _demand_opens(store: Store, sealer: Sealer) -> None:
     stock.check_sealed(store.db, sealer)
 
 
-def _finish(home: Path, kind: SealKind, passphrase_file: Path | None) -> None:
+def _finish(home: Path, target: Target) -> None:
     """Put the new files in the place of the old; each step may be done again."""
     folder = home / FOLDER
-    file = KEY_FILE if kind == "file" else SALT_FILE
-    for name in (INTENT_FILE, file):
-        if (folder / name).exists():
+    for name in (INTENT_FILE, target.file):
+        if name and (folder / name).exists():
             (folder / name).replace(home / name)
-    _write_settings(home / "signer.toml", kind, passphrase_file)
-    (home / (SALT_FILE if kind == "file" else KEY_FILE)).unlink(missing_ok=True)
+    _write_settings(home / "signer.toml", target)
+    for name in {KEY_FILE, SALT_FILE} - {target.file}:
+        (home / name).unlink(missing_ok=True)
     _sync(home)
     folder.rmdir()
 
 
-def _write_settings(file: Path, kind: SealKind, passphrase_file: Path | None) -> None:
-    """Change `seal` and `passphrase_file` in signer.toml, all or nothing."""
+def _write_settings(file: Path, target: Target) -> None:
+    """Change what signer.toml says of the seal, all or nothing."""
     settings, mark, locations = file.read_text().partition("\n[[location]]\n")
-    kept = re.sub(r"(?m)^(seal|passphrase_file) *=.*\n?", "", settings).rstrip("\n")
-    words = f'\nseal = "{kind}"\n' + (f'passphrase_file = "{passphrase_file.resolve()}"\n' if passphrase_file else "")
+    kept = re.sub(r"(?m)^(seal|passphrase_file|seal_command) *=.*\n?", "", settings).rstrip("\n")
     beside = file.with_name("signer.toml.new")
-    beside.write_text(kept + words + mark + locations)
+    beside.write_text(f"{kept}\n{target.settings()}{mark}{locations}")
     beside.replace(file)
 
 

@@ -1,7 +1,8 @@
 """Sealing of what a signer keeps at rest: shares, presignatures, its own signing key.
 
 The label is sealed in with the secret, so that one sealed value cannot be put in another's place. A hardware module,
-an enclave or a cloud's key service is one more `Sealer`; the two here take their key from a file or a passphrase.
+an enclave or a cloud's key service is one more `Sealer`; the one here takes its key from a file, from a passphrase, or
+from a command: the tool with which a key service or an enclave hands it out.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import base64
 import hashlib
 import os
 import stat
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
@@ -19,13 +22,15 @@ from nacl.pwhash import argon2id
 from sdt.domain.errors import Unavailable
 from sdt.signing.locked import LockedBytes, wipe
 
-SealKind = Literal["file", "passphrase"]
+SealKind = Literal["file", "passphrase", "command"]
 KEY_FILE: Final = "seal.key"
 SALT_FILE: Final = "seal.salt"
 KEY_BYTES: Final = 32
 PASSES: Final = 3
 MEMORY_BYTES: Final = 64 * 2**20
 """Argon2id for a passphrase. Source: RFC 9106, 4, the second recommended choice: a signer has 150 MB at most."""
+
+COMMAND_TIMEOUT_S: Final = 30.0
 
 _LABEL_BYTES: Final = 16
 _NONCE_BYTES: Final = 24
@@ -95,6 +100,28 @@ class BoxSealer:
             raise SealBroken(f"{passphrase_file.name} holds no passphrase.", code="seal_key")
         return cls(argon2id.kdf(KEY_BYTES, words, salt, opslimit=PASSES, memlimit=MEMORY_BYTES))
 
+    @classmethod
+    def from_command(cls, command: Sequence[str], folder: Path) -> BoxSealer:
+        """Take the key from the last word that a command prints, in base64; it runs in the signer's folder.
+
+        What it prints is never shown. Errors: SealBroken.
+        """
+        if not command:
+            raise SealBroken("signer.toml names no seal_command.", code="seal_key")
+        try:
+            done = subprocess.run(  # whoever writes signer.toml runs this signer
+                list(command), cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_TIMEOUT_S
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            raise SealBroken(f"{command[0]} cannot be run, or does not answer.", code="seal_key") from None
+        if done.returncode:
+            raise SealBroken(f"{command[0]} ended with {done.returncode}.", code="seal_key")
+        try:
+            key = base64.b64decode(b"".join(done.stdout.split()[-1:]), validate=True)
+        except ValueError:
+            raise SealBroken(f"{command[0]} printed no sealing key.", code="seal_key") from None
+        return cls(key)
+
     def seal(self, label: bytes, secret: bytes | bytearray) -> bytes:
         """Return the secret sealed under its label."""
         plain = bytearray(_tag(label)) + secret
@@ -137,13 +164,17 @@ def new_salt_text() -> str:
     return _SALT_HEADER + base64.b64encode(os.urandom(argon2id.SALTBYTES)).decode() + "\n"
 
 
-def open_sealer(kind: SealKind, home: Path, passphrase_file: Path | None) -> BoxSealer:
+def open_sealer(
+    kind: SealKind, home: Path, passphrase_file: Path | None = None, command: Sequence[str] = ()
+) -> BoxSealer:
     """Open the sealer that a signer's configuration names.
 
     Errors: SealBroken.
     """
     if kind == "file":
         return BoxSealer.from_file(home / KEY_FILE)
+    if kind == "command":
+        return BoxSealer.from_command(command, home)
     if passphrase_file is None:
         raise SealBroken("signer.toml names no passphrase_file.", code="seal_key")
     return BoxSealer.from_passphrase(home / SALT_FILE, passphrase_file)
