@@ -66,13 +66,17 @@ def status(home: Home = Path(".sdt"), as_json: Json = False) -> None:
     console.print(f"  key      {found['address']}  (2 of 3 sign; no location holds it)")
     for party, location in found["locations"].items():
         words = (
-            f"epoch {location['epoch']}, block {location['chain_block']}" if location else "[red]does not answer[/red]"
+            f"epoch {location['epoch']}, {_seen(location['chain_block'])}" if location else "[red]does not answer[/red]"
         )
         console.print(f"  location {party}  {words}")
     for pair, left in found["presignatures"].items():
         console.print(f"  pair {pair}  {left} presignatures")
     for alarm in found["alarms"]:
         console.print(f"  [yellow]{alarm['code']}[/yellow]  {alarm['detail']}")
+
+
+def _seen(block: int) -> str:
+    return f"block {block}" if block >= 0 else "has not looked at the chain yet"
 
 
 async def _status(home: Path) -> dict[str, Any]:
