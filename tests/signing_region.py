@@ -103,7 +103,7 @@ class RegionRig:
             home,
             [Address("127.0.0.1", ports.free_port(), ports.free_port()) for _ in range(3)],
             network=NETWORK,
-            chain_url=self.node.url,
+            chain_urls=[self.node.url],
             region_file=REGION_FILE,
             deployment_file=home / "deployment.json",
             now=datetime.now(UTC),

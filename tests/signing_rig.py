@@ -43,7 +43,7 @@ class Rig:
             home,
             [Address("127.0.0.1", ports.free_port(), ports.free_port()) for _ in range(3)],
             network=NETWORK,
-            chain_url="http://127.0.0.1:1",
+            chain_urls=["http://127.0.0.1:1"],
             region_file=home / "region.toml",
             deployment_file=home / "deployment.json",
             now=datetime.now(UTC),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from sdt.cli import demo, keys, operate, payments, users
+from sdt.cli import demo, keys, network, operate, payments, users
 
 __all__ = ["app"]
 
@@ -25,6 +25,7 @@ app.command(rich_help_panel="The platform")(demo.demo)
 app.command(rich_help_panel="The platform")(operate.up)
 app.command(rich_help_panel="The platform")(operate.status)
 app.add_typer(keys.keys, name="keys", rich_help_panel="The platform")
+app.add_typer(network.network, name="network", rich_help_panel="The platform")
 app.add_typer(operate.database, name="db", rich_help_panel="The platform")
 app.add_typer(users.user, name="user", rich_help_panel="A user")
 app.command(rich_help_panel="A user")(payments.pay)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sdt.cli.chain_option import ChainUrls, Finality, NetworkFolder, chosen_chain
 from sdt.cli.options import Home, console, run
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ def demo(
         bool, typer.Option("--once", help="In a temporary folder: tell the story, check the books, stop everything.")
     ] = False,
     reset: Annotated[bool, typer.Option("--reset", help="Delete the demo's folder first and start anew.")] = False,
+    network: NetworkFolder = None,
+    chain: ChainUrls = None,
+    finality: Finality = 1,
 ) -> None:
     """Start the whole platform on this machine and tell one story with it.
 
@@ -38,18 +42,19 @@ def demo(
     on from where it was.
 
     [bold]sdt demo --once[/bold] exits with 0 only if every balance agreed and every attack was refused.
+    [bold]--network DIR[/bold] tells it on real chain nodes instead of the embedded chain.
     """
     if once:
         os.environ.setdefault("SDT_SANDBOX__BANKING_DAY_S", ONCE_DAY_S)
         folder = Path(tempfile.mkdtemp(prefix="sdt-demo-"))
         try:
-            good = run(_tell(folder / "home", stay=False))
+            good = run(_tell(folder / "home", network, chain, finality, stay=False))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         raise typer.Exit(0 if good else 1)
     if reset:
         _reset(home)
-    good = run(_tell(home, stay=True))
+    good = run(_tell(home, network, chain, finality, stay=True))
     raise typer.Exit(0 if good else 1)
 
 
@@ -67,7 +72,7 @@ def _reset(home: Path) -> None:
     shutil.rmtree(home)
 
 
-async def _tell(home: Path, *, stay: bool) -> bool:
+async def _tell(home: Path, network: Path | None, urls: list[str] | None, finality: int, *, stay: bool) -> bool:
     from sdt.demo.attacks import attack
     from sdt.demo.story import Story
     from sdt.local.books import settled_books
@@ -81,7 +86,7 @@ async def _tell(home: Path, *, stay: bool) -> bool:
         console.print(f"{at}  {title}" + (f"\n         [dim]{outcome}[/dim]" if outcome else ""))
 
     try:
-        async with running(home, step) as platform:
+        async with chosen_chain(network, urls, finality) as chain, running(home, step, chain) as platform:
             console.rule("The story")
             story = Story(platform, step)
             try:

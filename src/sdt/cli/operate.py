@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from sdt.cli.chain_option import ChainUrls, Finality, NetworkFolder, chosen_chain
 from sdt.cli.options import Home, Json, console, run, show
 
 __all__ = ["database", "status", "up"]
@@ -15,20 +16,25 @@ __all__ = ["database", "status", "up"]
 database = typer.Typer(no_args_is_help=True, help="The database.")
 
 
-def up(home: Home = Path(".sdt")) -> None:
+def up(
+    home: Home = Path(".sdt"), network: NetworkFolder = None, chain: ChainUrls = None, finality: Finality = 1
+) -> None:
     """Start the platform of a folder, making it at the first start, and keep it up until Ctrl-C.
 
-    Like `sdt demo`, without the story.
+    Like `sdt demo`, without the story. A folder stays on the chain that it was first started with.
     """
-    run(_up(home))
+    run(_up(home, network, chain, finality))
 
 
-async def _up(home: Path) -> None:
+async def _up(home: Path, network: Path | None, urls: list[str] | None, finality: int) -> None:
     from sdt.local.platform import running
     from sdt.supervise import Interrupted
 
     try:
-        async with running(home, lambda title: console.print(f"  {title}")) as platform:
+        async with (
+            chosen_chain(network, urls, finality) as chain,
+            running(home, lambda title: console.print(f"  {title}"), chain) as platform,
+        ):
             console.print(f"The platform is up: {platform.network.url} (docs at /docs). Ctrl-C stops it.")
             await platform.supervisor.wait()
     except Interrupted:

@@ -17,9 +17,11 @@ from sdt.config.model import Settings
 from sdt.config.ports import read_ports
 from sdt.config.variables import refuse_unknown_variables
 
-__all__ = ["PACKAGED_FILE", "load_settings"]
+__all__ = ["HOME_FILE", "PACKAGED_FILE", "load_settings"]
 
 PACKAGED_FILE = Path(__file__).with_name("settings.toml")
+HOME_FILE = "settings.toml"
+"""In a home folder: what this platform alone is told, such as the chain that it joined."""
 DEFAULT = "default"
 
 KEYS: Keys = keys_of(Settings)
@@ -33,7 +35,7 @@ def load_settings(
     file: Path | None = None,
     ports: Mapping[str, int] | None = None,
 ) -> Settings:
-    """Return the settings in force; later wins: packaged file, `file`, SDT_ variables, `overrides`, `home`.
+    """Return the settings in force; later wins: packaged file, the home's, `file`, SDT_ variables, `overrides`, `home`.
 
     `env` (else SDT_ENV) names the environment, `file` (else SDT_SETTINGS) one more settings file;
     `overrides` are by dotted name (`{"api.port": 8080}`). A port of 0 is filled from `ports`, or else
@@ -45,17 +47,31 @@ def load_settings(
     chosen = _environment(env or os.environ.get("SDT_ENV") or DEFAULT, files)
     refuse_unknown_variables(os.environ, KEYS)
 
-    values = _merged(files, chosen)
-    for name, value in (overrides or {}).items():
-        _put(values, name, value)
-    if home is not None:
-        values["home"] = str(home)
+    values = _overridden(_merged(files, chosen), overrides, home)
+    home_folder = _home_of(values)
+    if (home_folder / HOME_FILE).is_file():
+        files.insert(1, home_folder / HOME_FILE)
+        chosen = _environment(chosen, files)
+        values = _overridden(_merged(files, chosen), overrides, home)
+        if _home_of(values) != home_folder:
+            raise ConfigurationInvalid(f"{home_folder / HOME_FILE} names another home")
     refuse_unknown(values, KEYS, "settings")
-    home_folder = Path(str(values["home"])).expanduser().absolute()
     values["home"] = home_folder
     _fill(values, home_folder, read_ports(home_folder) if ports is None else ports)
     _derive(values)
     return _validated(values)
+
+
+def _overridden(values: dict[str, Any], overrides: Mapping[str, object] | None, home: Path | None) -> dict[str, Any]:
+    for name, value in (overrides or {}).items():
+        _put(values, name, value)
+    if home is not None:
+        values["home"] = str(home)
+    return values
+
+
+def _home_of(values: Mapping[str, Any]) -> Path:
+    return Path(str(values["home"])).expanduser().absolute()
 
 
 def _environment(name: str, files: list[Path]) -> str:

@@ -57,6 +57,7 @@ async def deploy(settings: Settings, region: Region, chain_key: str) -> Deployme
             administrators=administrators,
             folder=settings.home,
             gas_price_wei=settings.chain.gas_price_wei,
+            finality_blocks=settings.chain.finality_blocks,
         )
     _know_administrators(settings)
     return deployment

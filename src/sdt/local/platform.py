@@ -15,6 +15,7 @@ from sdt.config import Settings, load_settings, open_ports
 from sdt.domain.errors import Unavailable
 from sdt.domain.region import Region, load_region
 from sdt.local import opening, processes
+from sdt.local.joining import Chain, join
 from sdt.local.secrets import make_secrets, take_vendor_keys
 from sdt.signing.provision import Address, provision
 from sdt.supervise import Supervisor, is_locked
@@ -44,12 +45,16 @@ def settings_of(home: Path) -> Settings:
 
 
 @asynccontextmanager
-async def running(home: Path, say: Progress = lambda _: None) -> AsyncIterator[Platform]:
+async def running(home: Path, say: Progress = lambda _: None, chain: Chain | None = None) -> AsyncIterator[Platform]:
     """Start everything and open the region; end everything on leaving.
 
-    `say` is told each step as it begins. Errors: those of Supervisor.
+    `say` is told each step as it begins; `chain` is the one to join, else the home's own or the embedded one.
+    Errors: those of Supervisor; Conflict when the home is on another chain.
     """
     async with Supervisor(home) as supervisor:
+        if chain is not None:
+            say(f"joining the chain with id {chain.chain_id}: {len(chain.nodes)} nodes")
+            join(home, chain)
         settings = _with_ports(supervisor, home)
         region_name = next(iter(settings.regions))
         region = load_region(settings.region_file(region_name).read_bytes())
@@ -57,7 +62,8 @@ async def running(home: Path, say: Progress = lambda _: None) -> AsyncIterator[P
         make_secrets(settings)
         _provision(settings, region_name)
         await asyncio.to_thread(lambda: open_database(settings, migrate=True).close())
-        say("chain, three signers, bank, depository and vendors, each a process of its own")
+        own = "chain, " if processes.embeds_chain(settings) else ""
+        say(f"{own}three signers, bank, depository and vendors, each a process of its own")
         await supervisor.start(processes.foundations(settings, region))
         take_vendor_keys(settings, settings.home / "sandbox")
         say("one key at three locations: made together, never assembled")
@@ -90,7 +96,7 @@ def _provision(settings: Settings, region_name: str) -> None:
         settings.home,
         addresses,
         network=settings.network,
-        chain_url=settings.chain.urls[0],
+        chain_urls=settings.chain.urls,
         region_file=settings.region_file(region_name),
         deployment_file=settings.home / "deployment.json",
         now=datetime.fromtimestamp(time.time(), UTC),

@@ -10,18 +10,23 @@ from sdt.config import Settings
 from sdt.domain.region import Region
 from sdt.supervise import ProcessSpec, ReadyUrl
 
-__all__ = ["desks", "foundations", "services"]
+__all__ = ["desks", "embeds_chain", "foundations", "services"]
 
 
 def _python(module: str, *arguments: str) -> Sequence[str]:
     return (sys.executable, "-m", module, *arguments)
 
 
+def embeds_chain(settings: Settings) -> bool:
+    """Return whether the chain is a process of this platform."""
+    return f"http://{settings.chain.host}:{settings.chain.port}" in settings.chain.urls
+
+
 def foundations(settings: Settings, region: Region) -> list[ProcessSpec]:
     """What must run before there are contracts: the chain, three signers, bank, depository and the other vendors."""
     chain = settings.chain
     specs = []
-    if f"http://{chain.host}:{chain.port}" in chain.urls:
+    if embeds_chain(settings):
         specs.append(
             ProcessSpec(
                 "chain",

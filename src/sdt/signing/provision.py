@@ -41,7 +41,7 @@ def provision(
     addresses: Sequence[Address],
     *,
     network: str,
-    chain_url: str,
+    chain_urls: Sequence[str],
     region_file: Path,
     deployment_file: Path,
     now: datetime,
@@ -51,6 +51,7 @@ def provision(
     """Write `signer-1` to `signer-3` and `coordinator` under `home`, with all keys and certificates fresh.
 
     Folders that exist keep their keys; only their `signer.toml` is written anew, since ports may change between runs.
+    Each location reads a chain node of its own, as far as there are nodes: so one that lies deceives one location.
     Errors: Conflict when only some of the folders exist.
     """
     folders = [home / f"signer-{party}" for party in PARTIES]
@@ -68,7 +69,7 @@ def provision(
         settings: dict[str, str | int | list[str]] = {
             "party": party,
             "network": network,
-            "chain_url": chain_url,
+            "chain_url": chain_urls[(party - 1) % len(chain_urls)],
             "region_file": str(region_file.resolve()),
             "deployment_file": str(deployment_file.resolve()),
             "finality_blocks": finality_blocks,

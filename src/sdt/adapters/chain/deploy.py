@@ -81,6 +81,7 @@ async def deploy_region(
     administrators: Sequence[Administrator],
     folder: Path,
     gas_price_wei: int = 0,
+    finality_blocks: int = 1,
     deployer: PrivateKey | None = None,
 ) -> Deployment:
     """Deploy the region's contracts, or find them deployed; return where they are.
@@ -99,10 +100,10 @@ async def deploy_region(
     owner = "0x" + keccak(key.public_key.format(compressed=False)[1:])[12:].hex()
     first = await _first_nonce(reader, owner, folder, fresh=deployer is None)
     steps = _plan(owner, first, region, chain_key, administrators)
-    receipt: Receipt | None = None
     for step in steps:
         receipt = await _create(reader, step, key, chain_id, gas_price_wei)
-    assert receipt is not None, "a region has contracts"
+        if step is steps[-1]:
+            receipt = await _final(reader, step, key, chain_id, gas_price_wei, receipt, finality_blocks)
     found = Deployment(
         chain_id=chain_id,
         region=region.id,
@@ -197,6 +198,27 @@ async def _create(reader: ChainReader, step: _Step, key: PrivateKey, chain_id: i
     raise ChainUnavailable(f"{step.name} was in no block after {_INCLUSION_S:.0f} s.")
 
 
+async def _final(
+    reader: ChainReader,
+    step: _Step,
+    key: PrivateKey,
+    chain_id: int,
+    gas_price_wei: int,
+    receipt: Receipt,
+    finality_blocks: int,
+) -> Receipt:
+    """Return the last contract's receipt once its block is final; a block that left the chain is waited for anew."""
+    deadline = asyncio.get_running_loop().time() + _INCLUSION_S
+    while await reader.block_number() < receipt.block_number + finality_blocks - 1:
+        if asyncio.get_running_loop().time() > deadline:
+            raise ChainUnavailable("The chain does not grow: the contracts are in it and not final.")
+        await asyncio.sleep(_POLL_S)
+    again = await _create(reader, step, key, chain_id, gas_price_wei)
+    if again.block_hash == receipt.block_hash:
+        return again
+    return await _final(reader, step, key, chain_id, gas_price_wei, again, finality_blocks)
+
+
 def _gas(data: bytes) -> int:
     """Return the gas limit of a creation: a function of its bytes alone, so that a repeat is the same transaction.
 
@@ -206,12 +228,18 @@ def _gas(data: bytes) -> int:
 
 
 async def _send(reader: ChainReader, raw: bytes) -> None:
-    try:
-        await reader.call("eth_sendRawTransaction", "0x" + raw.hex())
-    except ChainRefused as error:
+    """Send to every node, for nodes relay transactions of price zero poorly. Errors: ChainRefused, ChainUnavailable."""
+    answers = await reader.call_each("eth_sendRawTransaction", "0x" + raw.hex())
+    refused = [answer["error"] for answer in answers if isinstance(answer, dict) and answer.get("error")]
+    if any(isinstance(answer, dict) and not answer.get("error") for answer in answers):
+        return
+    for error in refused:
+        message = str(error.get("message", ""))
         # On its way or already in a block; the receipt will tell which.
-        if not error.message.lower().startswith(("already known", "known transaction", "nonce too low")):
-            raise
+        if not message.lower().startswith(("already known", "known transaction", "nonce too low")):
+            raise ChainRefused("eth_sendRawTransaction", int(error.get("code", 0)), message[:500])
+    if not refused:
+        raise ChainUnavailable("No chain node took the transaction.")
 
 
 async def _check(reader: ChainReader, found: Deployment, region: Region, chain_key: str) -> None:
