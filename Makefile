@@ -1,11 +1,12 @@
 # make demo   the whole platform on this machine, one story told with real parts
 # make endurance   10,000 signatures through kill -9 of each signer; MINUTES=60 for an hour's memory as well, of bare and of whole signers
+# make geth   the chain node for tests on a real network, installed with Go into .tools/bin
 # make test   every test;  make check  the fast ones, lint and types;  make bench  the performance table
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: setup setup-dev demo test check fast lint bench endurance lock clean
+.PHONY: setup setup-dev geth demo test check fast lint bench endurance lock clean
 
 setup: $(VENV)/.runtime
 setup-dev: $(VENV)/.dev
@@ -42,6 +43,13 @@ test: setup-dev lint
 
 bench: setup-dev
 	$(BIN)/python -m bench
+
+# GoQuorum 24.4.1 is built on this version. Newer Go links it only when told to overlook names that it uses.
+GETH_VERSION := v1.10.3
+geth: .tools/bin/geth
+.tools/bin/geth:
+	@command -v go >/dev/null || { echo "Go is needed to install geth. On Debian or Ubuntu: apt-get install golang-go"; exit 1; }
+	GOBIN=$(CURDIR)/.tools/bin GOFLAGS=-mod=mod go install $$(go version | grep -Eq 'go1\.(1[0-9]|2[0-2])([. ]|$$)' || echo -ldflags=-checklinkname=0) github.com/ethereum/go-ethereum/cmd/geth@$(GETH_VERSION)
 
 MINUTES ?= 0
 endurance: setup-dev

@@ -102,6 +102,8 @@ class Chain(Section):
     gas_in_flight_max: Count
     poll_ms: Duration
     request_timeout_s: Duration
+    slow_after_s: Count
+    stalled_after_s: Count
 
     @property
     def urls(self) -> tuple[str, ...]:

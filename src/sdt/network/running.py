@@ -82,7 +82,12 @@ def find_binary(plan: Plan, named: str = "") -> str:
 
 
 async def start(
-    folder: Path, names: Collection[str] | None = None, *, binary: str = "", say: Progress = lambda _: None, wait: bool = True
+    folder: Path,
+    names: Collection[str] | None = None,
+    *,
+    binary: str = "",
+    say: Progress = lambda _: None,
+    wait: bool = True,
 ) -> NetworkStatus:
     """Start the named nodes that do not run (None: all); return once they answer and the chain grows.
 
@@ -177,7 +182,7 @@ def running_pid(folder: Path, node: Node) -> int | None:
     with suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)  # if it is a child of this process, so that it does not linger as a zombie
     home = str((folder / node.name).absolute())
-    seen = subprocess.run(["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    seen = subprocess.run(["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return pid if home in seen.stdout else None
 
 

@@ -52,7 +52,12 @@ async def work(settings: Settings) -> None:
     store = open_database(settings)
     queue = EmbeddedQueue(settings.queue.queue_file, max_receives=settings.queue.receives_max)
     reader = ChainReader(settings.chain.urls, timeout_s=settings.chain.request_timeout_s)
-    client = ChainClient(settings.chain.urls, timeout_s=settings.chain.request_timeout_s)
+    client = ChainClient(
+        settings.chain.urls,
+        timeout_s=settings.chain.request_timeout_s,
+        slow_after_s=settings.chain.slow_after_s,
+        stalled_after_s=settings.chain.stalled_after_s,
+    )
     clock = Clock()
     vendors = open_vendors(settings)
 
@@ -96,7 +101,9 @@ async def work(settings: Settings) -> None:
             Counterparties(store, region, vendors, min(1.0, settings.sandbox.banking_day_s / 2), clock).run(),
         ]
         await follower.recover()
-        health = await serve_health(settings.worker.host, settings.worker.port, store, queue, follower, coordinator)
+        health = await serve_health(
+            settings.worker.host, settings.worker.port, store, queue, follower, coordinator, client
+        )
         tasks = [asyncio.create_task(part) for part in parts]
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -12,7 +12,7 @@ __all__ = ["Flight", "Flights"]
 class Flight:
     """One signed batch. `included_at` is the block it was seen in, until that block leaves the chain.
 
-    Units: gas as limited in the chain transaction; sent_at_s in unix seconds.
+    Units: gas as limited in the chain transaction; sent_at_s and first_sent_at_s on the loop's own clock.
     """
 
     number: int
@@ -25,6 +25,7 @@ class Flight:
     gas: int
     deadline_s: int
     sent_at_s: float = 0.0
+    first_sent_at_s: float = 0.0
     included_at: int | None = None
 
 

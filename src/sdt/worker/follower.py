@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from sdt.adapters.chain.answers import Block, Log
 from sdt.adapters.chain.client import ChainClient
 from sdt.adapters.chain.errors import ChainUnavailable
-from sdt.adapters.chain.follow import Happening, follow
+from sdt.adapters.chain.follow import ChainForked, Happening, follow
 from sdt.adapters.chain.reader import ChainReader
 from sdt.domain.assembly import Frame
 from sdt.domain.batch import (
@@ -40,6 +40,11 @@ __all__ = ["Follower", "Place"]
 log = logging.getLogger(__name__)
 
 RESEND_S = 3.0
+LAG_BLOCKS_MAX = 5
+"""A node further behind the others is passed over."""
+MISSED_S = 10.0
+"""After so long without inclusion the other nodes are asked whether they have a batch."""
+RETRY_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +102,14 @@ class Follower:
         self._clock = clock
         self.flights = Flights()
         self._change = asyncio.Event()
+        self._rewind: Block | None = None
         self.head_block = -1
         self.head_seen_s = asyncio.get_running_loop().time()
+
+    def oldest_wait_s(self) -> float:
+        """Return how long the oldest batch that no block has is on its way; 0 when there is none."""
+        waiting = [flight.first_sent_at_s for flight in self.flights if flight.included_at is None]
+        return asyncio.get_running_loop().time() - min(waiting) if waiting else 0.0
 
     async def changed(self) -> None:
         """Wait until a flight was included, settled or voided."""
@@ -119,6 +130,7 @@ class Follower:
     async def recover(self) -> None:
         """Take up what a crash left on its way: everything signed is still to be seen final."""
         for flight in await self._store.run(_signed_flights):
+            flight.first_sent_at_s = asyncio.get_running_loop().time()
             self.flights.add(flight)
         mark = await self._store.read(lane.state)
         if mark is None or mark.followed_block_number is None:
@@ -128,7 +140,7 @@ class Follower:
     async def send(self, flight: Flight) -> None:
         """Send a signed batch to every node. Whether that worked shows in the blocks; if not, it is sent again."""
         self.flights.add(flight)
-        flight.sent_at_s = asyncio.get_running_loop().time()
+        flight.sent_at_s = flight.first_sent_at_s = asyncio.get_running_loop().time()
         try:
             await self._client.broadcast(flight.raw)
         except SdtError as error:
@@ -137,10 +149,25 @@ class Follower:
 
     async def run(self) -> None:
         """Follow until cancelled. Errors: ChainForked, when what was final is final no more: a person must look."""
+        while True:
+            try:
+                await self._follow()
+            except ChainForked:
+                raise
+            except ChainUnavailable as error:
+                # It answered, and left out what it must know: another node may say it.
+                log.warning("the chain node is passed over: %s", error.detail)
+                self._reader.pass_over()
+                await asyncio.sleep(RETRY_S)
+
+    async def _follow(self) -> None:
+        """Follow from the mark, until a block must be read again from another node. Errors: ChainUnavailable."""
         mark = await self._store.read(lane.state)
         assert mark is not None, "recover() comes first"
         assert mark.followed_block_number is not None and mark.followed_block_hash is not None
         after = (mark.followed_block_number, mark.followed_block_hash)
+        for flight in self.flights:
+            flight.included_at = None
         async for event in follow(self._reader, after, depth=self._depth, poll_s=self._poll_s):
             if event.happening is Happening.ARRIVED:
                 self._include(event.block)
@@ -148,15 +175,22 @@ class Follower:
                 self._exclude(event.block)
             else:
                 await self._finalise(event.block)
+            if self._rewind is not None:
+                block, self._rewind = self._rewind, None
+                await self._store.run(self._mark, block)
+                return
 
     async def keep_sent(self) -> None:
         """Send again, until cancelled, what no block has: a node that was restarted has forgotten its pool."""
         while True:
             await asyncio.sleep(1.0)
             try:
+                if await self._reader.prefer_newest(LAG_BLOCKS_MAX):
+                    log.warning("the chain node lags behind the others and is passed over")
                 self.head_block = await self._reader.block_number()
                 self.head_seen_s = asyncio.get_running_loop().time()
                 await self._resend()
+                await self._look_elsewhere()
             except SdtError as error:
                 log.warning("the chain does not answer: %s", error.detail)
 
@@ -245,6 +279,24 @@ class Follower:
                     await self._client.broadcast(flight.raw)
                 except SdtError as error:
                     log.warning("batch %d could not be sent again: %s", flight.number, error.detail)
+
+    async def _look_elsewhere(self) -> None:
+        """Find a batch that the node we follow leaves out of its blocks: another node has it in one that we read.
+
+        Following goes on from before that block, with the other node; what is settled already is not settled again.
+        """
+        now = asyncio.get_running_loop().time()
+        missed = next((f for f in self.flights if f.included_at is None and now - f.first_sent_at_s > MISSED_S), None)
+        if missed is None or self._rewind is not None:
+            return
+        mark = await self._store.read(lane.state)
+        assert mark is not None and mark.followed_block_number is not None, "recover() comes first"
+        for node, receipt in (await self._reader.nodes_with(missed.chain_tx_hash)).items():
+            if node != self._reader.preferred and receipt.block_number <= mark.followed_block_number:
+                log.error("a chain node leaves batch %d out of block %d", missed.number, receipt.block_number)
+                self._reader.prefer(node)
+                self._rewind = await self._reader.block(receipt.block_number - 1)
+                return
 
 
 def _signed_flights(store: Store) -> list[Flight]:

@@ -7,6 +7,7 @@ from collections import Counter
 
 from aiohttp import web
 
+from sdt.adapters.chain.client import ChainClient
 from sdt.ports import Queue
 from sdt.signing.coordinator import Coordinator
 from sdt.store import Store, transactions
@@ -14,13 +15,21 @@ from sdt.worker.follower import Follower
 
 __all__ = ["serve_health"]
 
+CHAIN_STATES = ("ok", "slow", "stalled", "unreachable")
 CHAIN_SILENT_S = 15.0
+BATCH_WAITS_S = 60.0
 STOCK_LOW = 20
 CERTIFICATE_LOW_S = 30 * 86_400.0
 
 
 async def serve_health(
-    host: str, port: int, store: Store, queue: Queue, follower: Follower, coordinator: Coordinator
+    host: str,
+    port: int,
+    store: Store,
+    queue: Queue,
+    follower: Follower,
+    coordinator: Coordinator,
+    client: ChainClient,
 ) -> web.AppRunner:
     """Serve /healthz (the state as JSON; 503 when settlement cannot go on) and /metrics (Prometheus text)."""
 
@@ -30,9 +39,15 @@ async def serve_health(
         age_s = asyncio.get_running_loop().time() - follower.head_seen_s
         stock = {f"{a}{b}": left for (a, b), left in coordinator.stock().items()}
         answering = [party for party, status in locations.items() if status is not None]
+        chain = await client.health()
+        waiting_s = follower.oldest_wait_s()
         problems = []
         if age_s > CHAIN_SILENT_S:
             problems.append("the chain does not answer")
+        elif chain.state == "stalled":
+            problems.append(f"the chain has stopped: its newest block is {chain.head_age_s} s old")
+        elif waiting_s > BATCH_WAITS_S:
+            problems.append(f"a batch has waited {waiting_s:.0f} s for a block")
         if len(answering) < 2:
             problems.append("fewer than two signers answer")
         if max(stock.values(), default=0) < STOCK_LOW:
@@ -40,7 +55,14 @@ async def serve_health(
         return {
             "ok": not problems,
             "problems": problems,
+            "chain": chain.state,
+            "chain_nodes": [
+                {"block": node.head, "answer_ms": node.answer_ms, **({"detail": node.detail} if node.detail else {})}
+                for node in chain.nodes
+            ],
             "chain_block": follower.head_block,
+            "chain_block_age_s": chain.head_age_s,
+            "batch_waiting_s": round(waiting_s, 1),
             "chain_seen_s_ago": round(age_s, 1),
             "batches_in_flight": len(follower.flights),
             "queue_waiting": depth.waiting,
@@ -70,6 +92,8 @@ async def serve_health(
         lines = [
             f"sdt_worker_ok {int(bool(found['ok']))}",
             f"sdt_chain_block {found['chain_block']}",
+            *(f'sdt_chain_state{{state="{one}"}} {int(found["chain"] == one)}' for one in CHAIN_STATES),
+            f"sdt_batch_waiting_s {found['batch_waiting_s']}",
             f"sdt_batches_in_flight {found['batches_in_flight']}",
             f"sdt_queue_waiting {found['queue_waiting']}",
             f"sdt_queue_dead {found['queue_dead']}",

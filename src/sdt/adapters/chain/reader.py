@@ -105,6 +105,31 @@ class ChainReader(Transport):
             wanted |= {"fromBlock": _tag(first), "toBlock": _tag(last)}
         return [_read(Log.read, one) for one in await self.call("eth_getLogs", wanted)]
 
+    async def prefer_newest(self, lag_max: int) -> bool:
+        """Turn to the node with the newest block when the present one is further behind; return whether it was.
+
+        A node that answers and does not follow the chain would hold up whoever reads it.
+        """
+        heads: dict[int, int] = {}
+        for node, answer in enumerate(await self.call_each("eth_blockNumber")):
+            if isinstance(answer, dict) and isinstance(answer.get("result"), str):
+                heads[node] = _read(integer_of, answer["result"])
+        if not heads:
+            raise ChainUnavailable("No chain node answers.")
+        newest = max(heads, key=lambda node: heads[node])
+        if heads[newest] - heads.get(self.preferred, -1) <= lag_max:
+            return False
+        self.prefer(newest)
+        return True
+
+    async def nodes_with(self, tx_hash: bytes) -> dict[int, Receipt]:
+        """Return the receipt of a chain transaction from every node that has it in a block."""
+        found = {}
+        for node, answer in enumerate(await self.call_each("eth_getTransactionReceipt", _hex(tx_hash))):
+            if isinstance(answer, dict) and answer.get("result"):
+                found[node] = _read(Receipt.read, answer["result"])
+        return found
+
     async def nonce(self, address: str, at: At = "latest") -> int:
         """Return how many transactions an address has had mined ("pending": or has waiting)."""
         return _read(integer_of, await self.call("eth_getTransactionCount", address, _state_at(at)))

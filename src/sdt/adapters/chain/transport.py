@@ -53,6 +53,19 @@ class Transport:
         if session is not None:
             await session.close()
 
+    @property
+    def preferred(self) -> int:
+        """The node that is asked first, by its place among the addresses."""
+        return self._preferred
+
+    def prefer(self, node: int) -> None:
+        """Ask this node first from now on. Shape: its place among the addresses."""
+        self._preferred = node % len(self._urls)
+
+    def pass_over(self) -> None:
+        """Ask another node first from now on: the present one answers, and not what is so."""
+        self.prefer(self._preferred + 1)
+
     async def call(self, method: str, *params: Any) -> Any:
         """Return a method's result. Errors: ChainUnavailable, ChainRefused, CallReverted."""
         return _result(method, await self._send(_request(0, method, params)))
