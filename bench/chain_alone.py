@@ -37,7 +37,7 @@ from sdt.domain.chain_tx import ChainTransaction, transaction_hash
 from sdt.domain.region import Region
 from sdt.domain.registry import NEVER_S, NOBODY, Domain, KeyWord, Role, pack_key_word
 
-__all__ = ["ChainRates", "measure"]
+__all__ = ["ChainRates", "measure", "measure_at"]
 
 CHAIN_ID = 1337
 IN_FLIGHT = 4
@@ -82,9 +82,9 @@ class _Line:
         return unsigned.raw(r, s, signature[64])
 
 
-async def _send(reader: ChainReader, raws: Sequence[bytes]) -> None:
+async def _send(reader: ChainReader, raws: Sequence[bytes], in_flight: int = IN_FLIGHT) -> None:
     """Send one after the other, so many on their way at once, until the last is in a block; every item must count."""
-    room = asyncio.Semaphore(IN_FLIGHT)
+    room = asyncio.Semaphore(in_flight)
     waiting: set[asyncio.Task[None]] = set()
     for raw in raws:
         await room.acquire()
@@ -133,24 +133,35 @@ def _transfers(accounts: Sequence[str], count: int, rng: random.Random) -> list[
     return [ValueItem(ValueKind.TRANSFER, payer, payee, 1, 0, DOLLAR) for payer, payee in pairs]
 
 
-async def _rate(reader: ChainReader, raws: Sequence[bytes], transfers: int) -> float:
+async def _rate(reader: ChainReader, raws: Sequence[bytes], transfers: int, in_flight: int) -> float:
     began = time.perf_counter()
-    await _send(reader, raws)
+    await _send(reader, raws, in_flight)
     return transfers / (time.perf_counter() - began)
 
 
-async def _measure(
-    url: str, region: Region, folder: Path, people: int, batches: Sequence[int], singles: int, seed: int
+async def measure_at(
+    url: str,
+    region: Region,
+    folder: Path,
+    *,
+    people: int,
+    batches: Sequence[int],
+    singles: int,
+    seed: int = 1,
+    in_flight: int = IN_FLIGHT,
+    singles_in_flight: int = IN_FLIGHT,
 ) -> ChainRates:
+    """Settle batches of these sizes on the chain of a node, and return the rates."""
     line, rng = _Line(), random.Random(seed)
     async with ChainReader([url]) as reader:
         accounts = await _prepare(reader, line, region, folder, people)
         await _send(reader, [line.settle(_transfers(accounts, 500, rng)) for _ in range(3)])
         raws = [line.settle(_transfers(accounts, size, rng)) for size in batches]
-        batch = await _rate(reader, raws, sum(batches))
+        batch = await _rate(reader, raws, sum(batches), in_flight)
         single = 0.0
         if singles:
-            single = await _rate(reader, [line.settle(_transfers(accounts, 1, rng)) for _ in range(singles)], singles)
+            raws = [line.settle(_transfers(accounts, 1, rng)) for _ in range(singles)]
+            single = await _rate(reader, raws, singles, singles_in_flight)
         return ChainRates(batch, single)
 
 
@@ -164,7 +175,7 @@ def measure(
     try:
         assert process.stdout is not None
         url = f"http://127.0.0.1:{int(process.stdout.readline().split()[1])}"
-        return asyncio.run(_measure(url, region, folder, people, batches, singles, seed))
+        return asyncio.run(measure_at(url, region, folder, people=people, batches=batches, singles=singles, seed=seed))
     finally:
         process.terminate()
         process.wait()

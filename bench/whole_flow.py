@@ -11,20 +11,25 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
+
 from sdt.demo.crowd import Crowd, gather_crowd
 from sdt.domain.transaction import Status
 from sdt.local.books import settled_books
+from sdt.local.joining import Chain
 from sdt.local.platform import Platform, running
-from sdt.store import open_store, transactions
+from sdt.store import Store, open_store, transactions
 
 __all__ = ["FlowRate", "Load", "loaded"]
 
 IN_A_REQUEST = 500
+STEADY_REQUEST = 50
+"""Messages in one request at a steady rate."""
 AHEAD = 6
 """Requests that the client has on their way at once."""
 
@@ -67,6 +72,44 @@ class Load:
         sizes = await self._until_completed(ids)
         return FlowRate(count / (time.perf_counter() - began), sizes)
 
+    async def settle_singly(self, count: int, seed: int, connections: int = 64) -> FlowRate:
+        """Send so many transfers, one HTTP request each, and wait until all have ended."""
+        ids = await self.crowd.new_ids(count)
+        waiting = list(zip(ids, self.crowd.payments(ids, random.Random(seed)), strict=True))
+        url, headers = f"{self.platform.network.url}/v1/transactions", {"Content-Type": "application/jose"}
+        connector = aiohttp.TCPConnector(limit=connections)
+        async with aiohttp.ClientSession(connector=connector) as session:
+
+            async def lane() -> None:
+                while waiting:
+                    id_, message = waiting.pop()
+                    async with session.put(f"{url}/{id_}", data=message, headers=headers) as answer:
+                        assert answer.status == 202, await answer.text()
+                        await answer.read()
+
+            began = time.perf_counter()
+            await asyncio.gather(*(lane() for _ in range(connections)))
+            sizes = await self._until_completed(ids)
+            return FlowRate(count / (time.perf_counter() - began), sizes)
+
+    async def latencies_ms(self, per_s: float, seconds: float, seed: int) -> list[int]:
+        """Send at a steady rate for so long; return how long each transfer took from acceptance to final, sorted."""
+        count = int(per_s * seconds) // STEADY_REQUEST * STEADY_REQUEST
+        ids = await self.crowd.new_ids(count)
+        messages = self.crowd.payments(ids, random.Random(seed))
+        began, sending = time.perf_counter(), []
+        for begin in range(0, count, STEADY_REQUEST):
+            await asyncio.sleep(max(0.0, began + begin / per_s - time.perf_counter()))
+            part = slice(begin, begin + STEADY_REQUEST)
+            sending.append(asyncio.create_task(self.crowd.send(ids[part], messages[part])))
+        await asyncio.gather(*sending)
+        await self._until_completed(ids)
+        store = open_store(self.platform.settings.database.url)
+        try:
+            return sorted(await store.read(_latencies, ids))
+        finally:
+            store.close()
+
     async def _until_completed(self, ids: list[str]) -> tuple[int, ...]:
         """Return the sizes of the batches once every transfer is completed; the books are read, so nobody is asked."""
         store = open_store(self.platform.settings.database.url)
@@ -80,11 +123,22 @@ class Load:
             store.close()
 
 
+def _latencies(store: Store, ids: Sequence[str]) -> list[int]:
+    found = transactions.get_many(store, list(ids)).values()
+    final = dict(store.rows("SELECT number, final_at_ms FROM batches WHERE status = 'final'"))
+    return [final[row.batch_number] - row.accepted_at_ms for row in found]
+
+
 @asynccontextmanager
-async def loaded(home: Path, people: int) -> AsyncIterator[Load]:
-    """Run a platform with so many funded people; at the end its books must agree."""
-    with _settings():
-        async with running(home) as platform:
+async def loaded(
+    home: Path, people: int, chain: Chain | None = None, settings: Mapping[str, str] | None = None
+) -> AsyncIterator[Load]:
+    """Run a platform with so many funded people; at the end its books must agree.
+
+    `chain` is the one to stand on, else the embedded one; `settings` are SDT_ variables over this bench's own.
+    """
+    with _settings(settings or {}):
+        async with running(home, chain=chain) as platform:
             crowd = await gather_crowd(home, platform.network, people)
             try:
                 yield Load(platform, crowd)
@@ -95,11 +149,11 @@ async def loaded(home: Path, people: int) -> AsyncIterator[Load]:
 
 
 @contextmanager
-def _settings() -> Iterator[None]:
+def _settings(more: Mapping[str, str]) -> Iterator[None]:
     before = dict(os.environ)
     for name in [name for name in os.environ if name.startswith("SDT_")]:
         del os.environ[name]
-    os.environ.update(SETTINGS)
+    os.environ.update(SETTINGS | dict(more))
     try:
         yield
     finally:

@@ -35,7 +35,7 @@ def binaries() -> Path | None:
 
 
 @contextmanager
-def cluster(bin_folder: Path) -> Iterator[str]:
+def cluster(bin_folder: Path, options: tuple[str, ...] = _QUICK) -> Iterator[str]:
     """Run a cluster for the length of a `with`; its address names a superuser and asks for no password."""
     folder = Path(tempfile.mkdtemp(prefix="sdt-postgres-"))
     data = folder / "data"
@@ -50,7 +50,7 @@ def cluster(bin_folder: Path) -> Iterator[str]:
             [bin_folder / "initdb", "-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"],
             check=True, capture_output=True, cwd=folder, **as_owner,
         )  # fmt: skip
-        server, port = _started(bin_folder, folder, as_owner)
+        server, port = _started(bin_folder, folder, as_owner, options)
         try:
             _psql(bin_folder, port, f"CREATE DATABASE {USER}")
             yield f"postgresql://{USER}@127.0.0.1:{port}/{USER}"
@@ -82,11 +82,13 @@ def drop_database(server_url: str, name: str) -> None:
     _psql(bin_folder, int(server_url.rpartition("/")[0].rpartition(":")[2]), f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def _started(bin_folder: Path, folder: Path, as_owner: dict[str, object]) -> tuple[subprocess.Popen[bytes], int]:
+def _started(
+    bin_folder: Path, folder: Path, as_owner: dict[str, object], options: tuple[str, ...]
+) -> tuple[subprocess.Popen[bytes], int]:
     log = folder / "log"
     for _ in range(_START_TRIES):
         port = free_port()
-        settings = [*_QUICK, "listen_addresses=127.0.0.1", f"port={port}", f"unix_socket_directories={folder}"]
+        settings = [*options, "listen_addresses=127.0.0.1", f"port={port}", f"unix_socket_directories={folder}"]
         with log.open("wb") as output:
             server = subprocess.Popen(
                 [bin_folder / "postgres", "-D", folder / "data", *(w for s in settings for w in ("-c", s))],

@@ -16,7 +16,16 @@ from sdt.domain.errors import Conflict, Invalid
 from sdt.network.clients import client_of
 from sdt.network.compose import compose_file, container_peers
 from sdt.network.genesis import genesis
-from sdt.network.plan import ClientName, Node, Plan, load_plan, save_plan
+from sdt.network.plan import (
+    GAS_LIMIT_MAX,
+    GAS_LIMIT_MIN,
+    PERIOD_MAX_S,
+    ClientName,
+    Node,
+    Plan,
+    load_plan,
+    save_plan,
+)
 
 __all__ = ["NODES_MAX", "Wanted", "create", "new_node", "write_peers", "write_settings"]
 
@@ -46,6 +55,14 @@ def create(folder: Path, wanted: Wanted) -> Plan:
     validators = wanted.nodes if wanted.validators is None else wanted.validators
     if not 1 <= validators <= wanted.nodes <= NODES_MAX:
         raise Invalid(f"A network has 1 to {NODES_MAX} nodes, and at least one of them validates.", code="bad_network")
+    if not (GAS_LIMIT_MIN <= wanted.block_gas_limit <= GAS_LIMIT_MAX and 1 <= wanted.block_period_s <= PERIOD_MAX_S):
+        raise Invalid(
+            f"A block's gas limit lies between {GAS_LIMIT_MIN:,} and {GAS_LIMIT_MAX:,}, its period between 1 and "
+            f"{PERIOD_MAX_S} s.",
+            code="bad_network",
+        )
+    if wanted.chain_id < 1:
+        raise Invalid("A chain id is at least 1.", code="bad_network")
     if wanted.base_port and not 1024 <= wanted.base_port <= 65535 - 2 * NODES_MAX:
         raise Invalid("A base port lies between 1024 and 65,495.", code="bad_network")
     if folder.exists() and any(folder.iterdir()):

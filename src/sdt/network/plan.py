@@ -16,6 +16,9 @@ ClientName = Literal["goquorum", "besu", "geth"]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 
 PLAN_FILE: Final = "network.json"
+GAS_LIMIT_MIN: Final = 5_000_000
+GAS_LIMIT_MAX: Final = 700_000_000
+PERIOD_MAX_S: Final = 60
 
 
 class Node(Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,8 +46,8 @@ class Plan(Struct, frozen=True, forbid_unknown_fields=True):
 
     client: ClientName
     chain_id: Annotated[int, Meta(ge=1, le=2**53)]
-    block_gas_limit: Annotated[int, Meta(ge=5_000_000, le=700_000_000)]
-    block_period_s: Annotated[int, Meta(ge=1, le=60)]
+    block_gas_limit: Annotated[int, Meta(ge=GAS_LIMIT_MIN, le=GAS_LIMIT_MAX)]
+    block_period_s: Annotated[int, Meta(ge=1, le=PERIOD_MAX_S)]
     nodes: Annotated[tuple[Node, ...], Meta(min_length=1)]
     binary: str = ""
 
