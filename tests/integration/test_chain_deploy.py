@@ -10,6 +10,7 @@ from eth_abi.abi import decode
 from eth_hash.auto import keccak
 
 from chain_node import ChainNode
+from geth import GethNode
 from sdt.adapters.chain import deploy
 from sdt.adapters.chain.deploy import deploy_region, load_deployment
 from sdt.adapters.chain.reader import ChainReader
@@ -23,14 +24,18 @@ CHAIN_KEY = "0x" + "c1" * 20
 ADMINISTRATORS = [(bytes([n]) * 32, pack_key_word(KeyWord(NOBODY, Role.ADMINISTRATOR))) for n in (1, 2)]
 
 
-@pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChainNode]:
+@pytest.fixture(scope="module", params=["embedded", "geth"])
+def node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChainNode | GethNode]:
+    if request.param == "geth":
+        with GethNode(tmp_path_factory.mktemp("geth")) as real:
+            yield real
+        return
     with ChainNode(tmp_path_factory.mktemp("chain") / "chain.sqlite", "--gather-ms", "2") as running:
         yield running
 
 
 @pytest.fixture
-async def reader(node: ChainNode) -> AsyncIterator[ChainReader]:
+async def reader(node: ChainNode | GethNode) -> AsyncIterator[ChainReader]:
     async with ChainReader([node.url]) as found:
         yield found
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from eth_hash.auto import keccak
 
 from sdt.adapters.chain.deploy import load_deployment
-from sdt.adapters.chain.errors import ChainRefused
+from sdt.adapters.chain.errors import AnswerTooLong, ChainRefused
 from sdt.adapters.chain.reader import ChainReader
 from sdt.config import Settings
 from sdt.domain.region import Region, Token
@@ -118,8 +118,8 @@ async def _balances_on_chain(contract: str, reader: ChainReader) -> dict[str, in
         last = min(head, first + step - 1)
         try:
             found = await reader.logs(first, last, addresses=[contract], topics=[_TRANSFER])
-        except ChainRefused:
-            # A node bounds its answers, and says so in words of its own: ask for less until one block is too much.
+        except (ChainRefused, AnswerTooLong):
+            # A node bounds its answers, in words of its own, and so do we: ask for less until one block is too much.
             if first == last:
                 raise
             step = (last - first + 1) // 2

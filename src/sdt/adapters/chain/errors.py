@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from sdt.domain.errors import Unavailable, Unprocessable
 
-__all__ = ["BlockMissing", "CallReverted", "ChainRefused", "ChainUnavailable"]
+__all__ = ["AnswerTooLong", "BlockMissing", "CallReverted", "ChainRefused", "ChainUnavailable"]
 
 
 class ChainUnavailable(Unavailable):
     """No node answered in time, or what it answered cannot be read."""
 
     code = "chain_unavailable"
+
+
+class AnswerTooLong(ChainUnavailable):
+    """A node answered with more than is read of any node: what was asked must be asked in parts."""
+
+    code = "chain_answer_too_long"
 
 
 class BlockMissing(ChainUnavailable):

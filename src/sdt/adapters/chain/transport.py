@@ -13,7 +13,7 @@ from typing import Any, Self
 import aiohttp
 import msgspec
 
-from sdt.adapters.chain.errors import CallReverted, ChainRefused, ChainUnavailable
+from sdt.adapters.chain.errors import AnswerTooLong, CallReverted, ChainRefused, ChainUnavailable
 
 __all__ = ["Request", "Transport"]
 
@@ -103,6 +103,8 @@ class Transport:
             node = (self._preferred + step) % len(self._urls)
             try:
                 answer = await self._post(node, encoded)
+            except AnswerTooLong:
+                raise  # the others would answer as much
             except ChainUnavailable as error:
                 last = error
             else:
@@ -142,7 +144,7 @@ class Transport:
             size += len(part)
             if size > self._answer_bytes_max:
                 response.close()
-                raise ChainUnavailable(f"Chain node {node} answered more than {self._answer_bytes_max} bytes.")
+                raise AnswerTooLong(f"Chain node {node} answered more than {self._answer_bytes_max} bytes.")
             parts.append(part)
         return b"".join(parts)
 

@@ -125,8 +125,6 @@ class Methods:
 
     def send_raw_transaction(self, raw: Any) -> str:
         transaction: Transaction = decode_transaction(parameters.data(raw), self._chain.chain_id)
-        if self._chain.store.place_of(transaction.hash):
-            raise server_error("already known")
         if self._pool.add(transaction):
             self._miner.wake()
         return present.data(transaction.hash)
