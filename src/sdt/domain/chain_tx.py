@@ -10,12 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from coincurve import PublicKey
 from eth_hash.auto import keccak
 
 from sdt.domain import rlp
+from sdt.domain.errors import Invalid
 from sdt.domain.registry import account_bytes
 
-__all__ = ["CURVE_ORDER", "ChainTransaction", "contract_address", "transaction_hash"]
+__all__ = ["CURVE_ORDER", "ChainTransaction", "contract_address", "read_signed", "transaction_hash"]
 
 CURVE_ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 """Order of secp256k1."""
@@ -53,6 +55,39 @@ class ChainTransaction:
     def _fields(self) -> list[int | bytes]:
         to = b"" if self.to is None else account_bytes(self.to)
         return [self.nonce, self.gas_price_wei, self.gas, to, self.value_wei, self.data]
+
+
+def read_signed(raw: bytes) -> tuple[ChainTransaction, str]:
+    """Return a signed chain transaction, and the address whose key signed it.
+
+    Shape: legacy form with the chain id, low s: what `raw` makes, and nothing else.
+    Errors: Invalid.
+    """
+    items = rlp.decode(raw)
+    if not isinstance(items, list) or len(items) != 9 or not all(isinstance(item, bytes) for item in items):
+        raise _malformed()
+    to, data = items[3], items[5]
+    numbers = [int.from_bytes(item, "big") for at, item in enumerate(items) if at not in (3, 5)]
+    nonce, gas_price_wei, gas, value_wei, v, r, s = numbers
+    if len(to) not in (0, 20) or any(len(items[at]) > 32 for at in (0, 1, 2, 4, 6, 7, 8)):
+        raise _malformed()
+    if not (v >= 35 and 0 < r < CURVE_ORDER and 0 < s <= CURVE_ORDER // 2):
+        raise Invalid("The chain transaction is not signed for one chain, in low-s form.", code="chain_transaction")
+    chain_id, y_parity = divmod(v - 35, 2)
+    address = "0x" + to.hex() if to else None
+    unsigned = ChainTransaction(chain_id, nonce, address, data, gas, gas_price_wei, value_wei)
+    if unsigned.raw(r, s, y_parity) != raw:
+        raise _malformed()
+    signature = r.to_bytes(32, "big") + s.to_bytes(32, "big") + bytes([y_parity])
+    try:
+        public = PublicKey.from_signature_and_message(signature, unsigned.signing_hash(), hasher=None)
+    except ValueError:
+        raise Invalid("The chain transaction's signature is none.", code="chain_transaction") from None
+    return unsigned, "0x" + bytes(keccak(public.format(compressed=False)[1:])[12:]).hex()
+
+
+def _malformed() -> Invalid:
+    return Invalid("That is not a chain transaction as the platform sends them.", code="chain_transaction")
 
 
 def transaction_hash(raw: bytes) -> bytes:

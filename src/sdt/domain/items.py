@@ -6,6 +6,7 @@ A signer rebuilds every item from the messages; anything it did not rebuild it d
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Final
 
 from sdt.domain.batch_items import EVERY_TOKEN, AdminItem, ValueItem, ValueKind
@@ -31,10 +32,13 @@ from sdt.domain.message import (
 from sdt.domain.region import Region
 from sdt.domain.registry import NOBODY, Domain, KeyStatus, KeyWord, Role
 
-__all__ = ["CLIENT_KEY_LIFE_S", "build_item", "fee_of", "key_word", "order_digest"]
+__all__ = ["CLIENT_KEY_LIFE_S", "admin_item", "build_item", "fee_of", "key_word", "order_digest"]
 
 CLIENT_KEY_LIFE_S: Final = 10 * 365 * 86_400
 """How long the key of a registration counts, from the registration on."""
+
+Place = Callable[[str], int]
+"""From a token's symbol to its place in Settlement's list."""
 
 _ROLES: Final = {
     "custodian": Role.CUSTODIAN,
@@ -68,6 +72,10 @@ def fee_of(signed: Signed, region: Region) -> int:
 
 def key_word(signed: Signed, region: Region) -> KeyWord:
     """Return the registry's entry of the key that a register, rotate_key or grant_role message is about."""
+    return _key_word(signed, lambda symbol: _index(region, symbol))
+
+
+def _key_word(signed: Signed, place: Place) -> KeyWord:
     m = signed.message
     if isinstance(m, Register):
         return KeyWord(m.account, Role.CLIENT, expires_s=signed.issued_at_s + CLIENT_KEY_LIFE_S)
@@ -76,7 +84,7 @@ def key_word(signed: Signed, region: Region) -> KeyWord:
         return KeyWord(m.account, Role.CLIENT, status=status, expires_s=parse_time(m.expires_at))
     assert isinstance(m, GrantRole), f"a {signed.type} message is about no key"
     status = KeyStatus.ACTIVE if m.action == "grant" else KeyStatus.REVOKED
-    scope = _index(region, m.token) + 1 if m.token else 0
+    scope = place(m.token) + 1 if m.token else 0
     return KeyWord(NOBODY, _ROLES[m.role], scope, status, parse_time(m.expires_at))
 
 
@@ -94,33 +102,34 @@ def build_item(signed: Signed, region: Region) -> ValueItem | AdminItem:
         return ValueItem(ValueKind.MINT, NOBODY, m.account, int(m.amount), 0, _index(region, m.token))
     if isinstance(m, Redeem):
         return ValueItem(ValueKind.BURN, m.account, NOBODY, int(m.amount), 0, _index(region, m.token))
-    return _admin_item(signed, region)
+    return admin_item(signed, lambda symbol: _index(region, symbol))
 
 
-def _admin_item(signed: Signed, region: Region) -> AdminItem:
+def admin_item(signed: Signed, place: Place) -> AdminItem:
+    """Return the item of an administrative message, given where each token stands in Settlement's list."""
     m = signed.message
     if isinstance(m, Register):
-        return AdminItem.register(m.account, _key(m.public_key), key_word(signed, region), m.handle)
+        return AdminItem.register(m.account, _key(m.public_key), _key_word(signed, place), m.handle)
     if isinstance(m, RotateKey | GrantRole):
-        return AdminItem.set_key(_key(m.public_key), key_word(signed, region))
+        return AdminItem.set_key(_key(m.public_key), _key_word(signed, place))
     if isinstance(m, AttestIdentity):
         domain = Domain.DOLLAR if m.domain == "dollar" else Domain.CASH
         evidence = bytes.fromhex(m.evidence)
         return AdminItem.identity(m.account, domain, m.tier, m.resident, parse_time(m.expires_at), evidence)
     if isinstance(m, Freeze):
         order = order_digest(m.order, m.authority)
-        return AdminItem.freeze(m.account, _index_or_every(region, m.token), order, parse_time(m.expires_at))
+        return AdminItem.freeze(m.account, _place_or_every(place, m.token), order, parse_time(m.expires_at))
     if isinstance(m, Unfreeze):
         order = order_digest(m.order, m.authority)
-        return AdminItem.unfreeze(m.account, _index_or_every(region, m.token), order)
+        return AdminItem.unfreeze(m.account, _place_or_every(place, m.token), order)
     if isinstance(m, SetRules):
         return AdminItem.set_rules(bytes.fromhex(m.digest), parse_time(m.effective))
     if isinstance(m, AttestReserve):
         as_of, until = parse_time(m.as_of), parse_time(m.valid_until)
-        return AdminItem.attest(_index(region, m.token), int(m.reserve), as_of, until, m.sequence)
+        return AdminItem.attest(place(m.token), int(m.reserve), as_of, until, m.sequence)
     if isinstance(m, Fund | Release):
         make = AdminItem.fund if isinstance(m, Fund) else AdminItem.release
-        return make(_index(region, m.token), int(m.amount), m.sequence, bytes.fromhex(m.evidence))
+        return make(place(m.token), int(m.amount), m.sequence, bytes.fromhex(m.evidence))
     raise AssertionError(f"a {signed.type} message has no item")
 
 
@@ -133,5 +142,5 @@ def _index(region: Region, symbol: str) -> int:
     return region.token_index[symbol]
 
 
-def _index_or_every(region: Region, symbol: str) -> int:
-    return _index(region, symbol) if symbol else EVERY_TOKEN
+def _place_or_every(place: Place, symbol: str) -> int:
+    return place(symbol) if symbol else EVERY_TOKEN

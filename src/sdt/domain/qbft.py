@@ -19,11 +19,14 @@ from sdt.domain import rlp
 from sdt.domain.chain_tx import CURVE_ORDER
 from sdt.domain.errors import Invalid, Unprocessable
 
-__all__ = ["Extra", "Header", "NotSealed", "quorum_of", "verify_header"]
+__all__ = ["QBFT_MIX_HASH", "Extra", "Header", "NotSealed", "address_behind", "quorum_of", "verify_header"]
 
 EXTRA_BYTES_MAX: Final = 32_768
 VANITY_BYTES: Final = 32
 SEAL_BYTES: Final = 65
+
+QBFT_MIX_HASH: Final = bytes.fromhex("63746963616c2062797a616e74696e65206661756c7420746f6c6572616e6365")
+"""The `mixHash` of every QBFT block: how its hash must be made. Source: EIP-650."""
 
 _FIELDS: Final = (
     ("parentHash", 32),
@@ -44,6 +47,7 @@ _FIELDS: Final = (
 )
 """The 15 fields of a header before London, in order. Shape: bytes; 0 for an integer, -1 for any length."""
 _EXTRA_PLACE: Final = 12
+_PLACES: Final = {name: place for place, (name, _) in enumerate(_FIELDS)}
 _QUANTITY: Final = re.compile("0x(0|[1-9a-f][0-9a-f]{0,63})")
 
 
@@ -123,6 +127,27 @@ class Header:
         """
         return cls(tuple(_field(block, name, size) for name, size in _FIELDS), bytes(_hex(block.get("hash"), 32)))
 
+    @classmethod
+    def from_rlp(cls, encoded: bytes, stated_hash: bytes) -> Header:
+        """Read an encoded header, as a receipt carries it.
+
+        Errors: Invalid.
+        """
+        found = rlp.decode(encoded)
+        if not isinstance(found, list) or len(found) != len(_FIELDS) or len(stated_hash) != 32:
+            raise _malformed()
+        return cls(tuple(_value(item, size) for item, (_, size) in zip(found, _FIELDS, strict=True)), stated_hash)
+
+    def encode(self) -> bytes:
+        """Return the header as `from_rlp` reads it, seals and all."""
+        return rlp.encode(self.values)
+
+    def field(self, name: str) -> bytes:
+        """Return one of the fields that are bytes, by its name in JSON-RPC."""
+        value = self.values[_PLACES[name]]
+        assert isinstance(value, bytes), f"{name} is a number"
+        return value
+
     @cached_property
     def extra(self) -> Extra:
         """What QBFT keeps in it. Errors: Invalid."""
@@ -136,6 +161,13 @@ class Header:
         number = self.values[8]
         assert isinstance(number, int), "read as an integer"
         return number
+
+    @property
+    def timestamp_s(self) -> int:
+        """When the block was made. Units: unix seconds."""
+        timestamp_s = self.values[_PLACES["timestamp"]]
+        assert isinstance(timestamp_s, int), "read as an integer"
+        return timestamp_s
 
     def hash(self) -> bytes:
         """Return the block's hash: round and seals do not count."""
@@ -155,7 +187,7 @@ class Header:
         Errors: NotSealed for a seal that is no signature in low-s form.
         """
         digest = self.sealed_hash()
-        return [_sealer(seal, digest) for seal in self.extra.seals]
+        return [address_behind(seal, digest) for seal in self.extra.seals]
 
 
 def _field(block: Mapping[str, object], name: str, size: int) -> int | bytes:
@@ -167,6 +199,17 @@ def _field(block: Mapping[str, object], name: str, size: int) -> int | bytes:
     if not isinstance(value, str) or not _QUANTITY.fullmatch(value):
         raise _malformed()
     return int(value, 16)
+
+
+def _value(item: rlp.Item, size: int) -> int | bytes:
+    """Return one field of an encoded header. Numbers have no leading zero, and at most 32 bytes."""
+    if not isinstance(item, bytes) or len(item) > EXTRA_BYTES_MAX or (size > 0 and len(item) != size):
+        raise _malformed()
+    if size:
+        return item
+    if item[:1] == b"\0" or len(item) > 32:
+        raise _malformed()
+    return int.from_bytes(item, "big")
 
 
 def _hex(value: object, size: int | None) -> bytes:
@@ -181,7 +224,11 @@ def _hex(value: object, size: int | None) -> bytes:
     return found
 
 
-def _sealer(seal: bytes, digest: bytes) -> bytes:
+def address_behind(seal: bytes, digest: bytes) -> bytes:
+    """Return the address of the key that sealed `digest`.
+
+    Errors: NotSealed for a seal that is no signature in low-s form.
+    """
     if int.from_bytes(seal[32:64], "big") > CURVE_ORDER // 2:
         raise NotSealed("A seal is not in low-s form.")
     try:

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 from sdt.adapters.chain.answers import Block, Log, Receipt, bytes_of, integer_of
 from sdt.adapters.chain.errors import BlockMissing, ChainRefused, ChainUnavailable
 from sdt.adapters.chain.transport import Transport
+from sdt.adapters.chain.whole_block import WholeBlock, transaction_hashes
 
-__all__ = ["At", "Block", "ChainReader", "Log", "Receipt"]
+__all__ = ["At", "Block", "ChainReader", "Log", "Receipt", "WholeBlock"]
 
 At = int | bytes | str
 """A block: its number, its hash, or "latest", "earliest", "finalized"."""
@@ -72,6 +73,18 @@ class ChainReader(Transport):
         if found is None:
             raise BlockMissing("The chain node does not have that block.")
         return [_read(Receipt.read, one) for one in found]
+
+    async def whole_block(self, block_hash: bytes) -> WholeBlock:
+        """Return everything of a block that a proof is made of, as bytes. Errors: BlockMissing."""
+        found = await self.call("eth_getBlockByHash", _hex(block_hash), True)
+        if found is None:
+            raise BlockMissing("The chain node does not have that block.")
+        hashes = _read(transaction_hashes, found)
+        # One at a time and not eth_getBlockReceipts, which geth 1.10 lacks: a block of ours holds few transactions.
+        receipts = await self.batch([("eth_getTransactionReceipt", (_hex(one),)) for one in hashes])
+        if any(not isinstance(one, dict) or one.get("blockHash") != found["hash"] for one in receipts):
+            raise BlockMissing("The block left the chain while its receipts were read.")
+        return _read(WholeBlock.read, {"block": found, "receipts": receipts})
 
     async def receipts_of(self, tx_hashes: Sequence[bytes]) -> list[Receipt | None]:
         """Return the receipts of chain transactions in one request, None for one that no block has."""
