@@ -6,6 +6,7 @@ What `sdt`, the desks and the demo use, and what an integrator would write. It i
 from __future__ import annotations
 
 import asyncio
+import json as json_text
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -51,6 +52,13 @@ class Network:
 def new_address() -> str:
     """Return a fresh account address: random, derived from neither key nor person."""
     return "0x" + secrets.token_hex(20)
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json_text.loads(body)
+    except ValueError:
+        raise Unavailable("What answers there is not the API.", code="api_unreachable") from None
 
 
 def public_key_text(key: nacl.signing.SigningKey) -> str:
@@ -101,6 +109,18 @@ class Client:
 
         Errors: ApiProblem; Unavailable when nobody answers.
         """
+        return _json(await self._exchange(method, path, json=json, data=data, query=query, prove=prove))
+
+    async def _exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: object | None = None,
+        data: bytes | None = None,
+        query: Mapping[str, str] | None = None,
+        prove: bool = False,
+    ) -> bytes:
         url = self.network.url.rstrip("/") + path
         headers = {"content-type": "application/jose"} if data is not None else {}
         if prove:
@@ -112,14 +132,15 @@ class Client:
             async with self._session.request(
                 method, url, json=json, data=data, params=query, headers=headers
             ) as answer:
-                body = await answer.json(content_type=None)
+                body = await answer.read()
+                if answer.status >= 400:
+                    problem = _json(body)
+                    raise ApiProblem(answer.status, problem if isinstance(problem, dict) else {})
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise Unavailable(
                 f"The API at {self.network.url} does not answer ({type(error).__name__}). Is the platform up?",
                 code="api_unreachable",
             ) from None
-        if answer.status >= 400:
-            raise ApiProblem(answer.status, body if isinstance(body, dict) else {})
         return body
 
     async def get(self, path: str, *, prove: bool = True, **query: str) -> Any:
@@ -171,6 +192,13 @@ class Client:
         """
         query = {"wait": f"{wait_s:g}"} if wait_s else None
         return await self.request("GET", f"/v1/transactions/{transaction_id}", query=query, prove=prove)
+
+    async def receipt(self, transaction_id: str) -> bytes:
+        """Return the file that proves a transaction offline, as one of its parties. Keep it byte for byte.
+
+        Errors: as `request`; ApiProblem receipt_not_yet until it is final on chain.
+        """
+        return await self._exchange("GET", f"/v1/transactions/{transaction_id}/receipt", prove=True)
 
     async def wait(self, transaction_id: str, *, until: Sequence[str] = SETTLED, timeout_s: float = 60.0) -> Any:
         """Return a transaction once it stands in one of `until`, or has ended otherwise.

@@ -9,7 +9,9 @@ from eth_account import Account
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdt.domain.chain_tx import CURVE_ORDER, ChainTransaction, contract_address, transaction_hash
+from sdt.domain import rlp
+from sdt.domain.chain_tx import CURVE_ORDER, ChainTransaction, contract_address, read_signed, transaction_hash
+from sdt.domain.errors import Invalid
 
 EXAMPLE = ChainTransaction(1, 9, "0x" + "35" * 20, b"", 21_000, 20 * 10**9, 10**18)
 KEY = "0x" + "46" * 32
@@ -63,3 +65,50 @@ def test_a_contract_lives_where_its_creator_and_nonce_say() -> None:
         "0x343c43a37d37dff08ae8c4a11544c718abb4fcf8",
         "0xf778b86fa74e846c4f0a1fbd1335fe81c00a0c91",
     ]
+
+
+@given(
+    nonce=st.integers(0, 2**40),
+    gas=st.integers(21_000, 2**40),
+    chain_id=st.integers(1, 2**40),
+    data=st.binary(max_size=80),
+    creates=st.booleans(),
+)
+def test_what_eth_account_signed_is_read_back_with_its_sender(
+    nonce: int, gas: int, chain_id: int, data: bytes, creates: bool
+) -> None:
+    to = None if creates else "0x" + "11" * 20
+    fields: dict[str, Any] = {"nonce": nonce, "gas": gas, "gasPrice": 0, "value": 0, "data": data, "chainId": chain_id}
+    theirs = Account.sign_transaction(fields if to is None else {**fields, "to": to}, KEY)
+
+    found, sender = read_signed(bytes(theirs.raw_transaction))
+
+    assert found == ChainTransaction(chain_id, nonce, to, data, gas)
+    assert sender == Account.from_key(KEY).address.lower()
+
+
+def test_a_signature_in_high_s_form_or_for_no_chain_is_refused() -> None:
+    signed = Account.sign_transaction(
+        {"nonce": 1, "gas": 21_000, "gasPrice": 0, "value": 0, "to": "0x" + "11" * 20, "data": b"", "chainId": 1}, KEY
+    )
+    items = [*rlp.decode(bytes(signed.raw_transaction))]  # type: ignore[misc]
+    v, s = int.from_bytes(items[6], "big"), int.from_bytes(items[8], "big")  # type: ignore[arg-type]
+    for wrong in (
+        [*items[:6], v ^ 1 if v % 2 else v + 1, items[7], CURVE_ORDER - s],
+        [*items[:6], 27, items[7], s],
+        [*items[:6], v, 0, s],
+        [*items[:6], v, CURVE_ORDER, s],
+        [*items[:6], v, items[7], 0],
+        items[:8],
+        [*items, b""],
+        [b"\0", *items[1:]],
+        [*items[:3], b"\x11" * 19, *items[4:]],
+    ):
+        with pytest.raises(Invalid):
+            read_signed(rlp.encode(wrong))
+
+
+@given(st.binary(max_size=200))
+def test_nonsense_is_no_chain_transaction(data: bytes) -> None:
+    with pytest.raises(Invalid):
+        read_signed(data)

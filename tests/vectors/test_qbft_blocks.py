@@ -38,6 +38,25 @@ def test_every_block_is_sealed_by_its_validators(chain):
     assert {len(validators) for _, validators in chain} == {4, 5}
 
 
+def test_every_block_is_the_same_encoded_as_a_receipt_carries_it(chain):
+    for block, validators in chain:
+        header = Header.from_rpc(block)
+        again = Header.from_rlp(header.encode(), header.stated_hash)
+        assert again == header
+        verify_header(again, validators)
+
+
+def test_no_bit_of_an_encoded_header_can_change(chain):
+    block, validators = chain[0]
+    header = Header.from_rpc(block)
+    encoded = header.encode()
+    for at in range(8 * len(encoded)):
+        changed = bytearray(encoded)
+        changed[at // 8] ^= 1 << at % 8
+        with pytest.raises((NotSealed, Invalid)):
+            verify_header(Header.from_rlp(bytes(changed), header.stated_hash), validators)
+
+
 def test_no_block_verifies_with_any_bit_changed(chain):
     chance = random.Random(0)
     fields = [name for name, _ in qbft._FIELDS] + ["hash"]

@@ -52,6 +52,7 @@ def open_services(settings: Settings, public_url: str) -> Services:
         personal_key=_key(vault, PERSONAL_SECRET),
         public_url=public_url,
         deployment=_deployment(settings),
+        chain_urls=settings.chain.urls,
         limits=Limits(
             message_bytes_max=settings.api.message_bytes_max,
             request_bytes_max=settings.api.request_bytes_max,
@@ -87,7 +88,7 @@ def _deployment(settings: Settings) -> Deployment:
     found = load_deployment(settings.home)
     if found is None:
         return Deployment(settings.chain.chain_id)
-    return Deployment(found.chain_id, found.settlement, found.registry, found.tokens)
+    return Deployment(found.chain_id, found.settlement, found.registry, found.tokens, found.chain_key)
 
 
 class _Server(uvicorn.Server):

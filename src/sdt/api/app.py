@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from sdt import __doc__ as about
-from sdt.api import bank_accounts, desk, health, holdings, region, transactions, users
+from sdt.api import bank_accounts, desk, health, holdings, receipts, region, transactions, users
 from sdt.api.catalog import PROBLEMS_PATH, errors_page
 from sdt.api.edge import Edge
 from sdt.api.hot import Hot
@@ -27,6 +27,7 @@ __all__ = ["Application", "create_app", "create_framework"]
 
 _ROUTERS: Final = (
     transactions.router,
+    receipts.router,
     users.router,
     holdings.router,
     bank_accounts.router,
@@ -63,7 +64,7 @@ def _methods_of(path: str) -> str:
     """Return every method of an address: the framework knows those of one route at a time, and no hot ones."""
     routes = [route for router in _ROUTERS for route in router.routes if isinstance(route, APIRoute)]
     methods = {method for route in routes if route.path_regex.match(path) for method in route.methods or ()}
-    if path.startswith("/v1/transactions/"):
+    if path.startswith("/v1/transactions/") and path.count("/") == 3:
         methods.add("PUT")
     return ", ".join(sorted(methods)) or "GET"
 

@@ -76,10 +76,14 @@ _ROWS: Final = (
     ("not_yours", 403, "This belongs to another account", "Ask with a key of that account."),
     # What it refers to.
     ("unknown_transaction_id", 404, "This transaction_id was never given", "Ask for one with `POST /v1/transactions`."),
+    ("no_message", 404, "Nothing was sent under this id", "Send a message under it first."),
     ("unknown_user", 404, "There is no such user", "Check the user_id; `me` is whoever signs the proof."),
     ("unknown_handle", 404, "Nobody has this handle", "Check the spelling; a handle counts once its registration is settled."),
     ("token_not_found", 404, "The region has no such token", "`GET /v1/tokens` lists them."),
     ("transaction_id_used", 409, "Another message was sent under this id", "Ask for a new id; the first message stands."),
+    ("receipt_not_yet", 409, "The transaction is not final on chain yet", "Wait until its status is settled (`?wait=`), then ask again."),
+    ("receipt_none", 409, "The transaction never reached the chain", "There is nothing to prove; its status says why it ended."),
+    ("receipt_elsewhere", 409, "This message is no item of a batch", "Ask for the receipt of the transaction in `receipt_of`; null until there is one."),
     ("user_taken", 409, "The user_id, account, handle or key is taken", "Choose another one; `detail` says which."),
     # What it asks for.
     ("wrong_network", 422, "The message is for another network", "Name the network that `GET /v1/region` shows."),
@@ -96,6 +100,8 @@ _ROWS: Final = (
     ("backlog", 429, "More is waiting to be settled than the region allows", "Try again after `Retry-After` seconds with the same id and bytes."),
     ("internal", 500, "Something is wrong on our side", "Try again with the same id and bytes; tell us the `incident`."),
     ("database_unavailable", 503, "The database does not answer", "Try again with the same id and bytes: nothing is done twice."),
+    ("chain_unavailable", 503, "The chain node cannot be asked", "Ask again later; nothing is lost."),
+    ("receipt_unproven", 503, "What the chain node shows proves nothing", "Ask again later. The operator has been told: a node may be lying or behind."),
     ("unavailable", 503, "A part that is needed does not answer", "Try again with the same id and bytes: nothing is done twice."),
 )  # fmt: skip
 

@@ -182,6 +182,45 @@ class Transaction(BaseModel):
     details: TransactionDetails | None = None
 
 
+Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Hex = Annotated[str, Field(pattern=r"^([0-9a-f]{2})+$")]
+
+
+class ReceiptBatch(BaseModel):
+    """Where the message stands in its batch, and the sibling hashes up to the batch's root (RFC 9162)."""
+
+    position: int
+    count: int
+    path: list[Hash]
+
+
+class ReceiptBlock(BaseModel):
+    """The block's hash and its encoded header, seals and all."""
+
+    hash: Hash
+    header: Hex
+
+
+class ReceiptProof(BaseModel):
+    """The chain transaction's place in its block, and the trie nodes to it and to its outcome."""
+
+    index: int
+    transaction: list[Hex]
+    receipt: list[Hex]
+
+
+class ReceiptFile(BaseModel):
+    """What proves, offline, what became of a message on chain. Its bytes count: see docs/receipts.md."""
+
+    format: Literal["sdt-receipt/1"]
+    outcome: str
+    message: str
+    public_key: Hash
+    batch: ReceiptBatch
+    block: ReceiptBlock
+    proof: ReceiptProof
+
+
 class HistoryEntry(BaseModel):
     """One transaction of an account."""
 

@@ -17,6 +17,7 @@ from sdt.api.dispatch import Dispatch
 from sdt.api.intake import Intake
 from sdt.api.keys import KeyCache
 from sdt.api.metrics import Metrics
+from sdt.api.receipt_maker import ReceiptMaker
 from sdt.api.services import Services
 from sdt.api.waiting import Waiting
 from sdt.domain.errors import Unauthenticated
@@ -37,6 +38,7 @@ class Runtime:
         self.dispatch = Dispatch(services.store, services.queue, services.now_ms)
         self.intake = Intake(services, self.keys, self.backlog, self.dispatch)
         self.waiting = Waiting(services.store)
+        self.receipts = ReceiptMaker(services, self.keys)
         self.metrics = Metrics(self.backlog)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -63,6 +65,7 @@ class Runtime:
                 await task
         await self.intake.close()
         await self.dispatch.close()
+        await self.receipts.close()
 
 
 async def _for_ever(name: str, work: Any) -> None:

@@ -36,6 +36,7 @@ class Deployment:
     settlement: str | None = None
     registry: str | None = None
     tokens: tuple[str, ...] = ()
+    chain_key: str | None = None
 
 
 def _now_ms() -> int:
@@ -47,6 +48,7 @@ class Services:
     """One region's API and everything it reaches.
 
     `public_url` is where clients reach it, as proofs name it. `personal_key` opens the sealed personal data.
+    `chain_urls` are the nodes that receipts are made from.
     """
 
     store: Store
@@ -57,6 +59,7 @@ class Services:
     personal_key: bytes = field(repr=False)
     public_url: str
     deployment: Deployment
+    chain_urls: tuple[str, ...] = ()
     limits: Limits = Limits()
     now_ms: Callable[[], int] = _now_ms
     random: Callable[[int], bytes] = secrets.token_bytes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from sdt.cli import demo, keys, network, operate, payments, users
+from sdt.cli import demo, keys, network, operate, payments, receipts, users
 
 __all__ = ["app"]
 
@@ -18,6 +18,7 @@ app = typer.Typer(
 [bold]Begin with[/bold]  sdt demo           the whole platform on this machine, and a story told with it
 [bold]Then pay[/bold]    sdt pay bob.tx 12.50 TXD --as alice
 [bold]And look[/bold]    sdt balance --as bob      sdt transaction ID      sdt status
+[bold]And prove[/bold]   sdt receipt get ID --as alice      sdt receipt verify FILE
 
 Every command explains itself: sdt COMMAND --help""",
 )
@@ -33,3 +34,4 @@ app.command(rich_help_panel="A user")(payments.deposit)
 app.command(rich_help_panel="A user")(payments.redeem)
 app.command(rich_help_panel="A user")(payments.balance)
 app.command(rich_help_panel="A user")(payments.transaction)
+app.add_typer(receipts.receipt, name="receipt", rich_help_panel="A user")

@@ -92,6 +92,7 @@ async def _tell(home: Path, network: Path | None, urls: list[str] | None, finali
             try:
                 await story.run()
                 attacks = await attack(story)
+                paid = await story.alices_payment()
             finally:
                 await story.close()
             for one in attacks:
@@ -100,7 +101,7 @@ async def _tell(home: Path, network: Path | None, urls: list[str] | None, finali
             _print_books(books)
             good = _verdict(books, attacks)
             if stay:
-                _print_ways(platform, home)
+                _print_ways(platform, home, paid)
                 await platform.supervisor.wait()
                 console.print("Stopping ...")
             return good
@@ -140,10 +141,10 @@ def _verdict(books: list[Books], attacks: list[Attack]) -> bool:
     return agreed and refused
 
 
-def _print_ways(platform: Platform, home: Path) -> None:
+def _print_ways(platform: Platform, home: Path, paid: str) -> None:
     url = platform.network.url
     where = "" if home == Path(".sdt") else f" --home {home}"
-    console.print(f"""
+    text = f"""
 The platform is up. Everything of it lives in [bold]{home}[/bold].
 
   API          {url}/v1/region
@@ -151,5 +152,9 @@ The platform is up. Everything of it lives in [bold]{home}[/bold].
   pay by hand  [bold].venv/bin/sdt pay bob.tx 1.25 TXD --as alice{where}[/bold]
                [bold].venv/bin/sdt balance --as bob{where}[/bold]
                [bold].venv/bin/sdt status{where}[/bold]
+  and prove it [bold].venv/bin/sdt receipt get {paid} --as alice{where}[/bold]
+               [bold].venv/bin/sdt receipt verify sdt-receipt-{paid}.json --unsealed{where}[/bold]
 
-Ctrl-C stops everything; the next `make demo` goes on from here.""")
+Ctrl-C stops everything; the next `make demo` goes on from here."""
+    # A command that is cut into two lines cannot be copied.
+    console.print(text, soft_wrap=True)

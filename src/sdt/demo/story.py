@@ -125,6 +125,13 @@ class Story:
         bound = await giver.client.get(f"/v1/handles/{taker.wallet.handle}", prove=False)
         return await giver.client.submit("transfer", self.transfer_claims(giver, taker, token, units, bound["account"]))
 
+    async def alices_payment(self) -> str:
+        """Return the id of Alice's newest payment: one to fetch a receipt of."""
+        alice = self.actors["alice"]
+        path = f"/v1/accounts/{alice.account}/transactions"
+        found = await alice.client.get(path, type="transfer", status="completed", limit="1")
+        return str(found["transactions"][0]["transaction_id"])
+
     @staticmethod
     def transfer_claims(giver: Actor, taker: Actor, token: str, units: int, address: str) -> dict[str, Any]:
         """Return the claims of a payment; the address is the one bound to the payee's handle."""

@@ -11,7 +11,7 @@ from sdt.domain.errors import Invalid
 from sdt.domain.qbft import Extra
 from sdt.domain.registry import account_bytes
 
-__all__ = ["Anchor", "KnownBlock", "Signers", "Trust", "Validators", "read_genesis"]
+__all__ = ["Anchor", "KnownBlock", "Signers", "Trust", "Validators", "read_deployment", "read_genesis"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,20 @@ class Trust:
     def __post_init__(self) -> None:
         account_bytes(self.settlement)
         account_bytes(self.chain_key)
+
+
+def read_deployment(found: Mapping[str, Any]) -> Trust:
+    """Return what a deployment.json says of its region; it names nobody who seals.
+
+    Errors: Invalid.
+    """
+    texts = [found.get(name) for name in ("settlement", "chain_key", "region")]
+    chain_id, symbols = found.get("chain_id"), found.get("symbols", [])
+    good = all(isinstance(text, str) for text in texts) and type(chain_id) is int and isinstance(symbols, list)
+    if not good or not all(isinstance(symbol, str) for symbol in symbols):
+        raise Invalid("This is no deployment.json of a region.", code="deployment_file")
+    settlement, chain_key, region = (str(text) for text in texts)
+    return Trust(int(str(chain_id)), settlement.lower(), chain_key.lower(), region, tuple(symbols) or None)
 
 
 _FORM: Final = "This is no genesis file of a QBFT or Clique network"

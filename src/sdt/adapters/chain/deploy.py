@@ -40,8 +40,9 @@ _POLL_S = 0.05
 class Deployment:
     """Where a region's contracts are; every process reads it from `deployment.json`.
 
-    Shape: tokens in the order of the region's file, which is the order in which items name them. Addresses are
-    lower-case 0x hex; block_hash is 0x hex of the block that holds Settlement.
+    Shape: tokens in the order of the region's file, which is the order in which items name them; symbols are what they
+    are called, empty in a file from before they were written. Addresses are lower-case 0x hex; block_hash is 0x hex of
+    the block that holds Settlement.
     """
 
     chain_id: int
@@ -52,6 +53,7 @@ class Deployment:
     chain_key: str
     block_number: int
     block_hash: str
+    symbols: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,8 @@ def load_deployment(folder: Path) -> Deployment | None:
     if not path.exists():
         return None
     found = json.loads(path.read_text())
-    return Deployment(**{**found, "tokens": tuple(found["tokens"])})
+    lists = {name: tuple(found.get(name, ())) for name in ("tokens", "symbols")}
+    return Deployment(**{**found, **lists})
 
 
 async def deploy_region(
@@ -113,6 +116,7 @@ async def deploy_region(
         chain_key=chain_key,
         block_number=receipt.block_number,
         block_hash="0x" + receipt.block_hash.hex(),
+        symbols=tuple(token.symbol for token in region.tokens),
     )
     await _check(reader, found, region, chain_key)
     _write(folder / _FILE, json.dumps(asdict(found), indent=2) + "\n", 0o644)
