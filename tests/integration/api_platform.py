@@ -188,7 +188,13 @@ def settle(store: Store, holder: Holder, status: str = "active", expires_at_s: i
 
 
 @asynccontextmanager
-async def platform(folder: Path, limits: Limits = Limits(), database: str | None = None) -> AsyncIterator[Platform]:
+async def platform(
+    folder: Path,
+    limits: Limits = Limits(),
+    database: str | None = None,
+    deployment: Deployment = Deployment(7919),
+    chain_urls: tuple[str, ...] = (),
+) -> AsyncIterator[Platform]:
     """Run the API in this loop, on a port of its own, over files in `folder`."""
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -203,7 +209,8 @@ async def platform(folder: Path, limits: Limits = Limits(), database: str | None
         ids=IdIssuer(region.id, (b"i" * 32,)),
         personal_key=b"p" * 32,
         public_url=url,
-        deployment=Deployment(7919),
+        deployment=deployment,
+        chain_urls=chain_urls,
         limits=limits,
         now_ms=clock.now_ms,
     )

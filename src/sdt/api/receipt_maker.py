@@ -57,9 +57,16 @@ class ReceiptMaker:
         Errors: Unavailable (chain_unavailable; receipt_unproven when what the node shows proves something else).
         """
         public_key = await self._public_key(row)
-        proof = await self._proof(batch)
-        assert row.position is not None, "an item of a batch has a position"
-        return await asyncio.to_thread(self._verified, proof, row, batch, public_key)
+        task = self._proof(batch)
+        # One who hangs up must not end what the others wait for.
+        proof = await asyncio.shield(task)
+        try:
+            return await asyncio.to_thread(self._verified, proof, row, batch, public_key)
+        except Unavailable:
+            # A proof that a lying node gave must not outlive the lie.
+            if self._proofs.get(_name(batch)) is task:
+                del self._proofs[_name(batch)]
+            raise
 
     async def _public_key(self, row: TransactionRow) -> bytes:
         """Return the key that signed: the registry's, or that of a registration which never came into force."""
@@ -70,30 +77,29 @@ class ReceiptMaker:
         assert isinstance(message, Register), "a message was accepted from a key that nobody registered"
         return unb64url(message.public_key.encode())
 
-    async def _proof(self, batch: BatchRow) -> BatchProof:
+    def _proof(self, batch: BatchRow) -> asyncio.Task[BatchProof]:
         """Return the proof of a batch, made once even when many ask at the same time."""
-        assert batch.block_hash is not None, "a final batch is in a block"
-        name = bytes(batch.block_hash) + batch.number.to_bytes(8, "big")
+        name = _name(batch)
         task = self._proofs.get(name)
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
-            task = self._proofs[name] = asyncio.create_task(self._prove(batch, bytes(batch.block_hash)))
+            task = self._proofs[name] = asyncio.create_task(self._prove(batch))
         self._proofs.move_to_end(name)
         while len(self._proofs) > BATCHES_KEPT:
             self._proofs.popitem(last=False)
-        # One who hangs up must not end what the others wait for.
-        return await asyncio.shield(task)
+        return task
 
-    async def _prove(self, batch: BatchRow, block_hash: bytes) -> BatchProof:
+    async def _prove(self, batch: BatchRow) -> BatchProof:
         from sdt.domain.chain_tx import transaction_hash
         from sdt.domain.receipt_make import prove_batch
 
         settlement = self._services.deployment.settlement
+        assert batch.chain_tx_hash is not None and batch.block_hash is not None, "the batch is final"
         leaves = await self._services.store.read(_leaves, batch.number)
         try:
-            whole = await self._chain().whole_block(block_hash)
+            whole = await self._chain().whole_block(bytes(batch.block_hash))
         except SdtError as error:
             raise Unavailable(f"The chain cannot be asked now: {error.detail}", code="chain_unavailable") from error
-        assert batch.chain_tx_hash is not None and settlement is not None, "a batch was settled"
+        assert settlement is not None, "without one no node is asked"
         hashes = [transaction_hash(raw) for raw in whole.transactions]
         if bytes(batch.chain_tx_hash) not in hashes:
             raise _unproven("the block has no such chain transaction", batch)
@@ -139,6 +145,11 @@ class ReceiptMaker:
         if (verified.signed.message.transaction_id, verified.batch_number) != (row.id, batch.number):
             raise _unproven("it is another transaction's", batch)
         return file
+
+
+def _name(batch: BatchRow) -> bytes:
+    assert batch.block_hash is not None, "a final batch is in a block"
+    return bytes(batch.block_hash) + batch.number.to_bytes(8, "big")
 
 
 def _leaves(store: Store, number: int) -> list[bytes]:

@@ -32,9 +32,10 @@ async def receipt_of(runtime: Runtime, transaction_id: str, caller: Caller) -> b
     receipt, or none to come; Unavailable when the chain node does not answer, or what it answers proves nothing.
     """
     services = runtime.services
-    services.ids.check(parse_id(transaction_id))
-    found = await services.store.read(_found, transaction_id)
+    found = await services.store.read(_found, parse_id(transaction_id))
     if found is None:
+        # Only now: a receipt outlives the keys that mark ids.
+        services.ids.check(transaction_id)
         raise NotFound("Nothing was sent under this id.", code="no_message")
     row, batch = found
     if not (caller.is_party(row.kid, (row.account, row.counterparty)) or caller.key.roles & Role.COMPLIANCE_OFFICER):
