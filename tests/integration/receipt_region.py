@@ -12,7 +12,7 @@ from api_platform import NETWORK, REGION_FILE, Holder
 from coincurve import PrivateKey
 from nacl.signing import SigningKey
 
-from chain_node import mined, send
+from chain_node import Sender, mined, send
 from receipt_rig import ChainKey
 from sdt.adapters.chain.deploy import Deployment, deploy_region
 from sdt.adapters.chain.reader import ChainReader, Receipt
@@ -50,9 +50,9 @@ class RegionOnNode:
         self.number, self.parent, self.nonce = 1, GENESIS_HEAD, 0
 
     @classmethod
-    async def deployed(
-        cls, reader: ChainReader, folder: Path, *, deployer: PrivateKey | None = None, gas_price_wei: int = 0
-    ) -> RegionOnNode:
+    async def deployed(cls, reader: ChainReader, folder: Path, *, deployer: PrivateKey | None = None) -> RegionOnNode:
+        """Deploy. With a `deployer`, gas has the price of 1 wei, and the deployer pays the chain key's share too."""
+        gas_price_wei = 1 if deployer else 0
         word = pack_key_word(KeyWord(NOBODY, Role.ADMINISTRATOR))
         administrators = [(bytes(SigningKey(seed * 32).verify_key), word) for seed in (b"1", b"2")]
         key = ChainKey(secrets.token_hex())
@@ -65,6 +65,10 @@ class RegionOnNode:
             deployer=deployer,
             gas_price_wei=gas_price_wei,
         )
+        if deployer:
+            payer = Sender.of(deployer, await reader.nonce(Sender.of(deployer).address))
+            raw = payer.signed(key.address, chain_id=found.chain_id, gas_price_wei=1, value_wei=10**12)
+            await mined(reader, await send(reader, raw))
         return cls(reader, found, key, gas_price_wei)
 
     async def settle(self, messages: Sequence[bytes]) -> Sent:

@@ -31,6 +31,16 @@ NOT_AT_THE_API = {
     "not_sealed",
     "batch_calldata",
     "chain_log",
+    # Receipts: what is wrong with a file is for whoever verifies it; the API says `receipt_unproven`.
+    "chain_receipt",
+    "chain_transaction",
+    "not_proven",
+    "receipt_malformed",
+    "receipt_refused",
+    "short_value",
+    "deployment_file",
+    "genesis",
+    "trust",
     # Stands for the rule's own kind.
     "refused",
     # Signers and worker.

@@ -16,16 +16,25 @@ __all__ = ["Anchor", "KnownBlock", "Signers", "Trust", "Validators", "read_deplo
 
 @dataclass(frozen=True, slots=True)
 class Validators:
-    """The validators of a QBFT chain in force at the block: two thirds of them must have sealed it."""
+    """The validators of a QBFT chain in force at the block: two thirds of them must have sealed it.
+
+    Errors: Invalid when there are none: two thirds of nobody is nobody.
+    """
 
     addresses: frozenset[bytes]
+
+    def __post_init__(self) -> None:
+        _somebody(self.addresses)
 
 
 @dataclass(frozen=True, slots=True)
 class Signers:
-    """The signers of a Clique chain: one of them must have sealed the block."""
+    """The signers of a Clique chain: one of them must have sealed the block. Errors: Invalid when there are none."""
 
     addresses: frozenset[bytes]
+
+    def __post_init__(self) -> None:
+        _somebody(self.addresses)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +95,17 @@ def read_genesis(genesis: Mapping[str, Any]) -> tuple[int, Validators | Signers]
     chain_id = config["chainId"]
     if "clique" in config:
         return chain_id, Signers(genesis_signers(_extra(genesis)))
-    if "qbft" in config:
-        listed = config["qbft"].get("validators") if isinstance(config["qbft"], dict) else None
-        extra = genesis.get("extraData")
-        if isinstance(extra, str) and len(extra) > 2:
-            found = frozenset(Extra.decode(_extra(genesis)).validators)
-        else:
-            found = frozenset()
-        if not found and isinstance(listed, list) and all(isinstance(one, str) for one in listed):
-            found = frozenset(account_bytes(one.lower()) for one in listed)
-        if found:
-            return chain_id, Validators(found)
+    if isinstance(config.get("qbft"), dict):
+        listed = config["qbft"].get("validators")
+        if isinstance(listed, list) and listed and all(isinstance(one, str) for one in listed):
+            return chain_id, Validators(frozenset(account_bytes(one.lower()) for one in listed))
+        return chain_id, Validators(frozenset(Extra.decode(_extra(genesis)).validators))
     raise Invalid(f"{_FORM}: it names no validators and no signers.", code="genesis")
+
+
+def _somebody(addresses: frozenset[bytes]) -> None:
+    if not addresses or any(len(address) != 20 for address in addresses):
+        raise Invalid("Trust at least one validator or signer, by an address of 20 bytes.", code="trust")
 
 
 def _extra(genesis: Mapping[str, Any]) -> bytes:
