@@ -52,6 +52,14 @@ class Geth:
 @pytest.fixture
 def geth(tmp_path: Path) -> Iterator[Geth]:
     binary, data, port = _geth(), tmp_path / "node", free_port()
+    forks = "homestead eip150 eip155 eip158 byzantium constantinople petersburg istanbul berlin".split()
+    config = {f"{fork}Block": 0 for fork in forks}
+    genesis: dict[str, object]
+
+
+@pytest.fixture
+def geth(tmp_path: Path) -> Iterator[Geth]:
+    binary, data, port = _geth(), tmp_path / "node", free_port()
     forks = (
         "homestead",
         "eip150",
