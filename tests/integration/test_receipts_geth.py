@@ -52,27 +52,10 @@ class Geth:
 @pytest.fixture
 def geth(tmp_path: Path) -> Iterator[Geth]:
     binary, data, port = _geth(), tmp_path / "node", free_port()
-    forks = "homestead eip150 eip155 eip158 byzantium constantinople petersburg istanbul berlin".split()
-    config = {f"{fork}Block": 0 for fork in forks}
-    genesis: dict[str, object]
-
-
-@pytest.fixture
-def geth(tmp_path: Path) -> Iterator[Geth]:
-    binary, data, port = _geth(), tmp_path / "node", free_port()
-    forks = (
-        "homestead",
-        "eip150",
-        "eip155",
-        "eip158",
-        "byzantium",
-        "constantinople",
-        "petersburg",
-        "istanbul",
-        "berlin",
-    )
+    forks = ("homestead", "eip150", "eip155", "eip158", "byzantium", "constantinople", "petersburg", "istanbul")
+    rules = {f"{fork}Block": 0 for fork in (*forks, "berlin")}
     genesis: dict[str, object] = {
-        "config": {"chainId": CHAIN_ID, **config, "clique": {"period": 1, "epoch": 30000}},
+        "config": {"chainId": CHAIN_ID, **rules, "clique": {"period": 1, "epoch": 30000}},
         "difficulty": "0x1",
         "gasLimit": "0x7270e00",
         "extraData": "0x" + "00" * 32 + SEALER.address[2:] + "00" * 65,
