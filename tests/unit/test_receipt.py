@@ -19,7 +19,7 @@ import receipt_rig as rig
 from domain_messages import ALICE, BOB, an_id, envelope_claims, sealed, transfer_claims
 from receipt_rig import CLIENT, VALIDATORS, ChainKey, Made, block, by_signer, by_validators, transfers, trust
 from sdt.domain import rlp
-from sdt.domain.batch import GENESIS_HEAD, SkipReason, ValueItem, ValueKind, settle_calldata
+from sdt.domain.batch import GENESIS_HEAD, SkipReason, ValueItem, ValueKind, administer_calldata, settle_calldata
 from sdt.domain.chain_tx import CURVE_ORDER, ChainTransaction
 from sdt.domain.errors import Invalid, SdtError
 from sdt.domain.mpt import IndexTrie
@@ -100,6 +100,44 @@ def test_an_administrative_batch_is_proven_item_by_item() -> None:
         found = file_of(made.receipt(position), known(made))
         assert found.outcome == "settled"
         assert "freeze item with exactly what the message asks for" in found.steps[4].proved
+
+
+def grant(seed: int, token: str) -> bytes:
+    claims = envelope_claims("grant_role", seed) | {
+        "public_key": rig.key_text(SigningKey(b"g" * 32)), "role": "issuer", "token": token, "action": "grant",
+        "expires_at": "2027-01-01T00:00:00Z",
+    }  # fmt: skip
+    return sealed("grant_role", claims, CLIENT)
+
+
+def reserve(seed: int) -> bytes:
+    claims = envelope_claims("attest_reserve", seed) | {
+        "token": "TXG", "reserve": "5", "holdings": "00" * 32, "as_of": "2026-11-01T00:00:00Z",
+        "valid_until": "2026-12-01T00:00:00Z", "sequence": 3,
+    }  # fmt: skip
+    return sealed("attest_reserve", claims, CLIENT)
+
+
+@pytest.mark.parametrize("tokens", [("TXD", "TXG"), None])
+def test_every_administrative_item_is_compared_whether_or_not_the_tokens_are_known(tokens: Any) -> None:
+    messages = [grant(1, "TXG"), grant(2, ""), reserve(3), rig.freeze(4, "TXG"), rig.freeze(5, "")]
+    made = block(messages)
+    for position in range(len(messages)):
+        assert file_of(made.receipt(position), replace(known(made), tokens=tokens)).outcome == "settled"
+
+
+def test_an_item_about_every_token_is_not_one_about_one() -> None:
+    # given a chain key in wrong hands that widens a grant and a freeze to every token
+    for narrow, wide in ((grant(1, "TXG"), grant(1, "")), (rig.freeze(1, "TXG"), rig.freeze(1, ""))):
+        made, other = block([narrow], before=0), block([wide], before=0)
+        item = other.assembled.items[0]
+        data = administer_calldata(7, GENESIS_HEAD, made.assembled.root, 1_795_430_060, [item])  # type: ignore[list-item]
+        sent = rig.CHAIN_KEY.sign(ChainTransaction(rig.CHAIN_ID, 3, rig.SETTLEMENT, data, 10**6))
+        forged = replace(made, transactions=[sent], header=rig.header_over([sent], made.receipts))
+        for tokens in (("TXD", "TXG"), None):
+            refused = refusal(encode_receipt(forged.receipt(0)), replace(known(forged), tokens=tokens))
+            assert isinstance(refused, ReceiptRefused)
+            assert refused.step.startswith("The item says")
 
 
 def test_issue_and_redemption_are_items_too() -> None:
@@ -465,3 +503,50 @@ def test_a_block_after_the_deadline_is_refused(made: Made) -> None:
     values[11] = 1_795_430_061
     late = replace(made, header=rig.stated(replace(made.header, values=tuple(values))))
     assert "deadline" in refusal(encode_receipt(late.receipt(0)), known(late)).detail
+
+
+def mutated(data: bytes, chance: random.Random) -> bytes:
+    """Return bytes with a few changed, cut out or put in."""
+    changed = bytearray(data)
+    for _ in range(chance.randrange(1, 4)):
+        at = chance.randrange(len(changed))
+        kind = chance.randrange(4)
+        if kind == 0:
+            changed[at] ^= 1 << chance.randrange(8)
+        elif kind == 1:
+            changed[at] = chance.randrange(256)
+        elif kind == 2:
+            del changed[at : at + chance.randrange(1, 40)]
+        else:
+            changed[at:at] = chance.randbytes(chance.randrange(1, 40))
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whoever_makes_a_whole_chain_of_nonsense_gets_typed_refusals(made: Made, seed: int) -> None:
+    """Behind true hashes every parser is reached: nobody sealed the block, so its maker chose all of it."""
+    chance = random.Random(seed)
+    reached = set()
+    for _ in range(FLIPS // 4):
+        transactions, receipts = [*made.transactions], [*made.receipts]
+        where = chance.choice(("transaction", "receipt", "header"))
+        if where == "transaction":
+            transactions[-1] = mutated(transactions[-1], chance)
+        elif where == "receipt":
+            receipts[-1] = mutated(receipts[-1], chance)
+        if min(len(transactions[-1]), len(receipts[-1])) < 32:
+            continue
+        header = rig.header_over(transactions, receipts).encode()
+        if where == "header":
+            header = mutated(header, chance)
+        ways = [tuple(n.hex() for n in IndexTrie(v).prove(made.index)) for v in (transactions, receipts)]
+        chosen = Block(keccak(header).hex(), header.hex())
+        receipt = msgspec.structs.replace(made.receipt(3), block=chosen, proof=Proof(made.index, *ways))
+        try:
+            found = verify(read_receipt(encode_receipt(receipt)), trust())
+        except (Invalid, ReceiptRefused) as error:
+            reached.add(getattr(error, "step", "form"))
+        else:
+            # what nothing covers but seals, such as the gas used: and the outcome is still the true one
+            assert (found.outcome, found.sealed) == ("insufficient_funds", "nothing")
+    assert {step.split()[-1] for step in reached} >= {"named", "it", "out"}

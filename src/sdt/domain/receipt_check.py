@@ -11,7 +11,9 @@ from typing import ParamSpec, TypeVar
 
 from sdt.domain.batch import (
     BATCH_SETTLED_TOPIC,
+    EVERY_TOKEN,
     ITEM_SKIPPED_TOPIC,
+    AdminKind,
     BatchCall,
     BatchSettled,
     ItemSkipped,
@@ -43,6 +45,9 @@ from sdt.domain.transaction_id import id_bytes
 __all__ = ["SETTLED", "ReceiptRefused", "Step", "Verified", "verify"]
 
 SETTLED = "settled"
+KEY_SCOPE_AT = 22
+"""Where a key word has its scope. Source: `registry.pack_key_word`."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -210,7 +215,9 @@ def _item(receipt: Receipt, signed: Signed, call: BatchCall, trust: Trust) -> tu
     if call.administers:
         at = position * ADMIN_ITEM_BYTES
         [admin] = unpack_admin_items(call.packed[at : at + ADMIN_ITEM_BYTES])
-        if admin_item(signed, lambda symbol: _place(symbol, admin.token, trust)) != admin:
+        # A role's token stands in the key word, as its place plus one.
+        found = admin.words[1][KEY_SCOPE_AT] - 1 if admin.kind is AdminKind.SET_KEY else admin.token
+        if admin_item(signed, lambda symbol: _place(symbol, found, trust)) != admin:
             raise _refuse("The item in the batch is not the one that the message asks for.")
         return None, f"It is a {admin.kind.name.lower()} item with exactly what the message asks for."
     at = position * VALUE_ITEM_BYTES
@@ -242,6 +249,8 @@ def _asked(signed: Signed, found: ValueItem, trust: Trust) -> ValueItem:
 def _place(symbol: str, found: int, trust: Trust) -> int:
     """Return a token's place in Settlement's list; where nobody knows the list, what was found: `_unproven` says so."""
     if trust.tokens is None:
+        if not 0 <= found < EVERY_TOKEN:
+            raise _refuse(f"The item is about every token, the message about {symbol}.")
         return found
     if symbol not in trust.tokens:
         raise _refuse(f"The trusted deployment has no token {symbol}.")
@@ -271,7 +280,9 @@ def _settled(
     if said != (call.number, call.root, head, receipt.batch.count):
         raise _refuse("Settlement closed another batch than the one that was sent.")
     told = [ItemSkipped.from_log(log.topics, log.data) for log in words if log.topics[0] == ITEM_SKIPPED_TOPIC]
-    reasons = {one.position: one.reason for one in told if one.number == call.number}
+    if any(one.number != call.number or one.position >= settled.count for one in told):
+        raise _refuse("Settlement skipped an item that is not in the batch.")
+    reasons = {one.position: one.reason for one in told}
     if len(reasons) != len(told) or sum(1 << position for position in reasons) != settled.skipped:
         raise _refuse("The bitmap of skipped items and their reasons disagree.")
     return (settled, reasons), (

@@ -30,6 +30,8 @@ def vouched(header: Header, anchor: Anchor) -> tuple[str, str]:
     if isinstance(anchor, Validators):
         return "validators", _by_validators(header, anchor)
     if isinstance(anchor, Signers):
+        if _is_qbft(header):
+            raise NotSealed("The block is one of a QBFT chain: no single signer seals it; name its validators.")
         sealer = clique.verify_header(header, anchor.addresses)
         return "signer", (
             f"0x{sealer.hex()}, one of the {len(anchor.addresses)} trusted signers, sealed it. That is one signer's "
