@@ -23,8 +23,10 @@ from sdt.domain.batch import GENESIS_HEAD, SkipReason, ValueItem, ValueKind, adm
 from sdt.domain.chain_tx import CURVE_ORDER, ChainTransaction
 from sdt.domain.errors import Invalid, SdtError
 from sdt.domain.mpt import IndexTrie
+from sdt.domain.qbft import NotSealed
 from sdt.domain.receipt import RECEIPT_BYTES_MAX, Block, Proof, Receipt, encode_receipt, read_receipt
 from sdt.domain.receipt_check import ReceiptRefused, Verified, verify
+from sdt.domain.receipt_seal import check_has_seals
 from sdt.domain.receipt_trust import KnownBlock, Signers, Trust, Validators
 
 FLIPS = 1000
@@ -185,6 +187,19 @@ def test_too_few_validators_strangers_and_a_voted_set_are_refused_with_advice(ma
     # and where the trusted ones still suffice, the difference is told
     kept = encode_receipt(by_validators(made, VALIDATORS, five).receipt(0))
     assert any("have voted" in text for text in verify(read_receipt(kept), trust(anchor=OF_QBFT)).unproven)
+
+
+def test_seals_that_a_node_left_out_or_made_up_are_noticed_before_a_receipt_leaves(made: Made) -> None:
+    strangers = [ChainKey(f"made up {n}") for n in range(3)]
+    for sealers, good in ((VALIDATORS, True), (VALIDATORS[:3], True), ((), False), (strangers, False)):
+        header = by_validators(made, sealers).header
+        if good:
+            check_has_seals(header)
+        else:
+            with pytest.raises(NotSealed):
+                check_has_seals(header)
+    # a chain that is none of QBFT has no such seals
+    check_has_seals(made.header)
 
 
 def test_a_clique_block_is_one_signers_word_and_says_so(made: Made) -> None:

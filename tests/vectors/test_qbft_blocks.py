@@ -12,6 +12,7 @@ from sdt.domain import qbft
 from sdt.domain.chain_tx import CURVE_ORDER
 from sdt.domain.errors import Invalid
 from sdt.domain.qbft import Header, NotSealed, quorum_of, verify_header
+from sdt.domain.receipt_seal import check_has_seals
 
 FLIPS = 1000
 
@@ -44,6 +45,19 @@ def test_every_block_is_the_same_encoded_as_a_receipt_carries_it(chain):
         again = Header.from_rlp(header.encode(), header.stated_hash)
         assert again == header
         verify_header(again, validators)
+
+
+def test_every_block_has_the_seals_that_a_receipt_needs(chain):
+    # given each real block, also those around the votes
+    for block, _ in chain:
+        header = Header.from_rpc(block)
+        check_has_seals(header)
+        # when a node leaves the seals out, which the block's hash does not show, then it is noticed
+        bare = header.extra.encode(round_=header.extra.round)
+        stripped = Header.from_rpc({**block, "extraData": "0x" + bare.hex()})
+        assert stripped.hash() == header.hash()
+        with pytest.raises(NotSealed):
+            check_has_seals(stripped)
 
 
 def test_no_bit_of_an_encoded_header_can_change(chain):

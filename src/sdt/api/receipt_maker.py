@@ -91,6 +91,7 @@ class ReceiptMaker:
     async def _prove(self, batch: BatchRow) -> BatchProof:
         from sdt.domain.chain_tx import transaction_hash
         from sdt.domain.receipt_make import prove_batch
+        from sdt.domain.receipt_seal import check_has_seals
 
         settlement = self._services.deployment.settlement
         assert batch.chain_tx_hash is not None and batch.block_hash is not None, "the batch is final"
@@ -105,6 +106,7 @@ class ReceiptMaker:
             raise _unproven("the block has no such chain transaction", batch)
         index = hashes.index(bytes(batch.chain_tx_hash))
         try:
+            check_has_seals(whole.header)
             return await asyncio.to_thread(
                 prove_batch, leaves, settlement, whole.header, whole.transactions, whole.receipts, index
             )

@@ -9,7 +9,7 @@ from sdt.domain.qbft import QBFT_MIX_HASH, Header, NotSealed
 from sdt.domain.receipt import Receipt
 from sdt.domain.receipt_trust import Anchor, KnownBlock, Signers, Validators
 
-__all__ = ["named_block", "vouched"]
+__all__ = ["check_has_seals", "named_block", "vouched"]
 
 
 def named_block(receipt: Receipt) -> tuple[Header, str]:
@@ -63,3 +63,16 @@ def _by_validators(header: Header, anchor: Validators) -> str:
 
 def _listed(addresses: Iterable[bytes]) -> str:
     return ", ".join("0x" + address.hex() for address in addresses)
+
+
+def check_has_seals(header: Header) -> None:
+    """Refuse a QBFT header whose seals a node left out or made up, as far as that shows without a set to trust.
+
+    The header's own list lags behind a vote by one validator, in or out, so one may be missing and one unlisted.
+    Errors: Invalid, NotSealed.
+    """
+    if not _is_qbft(header):
+        return
+    listed, sealers = set(header.extra.validators), set(header.sealers())
+    if len(sealers & listed) < qbft.quorum_of(len(listed)) - 1 or len(sealers - listed) > 1 or not sealers:
+        raise NotSealed("The node shows the block without the seals that its validators gave it.")
