@@ -33,12 +33,13 @@ from sdt.domain.chain_tx import read_signed, transaction_hash
 from sdt.domain.envelope import kid_of, open_envelope
 from sdt.domain.errors import SdtError, Unprocessable
 from sdt.domain.items import admin_item
-from sdt.domain.message import Issue, Message, Redeem, Signed, Transfer, read_message
+from sdt.domain.message import Issue, Redeem, Signed, Transfer, read_message
 from sdt.domain.mpt import prove_index
 from sdt.domain.qbft import Header
 from sdt.domain.receipt import Receipt
 from sdt.domain.receipt_seal import named_block, vouched
-from sdt.domain.receipt_trust import Signers, Trust, Validators
+from sdt.domain.receipt_trust import Trust
+from sdt.domain.receipt_unproven import unproven
 from sdt.domain.registry import NOBODY
 from sdt.domain.transaction_id import id_bytes
 
@@ -134,7 +135,7 @@ def verify(receipt: Receipt, trust: Trust) -> Verified:
         block_time_s=header.timestamp_s,
         sealed=sealed,
         steps=tuple(walk.steps),
-        unproven=_unproven(signed, header, trust),
+        unproven=unproven(signed, header, trust),
     )
 
 
@@ -247,7 +248,7 @@ def _asked(signed: Signed, found: ValueItem, trust: Trust) -> ValueItem:
 
 
 def _place(symbol: str, found: int, trust: Trust) -> int:
-    """Return a token's place in Settlement's list; where nobody knows the list, what was found: `_unproven` says so."""
+    """Return a token's place in Settlement's list; where nobody knows the list, what was found: `unproven` says so."""
     if trust.tokens is None:
         if not 0 <= found < EVERY_TOKEN:
             raise _refuse(f"The item is about every token, the message about {symbol}.")
@@ -301,32 +302,3 @@ def _outcome(receipt: Receipt, settled: BatchSettled, reasons: dict[int, SkipRea
     if reason is None:
         return outcome, f"Bit {position} of the skip bitmap is not set: the item took effect."
     return outcome, f"The chain skipped the item ({outcome}) and nothing moved: {reason.sentence}"
-
-
-def _unproven(signed: Signed, header: Header, trust: Trust) -> tuple[str, ...]:
-    """Return what the steps leave open, in sentences."""
-    found = [
-        "Whose key it is: the receipt shows that this key signed. That the key belonged to the account, and the "
-        "account to a person, is in the region's registry, which the signers checked and this file does not hold."
-    ]
-    if isinstance(signed.message, Transfer):
-        found.append("The memo's words: the message carries at most their digest.")
-    message: Message = signed.message
-    if message.approval:
-        found.append("The second officer's approval: the signers demanded it, and it is not part of the batch's root.")
-    if isinstance(signed.message, Issue | Redeem):
-        found.append("What bank or depository did: the chain knows tokens, not dollars and bars.")
-    symbol: object = getattr(message, "token", "")
-    if trust.tokens is None and symbol:
-        found.append(f"That the item's token is {symbol}: the trusted deployment names no symbols.")
-    if trust.anchor is None:
-        found.append(
-            "That the block is in the chain, and so the outcome: without seals or a trusted block hash whoever runs "
-            "the region's chain could have written another header. What stands without them is that the chain key "
-            "signed this batch."
-        )
-    elif isinstance(trust.anchor, Signers):
-        found.append("That the block stayed: Clique can replace a block; ask a node for its hash some blocks later.")
-    elif isinstance(trust.anchor, Validators) and frozenset(header.extra.validators) != trust.anchor.addresses:
-        found.append("That the validators you trust are those of today: the header lists others, for they have voted.")
-    return tuple(found)
