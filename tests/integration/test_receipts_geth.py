@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -37,9 +36,9 @@ DEPLOYER = ChainKey("deployer")
 
 
 def _geth() -> str:
-    found = os.environ.get("SDT_GETH") or shutil.which("geth")
+    found = shutil.which("geth")
     if found is None:
-        pytest.skip("geth 1.10.3 is needed: name it with SDT_GETH")
+        pytest.skip("geth 1.10.3 is needed on PATH")
     return found
 
 
