@@ -75,14 +75,6 @@ class Sender:
         self.address = "0x" + keccak(self.key.public_key.format(compressed=False)[1:])[12:].hex()
         self.nonce = nonce
 
-    @classmethod
-    def of(cls, key: PrivateKey, nonce: int = 0) -> Sender:
-        """Return a sender with a key that has funds, where gas costs something."""
-        found = cls(nonce=nonce)
-        found.key = key
-        found.address = "0x" + keccak(key.public_key.format(compressed=False)[1:])[12:].hex()
-        return found
-
     def signed(
         self,
         to: str | None,

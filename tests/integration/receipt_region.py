@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from api_platform import NETWORK, REGION_FILE, Holder
-from coincurve import PrivateKey
 from nacl.signing import SigningKey
 
-from chain_node import Sender, mined, send
+from chain_node import mined, send
 from receipt_rig import ChainKey
 from sdt.adapters.chain.deploy import Deployment, deploy_region
 from sdt.adapters.chain.reader import ChainReader, Receipt
@@ -42,42 +41,25 @@ class Sent:
 class RegionOnNode:
     """Contracts, the chain key, and the line of batches."""
 
-    def __init__(self, reader: ChainReader, deployment: Deployment, key: ChainKey, gas_price_wei: int = 0) -> None:
+    def __init__(self, reader: ChainReader, deployment: Deployment, key: ChainKey) -> None:
         self.reader = reader
         self.deployment = deployment
-        self.gas_price_wei = gas_price_wei
         self.key = key
         self.number, self.parent, self.nonce = 1, GENESIS_HEAD, 0
 
     @classmethod
-    async def deployed(cls, reader: ChainReader, folder: Path, *, deployer: PrivateKey | None = None) -> RegionOnNode:
-        """Deploy. With a `deployer`, gas has the price of 1 wei, and the deployer pays the chain key's share too."""
-        gas_price_wei = 1 if deployer else 0
+    async def deployed(cls, reader: ChainReader, folder: Path) -> RegionOnNode:
         word = pack_key_word(KeyWord(NOBODY, Role.ADMINISTRATOR))
         administrators = [(bytes(SigningKey(seed * 32).verify_key), word) for seed in (b"1", b"2")]
         key = ChainKey(secrets.token_hex())
-        found = await deploy_region(
-            reader,
-            REGION,
-            chain_key=key.address,
-            administrators=administrators,
-            folder=folder,
-            deployer=deployer,
-            gas_price_wei=gas_price_wei,
-        )
-        if deployer:
-            payer = Sender.of(deployer, await reader.nonce(Sender.of(deployer).address))
-            raw = payer.signed(key.address, chain_id=found.chain_id, gas_price_wei=1, value_wei=10**12)
-            await mined(reader, await send(reader, raw))
-        return cls(reader, found, key, gas_price_wei)
+        found = await deploy_region(reader, REGION, chain_key=key.address, administrators=administrators, folder=folder)
+        return cls(reader, found, key)
 
     async def settle(self, messages: Sequence[bytes]) -> Sent:
         """Settle messages, as the signers would after all their checks."""
         deadline_s = int(time.time()) + 300
         ours = self.deployment
-        frame = Frame(
-            self.number, self.parent, deadline_s, self.nonce, ours.chain_id, ours.settlement, self.gas_price_wei
-        )
+        frame = Frame(self.number, self.parent, deadline_s, self.nonce, ours.chain_id, ours.settlement)
         made = assemble(frame, [read_message(raw) for raw in messages], REGION)
         raw = self.key.sign(made.transaction)
         receipt = await mined(self.reader, await send(self.reader, raw))

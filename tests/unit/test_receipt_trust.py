@@ -11,9 +11,17 @@ from receipt_rig import CHAIN_ID, CHAIN_KEY, SETTLEMENT, VALIDATORS
 from sdt.domain import rlp
 from sdt.domain.errors import Invalid
 from sdt.domain.receipt_trust import Signers, Trust, Validators, read_deployment, read_genesis
+from sdt.network.genesis import genesis
 
 ADDRESSES = [key.raw_address for key in VALIDATORS]
 EXTRA = "0x" + rlp.encode([bytes(32), sorted(ADDRESSES), [], b"", []]).hex()
+
+
+@pytest.mark.parametrize(("client", "kind"), [("goquorum", Validators), ("besu", Validators), ("geth", Signers)])
+def test_the_genesis_of_each_client_that_we_make_networks_of_is_read(client: Any, kind: type) -> None:
+    validators = ["0x" + address.hex() for address in ADDRESSES]
+    made = genesis(client, chain_id=10, block_gas_limit=1, block_period_s=1, validators=validators)
+    assert read_genesis(made) == (10, kind(frozenset(ADDRESSES)))
 
 
 def goquorum() -> dict[str, Any]:
@@ -30,13 +38,13 @@ def clique() -> dict[str, Any]:
     return {"config": {"chainId": 10, "clique": {"period": 1}}, "extraData": "0x" + extra.hex()}
 
 
-@pytest.mark.parametrize(("genesis", "kind"), [(goquorum(), Validators), (besu(), Validators), (clique(), Signers)])
-def test_a_genesis_names_who_may_seal(genesis: dict[str, Any], kind: type) -> None:
-    assert read_genesis(genesis) == (10, kind(frozenset(ADDRESSES)))
+@pytest.mark.parametrize(("found", "kind"), [(goquorum(), Validators), (besu(), Validators), (clique(), Signers)])
+def test_a_genesis_names_who_may_seal(found: dict[str, Any], kind: type) -> None:
+    assert read_genesis(found) == (10, kind(frozenset(ADDRESSES)))
 
 
 @pytest.mark.parametrize(
-    "genesis",
+    "found",
     [
         {},
         {"config": None},
@@ -54,9 +62,9 @@ def test_a_genesis_names_who_may_seal(genesis: dict[str, Any], kind: type) -> No
         {"config": {"chainId": 10, "clique": {}}, "extraData": 7},
     ],
 )
-def test_a_genesis_that_names_nobody_is_refused(genesis: dict[str, Any]) -> None:
+def test_a_genesis_that_names_nobody_is_refused(found: dict[str, Any]) -> None:
     with pytest.raises(Invalid):
-        read_genesis(genesis)
+        read_genesis(found)
 
 
 def test_nobody_cannot_be_trusted_to_seal() -> None:

@@ -101,7 +101,7 @@ async def _tell(home: Path, network: Path | None, urls: list[str] | None, finali
             _print_books(books)
             good = _verdict(books, attacks)
             if stay:
-                _print_ways(platform, home, paid)
+                _print_ways(platform, home, paid, _anchor(network, urls))
                 await platform.supervisor.wait()
                 console.print("Stopping ...")
             return good
@@ -141,7 +141,14 @@ def _verdict(books: list[Books], attacks: list[Attack]) -> bool:
     return agreed and refused
 
 
-def _print_ways(platform: Platform, home: Path, paid: str) -> None:
+def _anchor(network: Path | None, urls: list[str] | None) -> str:
+    """Return who vouches for a block of this chain: nobody where it is the embedded one."""
+    if network is not None:
+        return f"--genesis {network / 'genesis.json'}"
+    return "--genesis FILE" if urls else "--unsealed"
+
+
+def _print_ways(platform: Platform, home: Path, paid: str, anchor: str) -> None:
     url = platform.network.url
     where = "" if home == Path(".sdt") else f" --home {home}"
     text = f"""
@@ -153,7 +160,7 @@ The platform is up. Everything of it lives in [bold]{home}[/bold].
                [bold].venv/bin/sdt balance --as bob{where}[/bold]
                [bold].venv/bin/sdt status{where}[/bold]
   and prove it [bold].venv/bin/sdt receipt get {paid} --as alice{where}[/bold]
-               [bold].venv/bin/sdt receipt verify sdt-receipt-{paid}.json --unsealed{where}[/bold]
+               [bold].venv/bin/sdt receipt verify sdt-receipt-{paid}.json {anchor}{where}[/bold]
 
 Ctrl-C stops everything; the next `make demo` goes on from here."""
     # A command that is cut into two lines cannot be copied.
