@@ -31,7 +31,7 @@ from sdt.local.joining import Chain, chain_of
 from sdt.local.platform import Platform, running
 from sdt.network import Plan, Wanted, add_validator, create, load_plan, start, status, stop
 from sdt.network.running import kill
-from sdt.store import events, ledger, open_store, transactions
+from sdt.store import Store, events, ledger, open_store, transactions
 
 SEED = int(os.environ.get("SDT_FAULT_SEED", "20261"))
 KILLING_S = 60 * float(os.environ.get("SDT_NETWORK_MINUTES", "1"))
@@ -95,7 +95,19 @@ async def a_platform(home: Path, chain: Chain) -> AsyncIterator[tuple[Platform, 
 
 async def nothing_lost_nothing_twice(platform: Platform, paying: Paying) -> None:
     ids = list(paying.messages)
-    await paying.until_settled(ids, timeout_s=150)
+    store = open_store(platform.settings.database.url)
+    try:
+        await until_nothing_waits(platform, store)
+        assert Counter(row.status for row in transactions.get_many(store, ids).values()) == {"completed": len(ids)}
+        assert ledger.discrepancies(store) == []
+        assert events.verify_seals(store) > 0
+        (doubled,) = store.row(
+            "SELECT count(*) FROM (SELECT transaction_id FROM postings JOIN transactions t ON t.id = transaction_id "
+            "WHERE t.type = 'transfer' GROUP BY transaction_id HAVING count(*) <> 1) AS doubled"
+        )
+        assert doubled == 0, "a payment was posted twice"
+    finally:
+        store.close()
     after = {who.account: await who.balance("TXD") for who in paying.crowd.people}
     expected = dict(paying.before)
     for raw in paying.messages.values():
@@ -105,19 +117,17 @@ async def nothing_lost_nothing_twice(platform: Platform, paying: Paying) -> None
     assert after == expected
     books = await settled_books(platform.settings, platform.region)
     assert all(one.agree and one.covered for one in books), books
-    store = open_store(platform.settings.database.url)
-    try:
-        assert ledger.discrepancies(store) == []
-        assert events.verify_seals(store) > 0
-        assert Counter(row.status for row in transactions.get_many(store, ids).values()) == {"completed": len(ids)}
-        (doubled,) = store.row(
-            "SELECT count(*) FROM (SELECT transaction_id FROM postings JOIN transactions t ON t.id = transaction_id "
-            "WHERE t.type = 'transfer' GROUP BY transaction_id HAVING count(*) <> 1) AS doubled"
-        )
-        assert doubled == 0, "a payment was posted twice"
-    finally:
-        store.close()
     print(f"{len(ids)} payments, each settled once")
+
+
+async def until_nothing_waits(platform: Platform, store: Store) -> None:
+    """Wait until every transaction has ended; a message taken in and never ended is a lost one."""
+    deadline = time.monotonic() + 180
+    while waiting := await store.read(transactions.counts_by_status):
+        if time.monotonic() > deadline:
+            log = Path(platform.supervisor.state("worker").log).read_text()
+            pytest.fail(f"{waiting} wait and nothing moves; health {await health(platform)}; worker: {log[-3000:]}")
+        await asyncio.sleep(0.5)
 
 
 @pytest.fixture
