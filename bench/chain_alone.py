@@ -43,6 +43,7 @@ CHAIN_ID = 1337
 IN_FLIGHT = 4
 DOLLAR = 0
 EACH_UNITS = 1_000_000
+MINTER = "0x" + "15" * 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ async def _prepare(reader: ChainReader, line: _Line, region: Region, folder: Pat
         items.append(AdminItem.register(account, public_key, KeyWord(account, Role.CLIENT), f"person{n}"))
         items.append(AdminItem.identity(account, Domain.DOLLAR, 1, True, NEVER_S, bytes(32)))
     items.append(AdminItem.attest(DOLLAR, people * EACH_UNITS, now_s - 1, now_s + 86_400, 0))
-    mint = [ValueItem(ValueKind.MINT, NOBODY, account, EACH_UNITS, 0, DOLLAR) for account in accounts]
+    mint = [ValueItem(ValueKind.MINT, MINTER, account, EACH_UNITS, 0, DOLLAR) for account in accounts]
     await _send(reader, [line.administer(items[i : i + 100], len(region.tokens)) for i in range(0, len(items), 100)])
     await _send(reader, [line.settle(mint)])
     return accounts

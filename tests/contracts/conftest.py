@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from region_on_chain import ALICE, BOB, CAROL, DAN, DOLLAR, GOLD, SILVER, RegionOnChain
+from region_on_chain import ALICE, BOB, CAROL, DAN, DOLLAR, GOLD, MINTER, SILVER, RegionOnChain
 
 from sdt.domain.batch import AdminItem, ValueItem, ValueKind
-from sdt.domain.registry import NEVER_S, NOBODY, Domain, KeyWord, Role
+from sdt.domain.registry import NEVER_S, Domain, KeyWord, Role
 
 
 @pytest.fixture(scope="session")
@@ -29,8 +29,8 @@ def opened(deployed: RegionOnChain) -> RegionOnChain:
     )
     assert not outcome.skipped
     issued = region.settle(
-        ValueItem(ValueKind.MINT, NOBODY, ALICE, 50_000, 0, DOLLAR),
-        ValueItem(ValueKind.MINT, NOBODY, CAROL, 20_000, 0, GOLD),
+        ValueItem(ValueKind.MINT, MINTER, ALICE, 50_000, 0, DOLLAR),
+        ValueItem(ValueKind.MINT, MINTER, CAROL, 20_000, 0, GOLD),
     )
     assert not issued.skipped
     return region

@@ -1,9 +1,9 @@
-"""A region's contracts on a real EVM with Berlin rules, in memory, for the contract tests."""
+"""Regions' contracts on a real EVM with Berlin rules, in memory, for the contract tests."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
@@ -30,10 +30,12 @@ from sdt.domain.batch import (
     ITEM_SKIPPED_TOPIC,
     AdminItem,
     BatchSettled,
+    ExchangeItem,
     ItemSkipped,
     SkipReason,
     ValueItem,
     administer_calldata,
+    exchange_calldata,
     next_head,
     settle_calldata,
 )
@@ -45,6 +47,7 @@ START_S = 1_900_000_000
 DAY_S = 86_400
 GAS = 100_000_000
 REGION = b"US-TX".ljust(32, b"\0")
+NEIGHBOR = b"US-OK".ljust(32, b"\0")
 DOLLAR, GOLD, SILVER = 0, 1, 2
 TOKENS = (
     ("Texas Dollar", "USD", 2, Domain.DOLLAR),
@@ -54,6 +57,7 @@ TOKENS = (
 DAILY_ALLOWANCE = 1_000_000
 ALICE, BOB, CAROL, DAN = (f"0x{n}" for n in ("a1" * 20, "b0" * 20, "ca" * 20, "da" * 20))
 FEES = "0x" + "fe" * 20
+MINTER = "0x" + "15" * 20
 ADMINISTRATORS = (b"\xa1" * 32, b"\xa2" * 32)
 
 _VMS = ConsensusApplier(NoProofConsensus).amend_vm_configuration(((0, BerlinVM),))
@@ -114,52 +118,79 @@ def _event_values(entry: Any, topics: list[bytes], data: bytes) -> tuple[Any, ..
 
 
 @dataclass
-class RegionOnChain:
-    """Registry, three tokens and Settlement, and the head that the next batch must name."""
+class Ground:
+    """The chain that regions stand on, one or several: its blocks, its time, the senders' nonces."""
 
     db: AtomicDatabaseAPI
     header: Any = None
     now_s: int = START_S
+    nonces: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def fresh(cls) -> Ground:
+        db = AtomicDB(MemoryDB())
+        genesis = {"difficulty": 1, "gas_limit": 10 * GAS, "timestamp": START_S - 1, "extra_data": b""}
+        _Chain.from_genesis(db, genesis, {})
+        return cls(db)
+
+    def copy(self) -> Ground:
+        """A chain of its own that starts where this one is."""
+        db = AtomicDB(MemoryDB(dict(self.db.wrapped_db.kv_store)))
+        return replace(self, db=db, nonces=dict(self.nonces))
+
+
+@dataclass
+class RegionOnChain:
+    """Registry, three tokens and Settlement, and the head that the next batch must name."""
+
+    ground: Ground
+    id: bytes = REGION
+    chain_key: Key = field(default_factory=lambda: Key("chain key"))
     number: int = 0
     head: bytes = GENESIS_HEAD
     registry: str = ""
     settlement: str = ""
     tokens: list[str] = field(default_factory=list)
-    nonces: dict[str, int] = field(default_factory=dict)
 
     deployer = Key("deployer")
-    chain_key = Key("chain key")
     stranger = Key("stranger")
 
+    @property
+    def now_s(self) -> int:
+        return self.ground.now_s
+
+    @now_s.setter
+    def now_s(self, value: int) -> None:
+        self.ground.now_s = value
+
+    @property
+    def nonces(self) -> dict[str, int]:
+        return self.ground.nonces
+
     @classmethod
-    def deployed(cls) -> RegionOnChain:
-        db = AtomicDB(MemoryDB())
-        genesis = {"difficulty": 1, "gas_limit": 10 * GAS, "timestamp": START_S - 1, "extra_data": b""}
-        _Chain.from_genesis(db, genesis, {})
-        region = cls(db)
+    def deployed(cls, ground: Ground | None = None, id: bytes = REGION, chain_key: str = "chain key") -> RegionOnChain:
+        region = cls(ground or Ground.fresh(), id, Key(chain_key))
         region.settlement = region.address_after(1 + len(TOKENS))
         region.registry = region.create("Registry", *region.registry_arguments())
         region.tokens = [region.create("Token", *region.token_arguments(*token)) for token in TOKENS]
         assert region.create("Settlement", *region.settlement_arguments()) == region.settlement
         return region
 
-    def copy(self) -> RegionOnChain:
-        """A region of its own that starts where this one is."""
-        db = AtomicDB(MemoryDB(dict(self.db.wrapped_db.kv_store)))
-        values = {**self.__dict__, "db": db, "nonces": dict(self.nonces), "tokens": list(self.tokens)}
-        return RegionOnChain(**values)
+    def copy(self, ground: Ground | None = None) -> RegionOnChain:
+        """A region of its own that starts where this one is; on a ground that was copied before, where given."""
+        return replace(self, ground=ground or self.ground.copy(), tokens=list(self.tokens))
 
     # --- constructors' arguments ---
 
     def registry_arguments(self) -> list[Any]:
         word = pack_key_word(KeyWord(NOBODY, Role.ADMINISTRATOR))
-        return [self.settlement, REGION, [(key, word) for key in ADMINISTRATORS]]
+        return [self.settlement, self.id, [(key, word) for key in ADMINISTRATORS]]
 
     def token_arguments(self, name: str, symbol: str, decimals: int, domain: int) -> list[Any]:
         return [self.settlement, name, symbol, decimals, domain, FEES, DAILY_ALLOWANCE]
 
     def settlement_arguments(self) -> list[Any]:
-        return [self.chain_key.address, REGION, self.registry, self.tokens]
+        return [self.chain_key.address, self.id, self.registry, self.tokens]
 
     # --- chain transactions ---
 
@@ -184,12 +215,12 @@ class RegionOnChain:
         nonce = self.nonces.get(key.address, 0)
         raw = key.sign(ChainTransaction(CHAIN_ID, nonce, to, data, gas))
         self.now_s += 1
-        chain = _Chain(self.db, self.header)
+        chain = _Chain(self.ground.db, self.ground.header)
         chain.set_header_timestamp(self.now_s)
         transaction = chain.get_vm().get_transaction_builder().decode(raw)
         _, receipt, computation = chain.apply_transaction(transaction)
         chain.mine_block()
-        self.header = chain.header
+        self.ground.header = chain.header
         self.nonces[key.address] = nonce + 1
         logs = [
             ("0x" + log.address.hex(), [topic.to_bytes(32, "big") for topic in log.topics], log.data)
@@ -202,6 +233,9 @@ class RegionOnChain:
 
     def administer(self, *items: AdminItem) -> Outcome:
         return self._batch(administer_calldata, items)
+
+    def exchange(self, *items: ExchangeItem, gas: int = GAS) -> Outcome:
+        return self._batch(exchange_calldata, items, gas)
 
     def _batch(self, calldata: Any, items: Sequence[Any], gas: int = GAS) -> Outcome:
         number, root = self.number + 1, sha256(b"%d" % self.number).digest()
@@ -219,7 +253,7 @@ class RegionOnChain:
 
     def read(self, name: str, to: str, function: str, *values: Any) -> Any:
         """Ask a contract, at the time of the last block; several answers are a tuple."""
-        chain = _Chain(self.db, self.header)
+        chain = _Chain(self.ground.db, self.ground.header)
         chain.set_header_timestamp(self.now_s)
         output = _execute(chain, to, _call_data(name, function, values))
         answers = decode(get_abi_output_types(_entry(name, "function", function)), output)

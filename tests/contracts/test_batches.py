@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from region_on_chain import ALICE, BOB, CAROL, DAN, DOLLAR, GOLD, SILVER, RegionOnChain
+from region_on_chain import ALICE, BOB, CAROL, DAN, DOLLAR, GOLD, MINTER, SILVER, RegionOnChain
 
 from sdt.domain.batch import (
     AdminItem,
@@ -14,7 +14,6 @@ from sdt.domain.batch import (
     next_head,
     settle_calldata,
 )
-from sdt.domain.registry import NOBODY
 
 ROOT = b"\x77" * 32
 
@@ -127,7 +126,7 @@ def test_items_of_several_tokens_keep_their_order_and_their_positions(region: Re
 
 
 def test_the_last_token_of_the_list_settles_too(region: RegionOnChain) -> None:
-    outcome = region.settle(ValueItem(ValueKind.MINT, NOBODY, CAROL, 70, 0, SILVER), payment(30, CAROL, DAN, SILVER))
+    outcome = region.settle(ValueItem(ValueKind.MINT, MINTER, CAROL, 70, 0, SILVER), payment(30, CAROL, DAN, SILVER))
 
     assert outcome.skipped == {}
     assert (region.balance(SILVER, CAROL), region.balance(SILVER, DAN)) == (40, 30)

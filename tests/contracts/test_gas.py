@@ -19,11 +19,13 @@ from region_on_chain import (
     DAILY_ALLOWANCE,
     DOLLAR,
     GOLD,
+    MINTER,
     SILVER,
     TOKENS,
     Outcome,
     RegionOnChain,
 )
+from two_regions import TwoRegions
 
 from sdt.domain.batch import (
     EVERY_TOKEN,
@@ -32,6 +34,7 @@ from sdt.domain.batch import (
     ValueItem,
     ValueKind,
     admin_gas_limit,
+    exchange_gas_limit,
     value_gas_limit,
 )
 from sdt.domain.registry import NEVER_S, NOBODY, Domain, KeyWord, Role
@@ -40,9 +43,11 @@ pytestmark = pytest.mark.slow
 
 SNAPSHOT = Path(__file__).parent / "gas.json"
 TRANSFER_GAS_MAX = 15_000
+EXCHANGE_GAS = 250_000
 BATCH = 200
 ACCOUNTS = ["0x" + sha256(b"%d" % n).hexdigest()[:40] for n in range(2 * BATCH)]
 FULL = b"\xff" * 32
+FULL_ACCOUNT = "0x" + "ff" * 20
 
 
 def transfers(fee: int = 0, tokens: tuple[int, ...] = (DOLLAR,)) -> list[ValueItem]:
@@ -64,7 +69,7 @@ def held(opened: RegionOnChain) -> RegionOnChain:
         region.administer(*(AdminItem.identity(a, domain, 1, True, NEVER_S, FULL) for a in ACCOUNTS))
     region.administer(*(AdminItem.attest(t, 2**60, region.now_s, NEVER_S, 0) for t in range(len(TOKENS))))
     for token in range(len(TOKENS)):
-        outcome = region.settle(*(ValueItem(ValueKind.MINT, NOBODY, a, 1_000, 0, token) for a in ACCOUNTS))
+        outcome = region.settle(*(ValueItem(ValueKind.MINT, MINTER, a, 1_000, 0, token) for a in ACCOUNTS))
         assert not outcome.skipped
     region.settle(ValueItem(ValueKind.TRANSFER, ACCOUNTS[0], ACCOUNTS[1], 1, 1, DOLLAR))
     return region
@@ -88,7 +93,8 @@ def measured(held: RegionOnChain) -> dict[str, int]:
         "transfer with a fee, 200 in a batch": value(*transfers(fee=1)),
         "transfer, 200 in a batch, three tokens by turns": value(*transfers(tokens=(DOLLAR, GOLD, SILVER))),
         "transfer, alone in a batch": value(*transfers()[:1]),
-        "mint, 200 in a batch": value(*(ValueItem(ValueKind.MINT, NOBODY, a, 10, 0, DOLLAR) for a in ACCOUNTS[:BATCH])),
+        "mint, 200 in a batch": value(*(ValueItem(ValueKind.MINT, MINTER, a, 10, 0, DOLLAR) for a in ACCOUNTS[:BATCH])),
+        "mint within a minter's limit, 200 in a batch": limited(held),
         "burn, 200 in a batch": value(*(ValueItem(ValueKind.BURN, a, NOBODY, 10, 0, DOLLAR) for a in ACCOUNTS[:BATCH])),
         "register, 200 in a batch": admin(
             *(AdminItem.register(k.account, sha256(b"%d" % n).digest(), k, f"u{n}") for n, k in enumerate(client))
@@ -99,7 +105,38 @@ def measured(held: RegionOnChain) -> dict[str, int]:
         "freeze of one token, alone": admin(AdminItem.freeze(ALICE, DOLLAR, FULL, NEVER_S)),
         "attestation, alone": admin(AdminItem.attest(DOLLAR, 2**60, held.now_s, NEVER_S, 0)),
         "fund, alone": admin(AdminItem.fund(DOLLAR, 1, 1, FULL)),
-    }
+        "seizure, alone": seized(held),
+        "mint allowance, alone": admin(AdminItem.mint_allowance(FULL_ACCOUNT, DOLLAR, 2**95, 2**31)),
+    } | exchanged()
+
+
+def limited(held: RegionOnChain) -> int:
+    region = held.copy()
+    region.administer(AdminItem.mint_allowance(MINTER, DOLLAR, 2**95, 3_600))
+    outcome = region.settle(*(ValueItem(ValueKind.MINT, MINTER, a, 10, 0, DOLLAR) for a in ACCOUNTS[:BATCH]))
+    assert not outcome.skipped
+    return outcome.gas // BATCH
+
+
+def seized(held: RegionOnChain) -> int:
+    region = held.copy()
+    region.administer(AdminItem.freeze(ALICE, DOLLAR, FULL, NEVER_S))
+    outcome = region.administer(AdminItem.seize(ALICE, DOLLAR, FULL, BOB, 50_000))
+    assert not outcome.skipped
+    return outcome.gas
+
+
+def exchanged() -> dict[str, int]:
+    """Gates set for the first time; exchanges between existing holders, the first one's gates never counted before."""
+    both = TwoRegions.deployed()
+    found = {"gate, alone": both.texas.administer(both.takes()).gas}
+    both.open()
+    for name, count in (("exchange, alone in a batch", 1), ("exchange, 200 of one holder in a batch", BATCH)):
+        items = [both.item(2, 3)] * count
+        outcome = both.texas.exchange(*items, gas=exchange_gas_limit(items))
+        assert not outcome.skipped
+        found[name] = outcome.gas // count
+    return found
 
 
 def test_gas_is_what_was_reviewed(held: RegionOnChain) -> None:
@@ -123,11 +160,11 @@ def skipped(reason_item: ValueItem) -> Callable[[RegionOnChain], list[ValueItem]
         lambda region: transfers(tokens=(DOLLAR, GOLD, SILVER)),
         lambda region: transfers()[:1],
         lambda region: transfers(fee=2)[:1],
-        lambda region: [ValueItem(ValueKind.MINT, NOBODY, a, 10, 0, DOLLAR) for a in ACCOUNTS],
+        lambda region: [ValueItem(ValueKind.MINT, MINTER, a, 10, 0, DOLLAR) for a in ACCOUNTS],
         lambda region: [ValueItem(ValueKind.BURN, a, NOBODY, 10, 2, GOLD) for a in ACCOUNTS],
         skipped(ValueItem(ValueKind.TRANSFER, ALICE, BOB, 2**95, 2**63, DOLLAR)),
         skipped(ValueItem(ValueKind.TRANSFER, ALICE, BOB, 1, 0, 99)),
-        skipped(ValueItem(ValueKind.MINT, NOBODY, ALICE, 5 * DAILY_ALLOWANCE, 0, DOLLAR)),
+        skipped(ValueItem(ValueKind.MINT, MINTER, ALICE, 5 * DAILY_ALLOWANCE, 0, DOLLAR)),
     ],
     ids=[
         "plain",
@@ -159,8 +196,8 @@ def test_the_first_value_of_a_region_asks_for_enough(fresh: RegionOnChain) -> No
         *(AdminItem.attest(t, 2**60, fresh.now_s, NEVER_S, 0) for t in range(len(TOKENS))),
     )
     for items in (
-        [ValueItem(ValueKind.MINT, NOBODY, ALICE, 100, 0, DOLLAR)],
-        [ValueItem(ValueKind.MINT, NOBODY, ALICE, 100, 0, t) for t in (GOLD, SILVER)],
+        [ValueItem(ValueKind.MINT, MINTER, ALICE, 100, 0, DOLLAR)],
+        [ValueItem(ValueKind.MINT, MINTER, ALICE, 100, 0, t) for t in (GOLD, SILVER)],
         [ValueItem(ValueKind.BURN, ALICE, NOBODY, 1, 1, t) for t in (DOLLAR, GOLD, SILVER)],
     ):
         outcome = fresh.settle(*items)
@@ -195,6 +232,8 @@ def test_an_admin_batch_asks_for_enough(fresh: RegionOnChain) -> None:
         [AdminItem.freeze(a, EVERY_TOKEN, FULL, NEVER_S) for a in ACCOUNTS[:BATCH]],
         [AdminItem.freeze(a, SILVER, FULL, NEVER_S) for a in ACCOUNTS[BATCH:]],
         [AdminItem.unfreeze(a, EVERY_TOKEN, b"\xfe" * 32) for a in ACCOUNTS[:BATCH]],
+        [AdminItem.identity(a, Domain.DOLLAR, 9, True, NEVER_S, FULL) for a in (ALICE, *ACCOUNTS)],
+        [AdminItem.mint_allowance(a, DOLLAR, 2**95, 2**31) for a in ACCOUNTS],
         [AdminItem.set_rules(FULL, now)],
         [AdminItem.set_rules(b"\xfe" * 32, now)],
         [AdminItem.fund(DOLLAR, 2**95, n, FULL) for n in range(1, BATCH + 1)],
@@ -204,3 +243,36 @@ def test_an_admin_batch_asks_for_enough(fresh: RegionOnChain) -> None:
     ]
     for items in batches:
         assert not enough(fresh, items).skipped
+
+
+def test_a_seizure_asks_for_enough(held: RegionOnChain) -> None:
+    region = held.copy()
+    for items in (
+        [AdminItem.freeze(a, DOLLAR, FULL, NEVER_S) for a in ACCOUNTS[:BATCH]],
+        [AdminItem.seize(a, DOLLAR, FULL, b, 900) for a, b in zip(ACCOUNTS, ACCOUNTS[BATCH:], strict=False)],
+        [AdminItem.seize(ACCOUNTS[0], DOLLAR, FULL, CAROL, 1)],
+        [AdminItem.seize(ACCOUNTS[0], DOLLAR, FULL, BOB, 1)],
+    ):
+        enough(region, items)
+
+
+def test_gates_and_exchanges_ask_for_enough() -> None:
+    both = TwoRegions.deployed()
+    assert not enough(both.texas, [both.takes()]).skipped
+    assert not enough(both.oklahoma, [both.pays(daily_cap=2**95)]).skipped
+    for item in (both.item(2, 3), both.item(2, 3, payee=FULL_ACCOUNT), both.item(2, 4), both.item(0, 0)):
+        for count in (1, BATCH):
+            items = [item] * count
+            assert both.texas.exchange(*items, gas=exchange_gas_limit(items)).gas <= exchange_gas_limit(items)
+
+
+def test_an_exchange_stays_within_what_settlement_grants_it() -> None:
+    both = TwoRegions.deployed().open()
+    gold = both.oklahoma
+    gold.administer(
+        AdminItem.register(FULL_ACCOUNT, FULL, KeyWord(FULL_ACCOUNT, Role.CLIENT), "first"),
+        AdminItem.identity(FULL_ACCOUNT, Domain.CASH, 1, True, NEVER_S, FULL),
+    )
+    outcome = both.texas.exchange(both.item(2, 3, payee=FULL_ACCOUNT))
+    assert not outcome.skipped
+    assert outcome.gas - 60_000 < EXCHANGE_GAS * 4 // 5

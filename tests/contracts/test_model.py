@@ -1,8 +1,8 @@
 """Random lives of a region, step by step on chain and in the model: the same skips, the same books, always.
 
 Besides the model, each step is held to what must be true of any token, whatever its code: balances add up to the
-supply, minting stays within the reserve, what is frozen or has no identity does not move, and no item changes a
-token that it does not name.
+supply, minting stays within the reserve and each minter's allowance, what is frozen moves only by a seizure, what has
+no identity does not move, and no item changes a token that it does not name.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from books_model import Skip, TokenModel
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
-from region_on_chain import ALICE, BOB, CAROL, DAILY_ALLOWANCE, DAN, DAY_S, FEES, TOKENS, RegionOnChain
+from region_on_chain import ALICE, BOB, CAROL, DAILY_ALLOWANCE, DAN, DAY_S, FEES, MINTER, TOKENS, RegionOnChain
 
 from sdt.domain.batch import EVERY_TOKEN, AdminItem, ValueItem, ValueKind
 from sdt.domain.registry import NEVER_S, NOBODY, Domain, KeyWord, Role
 
 PEOPLE = (ALICE, BOB, CAROL, DAN)
 HOLDERS = (*PEOPLE, FEES)
+MINTERS = (MINTER, "0x" + "16" * 20)
 UNKNOWN = len(TOKENS)
 
 amounts = st.one_of(st.integers(0, 40), st.integers(1, 9), st.just(DAILY_ALLOWANCE))
@@ -60,7 +61,7 @@ class RegionLife(RuleBasedStateMachine):
         for place in range(len(TOKENS)):
             self.attest(place, 3 * DAILY_ALLOWANCE // 2, NEVER_S, 0)
         places = [(place, account) for place in range(len(TOKENS)) for account in HOLDERS]
-        self._settle([ValueItem(ValueKind.MINT, NOBODY, account, 60, 0, place) for place, account in places])
+        self._settle([ValueItem(ValueKind.MINT, MINTER, account, 60, 0, place) for place, account in places])
 
     def _administer(self, item: AdminItem, expected: Skip) -> None:
         skipped = self.region.administer(item).skipped
@@ -70,7 +71,7 @@ class RegionLife(RuleBasedStateMachine):
     def settle_transfers(self, items: list[ValueItem]) -> None:
         self._settle(items)
 
-    @rule(items=items_of(st.just(ValueKind.MINT), st.just(NOBODY), people, st.just(0)))
+    @rule(items=items_of(st.just(ValueKind.MINT), st.sampled_from(MINTERS), people, st.just(0)))
     def settle_mints(self, items: list[ValueItem]) -> None:
         self._settle(items)
 
@@ -117,7 +118,11 @@ class RegionLife(RuleBasedStateMachine):
             balances = {account: self.region.balance(place, account) for account in (*HOLDERS, NOBODY)}
             assert balances == {account: token.balances.get(account, 0) for account in balances}
             assert self.region.supply(place) == sum(balances.values())
+            assert self.region.token(place, "balances_of", [*HOLDERS, NOBODY]) == tuple(balances.values())
             assert self.region.token(place, "reserve_state")[7] == token.reserve
+            for minter in MINTERS:
+                left = self.region.token(place, "minter_allowance", minter)[2]
+                assert left == token.minter_left(minter, self.region.now_s)
 
     @rule(account=st.sampled_from(PEOPLE), domain=st.sampled_from(Domain), tier=st.integers(0, 2), span_s=spans_s)
     def identify(self, account: str, domain: Domain, tier: int, span_s: int) -> None:
@@ -140,6 +145,28 @@ class RegionLife(RuleBasedStateMachine):
             token.frozen_until[account] = 0
         self._administer(AdminItem.unfreeze(account, place, b"\2" * 32), None)
 
+    @rule(account=st.sampled_from(HOLDERS), to=st.sampled_from(HOLDERS), place=known_places, amount=st.integers(0, 80))
+    def seize(self, account: str, to: str, place: int, amount: int) -> None:
+        token = self.model[place]
+        expected = token.seize(account, to, amount, self.region.now_s + 1)
+        self._administer(AdminItem.seize(account, place, b"\3" * 32, to, amount), expected)
+        self._compare()
+
+    @rule(account=st.sampled_from(PEOPLE), to=st.sampled_from(PEOPLE), place=known_places, amount=st.integers(1, 80))
+    def freeze_and_seize(self, account: str, to: str, place: int, amount: int) -> None:
+        self.freeze(account, place, DAY_S)
+        self.seize(account, to, place, amount)
+
+    @rule(
+        minter=st.sampled_from(MINTERS),
+        place=known_places,
+        limit=st.sampled_from([0, 5, 30, DAILY_ALLOWANCE]),
+        period_s=st.sampled_from([3_600, DAY_S, 7 * DAY_S]),
+    )
+    def set_mint_allowance(self, minter: str, place: int, limit: int, period_s: int) -> None:
+        self.model[place].set_mint_allowance(minter, limit, period_s, self.region.now_s + 1)
+        self._administer(AdminItem.mint_allowance(minter, place, limit, period_s), None)
+
     @rule(place=st.one_of(known_places, st.just(EVERY_TOKEN)), paused=st.booleans())
     def pause(self, place: int, paused: bool) -> None:
         for token in self._reached(place):
@@ -161,7 +188,7 @@ class RegionLife(RuleBasedStateMachine):
         expected = token.move_reserve(amount if enters else -amount, sequence)
         self._administer(make(place, amount, sequence, bytes(32)), expected)
 
-    @rule(span_s=st.sampled_from([1, 2, DAY_S]))
+    @rule(span_s=st.sampled_from([1, 2, 3_600, DAY_S]))
     def time_passes(self, span_s: int) -> None:
         self.region.now_s += span_s
 

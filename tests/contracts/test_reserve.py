@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from region_on_chain import ALICE, CAROL, DAILY_ALLOWANCE, DAY_S, DOLLAR, GOLD, RegionOnChain
+from region_on_chain import ALICE, CAROL, DAILY_ALLOWANCE, DAY_S, DOLLAR, GOLD, MINTER, RegionOnChain
 
 from sdt.domain.batch import AdminItem, SkipReason, ValueItem, ValueKind
 from sdt.domain.registry import NEVER_S, NOBODY, Domain, KeyWord, Role
@@ -23,7 +23,7 @@ EVIDENCE = b"\xe7" * 32
 
 
 def mint(amount: int, payee: str = ALICE, token: int = DOLLAR) -> ValueItem:
-    return ValueItem(ValueKind.MINT, NOBODY, payee, amount, 0, token)
+    return ValueItem(ValueKind.MINT, MINTER, payee, amount, 0, token)
 
 
 def skip_of(region: RegionOnChain, item: ValueItem | AdminItem) -> SkipReason | None:

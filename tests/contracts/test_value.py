@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from region_on_chain import ALICE, BOB, CAROL, DAN, DOLLAR, FEES, GOLD, SILVER, RegionOnChain
+from region_on_chain import ALICE, BOB, CAROL, DAN, DOLLAR, FEES, GOLD, MINTER, SILVER, RegionOnChain
 
 from sdt.domain.batch import EVERY_TOKEN, AdminItem, SkipReason, ValueItem, ValueKind
 from sdt.domain.registry import NEVER_S, NOBODY, Domain
@@ -16,7 +16,7 @@ def transfer(payer: str, payee: str, amount: int, fee: int = 0, token: int = DOL
 
 
 def mint(payee: str, amount: int, token: int = DOLLAR, fee: int = 0) -> ValueItem:
-    return ValueItem(ValueKind.MINT, NOBODY, payee, amount, fee, token)
+    return ValueItem(ValueKind.MINT, MINTER, payee, amount, fee, token)
 
 
 def burn(payer: str, amount: int, fee: int = 0, token: int = DOLLAR) -> ValueItem:
@@ -73,7 +73,7 @@ def test_more_than_the_balance_is_skipped(region: RegionOnChain, amount: int, fe
         mint(NOBODY, 1),
         mint(ALICE, 0),
         mint(ALICE, 10, fee=1),
-        ValueItem(ValueKind.MINT, ALICE, BOB, 1, 0, DOLLAR),
+        ValueItem(ValueKind.MINT, NOBODY, BOB, 1, 0, DOLLAR),
         burn(NOBODY, 1),
         burn(ALICE, 0),
         ValueItem(ValueKind.BURN, ALICE, BOB, 1, 0, DOLLAR),

@@ -32,7 +32,7 @@ from sdt.domain.batch import (
     value_gas_limit,
 )
 from sdt.domain.errors import Invalid
-from sdt.domain.registry import NOBODY, Domain, KeyWord, Role, handle_hash, pack_key_word
+from sdt.domain.registry import Domain, KeyWord, Role, handle_hash, pack_key_word
 
 ALICE, BOB = "0x" + "a1" * 20, "0x" + "b0" * 20
 PARENT, ROOT = b"\x11" * 32, b"\x22" * 32
@@ -236,7 +236,7 @@ def test_every_reason_has_a_code_and_a_sentence() -> None:
 
 def test_gas_grows_with_items_fees_tokens_and_mints() -> None:
     plain = value_gas_limit([transfer(fee=0)] * 100)
-    mint = ValueItem(ValueKind.MINT, NOBODY, BOB, 1, 0, 1)
+    mint = ValueItem(ValueKind.MINT, ALICE, BOB, 1, 0, 1)
 
     assert plain < value_gas_limit([transfer(fee=0)] * 101)
     assert plain < value_gas_limit([transfer()] * 100)

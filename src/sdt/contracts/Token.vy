@@ -22,6 +22,24 @@ event AddressFrozen:
     isFrozen: indexed(bool)
     owner: indexed(address)
 
+# What an order takes from a frozen account, besides the Transfer.
+event Seized:
+    account: indexed(address)
+    to: indexed(address)
+    order: indexed(bytes32)
+    amount: uint256
+
+# Who issued, besides the Transfer from the zero address.
+event Mint:
+    minter: indexed(address)
+    to: indexed(address)
+    amount: uint256
+
+event MintAllowanceSet:
+    minter: indexed(address)
+    limit: uint256
+    period: uint256
+
 event Paused:
     userAddress: address
 
@@ -88,6 +106,7 @@ MINT_ALLOWANCE_SPENT: constant(uint256) = 8
 PAUSED: constant(uint256) = 9
 BAD_ITEM: constant(uint256) = 10
 BAD_SEQUENCE: constant(uint256) = 13
+NOT_FROZEN: constant(uint256) = 14
 
 # kind (8 bits) and the zero byte that end an item
 TRANSFER: constant(uint256) = 0 << 8
@@ -98,9 +117,12 @@ MASK_128: constant(uint256) = (1 << 128) - 1
 MASK_96: constant(uint256) = (1 << 96) - 1
 MASK_64: constant(uint256) = (1 << 64) - 1
 MASK_40: constant(uint256) = (1 << 40) - 1
+MASK_32: constant(uint256) = (1 << 32) - 1
 SUPPLY_MAX: constant(uint256) = (1 << 127) - 1
 NEVER: constant(uint256) = MASK_40
+HOUR: constant(uint256) = 3600
 DAY: constant(uint256) = 86400
+ACCOUNTS_MAX: constant(uint256) = 500
 # An attestation may be dated this far ahead of the block: clocks differ.
 CLOCK_SKEW: constant(uint256) = 300
 
@@ -125,6 +147,9 @@ _sequence: uint256
 _flows: HashMap[uint256, uint256]
 _minted_day: uint256
 _minted_today: uint256
+# By minter: limit (96 bits, high) | minted in its period (96) | period in seconds (32) | number of that period (32).
+# A minter without an entry is bound by the token's own day alone; a limit of zero stops one.
+_minters: HashMap[address, uint256]
 
 
 @deploy
@@ -141,7 +166,7 @@ def __init__(
     @param settlement The only contract that may write here; its address is predicted, for it is deployed after.
     @param domain 1 dollar, 2 cash; fixed for ever.
     @param fee_account Where fees go; eligible from the start.
-    @param daily_mint_allowance The most that may be minted in one day of chain time (UTC).
+    @param daily_mint_allowance The most that all minters together may mint in one day of chain time (UTC).
     """
     assert settlement != empty(address), "token: no settlement"
     assert fee_account != empty(address), "token: no fee account"
@@ -166,7 +191,7 @@ def __init__(
 def settle(word0: uint256, word1: uint256) -> uint256:
     """
     @notice Carry out one item, or change nothing and say why not.
-    @param word0 from (160 bits) | amount (96).
+    @param word0 from (160 bits) | amount (96). From is a mint's minter: 20 bytes of the issuer's key thumbprint.
     @param word1 to (160 bits) | fee (64) | token (16) | kind (8) | zero (8).
     @return 0, or the reason to skip.
     """
@@ -182,8 +207,8 @@ def settle(word0: uint256, word1: uint256) -> uint256:
     kind: uint256 = word1 & 65535
     if kind == TRANSFER:
         return self._transfer(payer, payee, amount, fee)
-    if kind == MINT and payer == empty(address) and fee == 0:
-        return self._mint(payee, amount)
+    if kind == MINT and fee == 0:
+        return self._mint(payer, payee, amount)
     if kind == BURN and payee == empty(address):
         return self._burn(payer, amount, fee)
     return BAD_ITEM
@@ -220,8 +245,8 @@ def _transfer(payer: address, payee: address, amount: uint256, fee: uint256) -> 
 
 
 @internal
-def _mint(payee: address, amount: uint256) -> uint256:
-    if payee == empty(address):
+def _mint(minter: address, payee: address, amount: uint256) -> uint256:
+    if minter == empty(address) or payee == empty(address):
         return BAD_ITEM
     target: uint256 = self._accounts[payee]
     reason: uint256 = self._payee_fault(target)
@@ -236,14 +261,43 @@ def _mint(payee: address, amount: uint256) -> uint256:
     minted: uint256 = amount
     if self._minted_day == today:
         minted += self._minted_today
-    if minted > DAILY_MINT_ALLOWANCE:
+    if minted > DAILY_MINT_ALLOWANCE or not self._take_from_allowance(minter, amount):
         return MINT_ALLOWANCE_SPENT
     self._minted_day = today
     self._minted_today = minted
     self.totalSupply = supply
     self._accounts[payee] = unsafe_add(target, amount)
     log Transfer(sender=empty(address), receiver=payee, value=amount)
+    log Mint(minter=minter, to=payee, amount=amount)
     return 0
+
+
+@internal
+def _take_from_allowance(minter: address, amount: uint256) -> bool:
+    entry: uint256 = self._minters[minter]
+    if entry == 0:
+        return True
+    minted: uint256 = self._minted_by(entry) + amount
+    if minted > entry >> 160:
+        return False
+    self._minters[minter] = self._minter_entry(entry >> 160, minted, (entry >> 32) & MASK_32)
+    return True
+
+
+@internal
+@view
+def _minted_by(entry: uint256) -> uint256:
+    # What was minted in a period that is over does not count.
+    period: uint256 = (entry >> 32) & MASK_32
+    if period == 0 or entry & MASK_32 != block.timestamp // period:
+        return 0
+    return (entry >> 64) & MASK_96
+
+
+@internal
+@view
+def _minter_entry(limit: uint256, minted: uint256, period: uint256) -> uint256:
+    return (limit << 160) | (minted << 64) | (period << 32) | (block.timestamp // period)
 
 
 @internal
@@ -407,6 +461,53 @@ def freeze(account: address, order: bytes32, until: uint256):
 
 
 @external
+def seize(account: address, to: address, order: bytes32, amount: uint256) -> uint256:
+    """
+    @notice Move what an order names out of a frozen account. Supply stays; so do freeze and identity.
+    @dev    Only under a freeze in force, so that a seizure always follows one; only to who may hold this token, so
+            that it leads out of no domain; not while the token is paused, when nothing moves.
+    @param order The digest of the order that seizes, which need not be the one that froze.
+    @return 0, or the reason to skip.
+    """
+    assert msg.sender == SETTLEMENT, "token: only settlement"
+    if self.paused:
+        return PAUSED
+    if account == empty(address) or to == empty(address) or account == to:
+        return BAD_ITEM
+    if order == empty(bytes32) or amount == 0 or amount > MASK_96:
+        return BAD_ITEM
+    source: uint256 = self._accounts[account]
+    if source >> 168 <= block.timestamp:
+        return NOT_FROZEN
+    target: uint256 = self._accounts[to]
+    reason: uint256 = self._payee_fault(target)
+    if reason != 0:
+        return reason
+    if source & MASK_128 < amount:
+        return INSUFFICIENT_FUNDS
+    self._accounts[account] = unsafe_sub(source, amount)
+    self._accounts[to] = unsafe_add(target, amount)
+    log Transfer(sender=account, receiver=to, value=amount)
+    log Seized(account=account, to=to, order=order, amount=amount)
+    return 0
+
+
+@external
+def set_mint_allowance(minter: address, limit: uint256, period: uint256) -> uint256:
+    """
+    @notice Say how much one minter may mint in each period of chain time, counted from 1970; zero stops it.
+    @dev    What it minted in the period that runs counts in the new one: a change never gives an allowance twice.
+    @return 0, or the reason to skip.
+    """
+    assert msg.sender == SETTLEMENT, "token: only settlement"
+    if minter == empty(address) or limit > MASK_96 or period < HOUR or period > MASK_32:
+        return BAD_ITEM
+    self._minters[minter] = self._minter_entry(limit, self._minted_by(self._minters[minter]), period)
+    log MintAllowanceSet(minter=minter, limit=limit, period=period)
+    return 0
+
+
+@external
 def set_paused(paused: bool):
     """
     @notice Stop every movement of this token, or let it go on.
@@ -452,6 +553,36 @@ def account_state(account: address) -> AccountState:
     """
     @notice All that this token holds of an account.
     """
+    return self._account_state(account)
+
+
+@external
+@view
+def account_states(accounts: DynArray[address, ACCOUNTS_MAX]) -> DynArray[AccountState, ACCOUNTS_MAX]:
+    """
+    @notice All that this token holds of several accounts, in one call and as of one block.
+    """
+    found: DynArray[AccountState, ACCOUNTS_MAX] = []
+    for account: address in accounts:
+        found.append(self._account_state(account))
+    return found
+
+
+@external
+@view
+def balances_of(accounts: DynArray[address, ACCOUNTS_MAX]) -> DynArray[uint256, ACCOUNTS_MAX]:
+    """
+    @notice The balances of several accounts, in one call and as of one block.
+    """
+    found: DynArray[uint256, ACCOUNTS_MAX] = []
+    for account: address in accounts:
+        found.append(self._accounts[account] & MASK_128)
+    return found
+
+
+@internal
+@view
+def _account_state(account: address) -> AccountState:
     slot: uint256 = self._accounts[account]
     return AccountState(
         balance=slot & MASK_128,
@@ -487,10 +618,32 @@ def reserve_state() -> ReserveState:
 @view
 def mint_allowance() -> (uint256, uint256):
     """
-    @return What may be minted in a day, and what of it is left today.
+    @return What all minters together may mint in a day, and what of it is left today.
     """
+    return DAILY_MINT_ALLOWANCE, self._left_today()
+
+
+@external
+@view
+def minter_allowance(minter: address) -> (uint256, uint256, uint256):
+    """
+    @return What this minter may mint in a period, the period in seconds, and what it may still mint now, which the
+            token's own day bounds too.
+    """
+    left_today: uint256 = self._left_today()
+    entry: uint256 = self._minters[minter]
+    if entry == 0:
+        return DAILY_MINT_ALLOWANCE, DAY, left_today
+    limit: uint256 = entry >> 160
+    minted: uint256 = min(self._minted_by(entry), limit)
+    return limit, (entry >> 32) & MASK_32, min(limit - minted, left_today)
+
+
+@internal
+@view
+def _left_today() -> uint256:
     spent: uint256 = self._minted_today if self._minted_day == block.timestamp // DAY else 0
-    return DAILY_MINT_ALLOWANCE, DAILY_MINT_ALLOWANCE - spent
+    return DAILY_MINT_ALLOWANCE - spent
 
 
 @external

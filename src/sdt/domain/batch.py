@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import Final, Literal
 
 from eth_hash.auto import keccak
 
+from sdt.domain.batch_gas import admin_gas_limit, exchange_gas_limit, value_gas_limit
 from sdt.domain.batch_items import (
     ADMIN_ITEM_BYTES,
     EVERY_TOKEN,
@@ -20,6 +21,7 @@ from sdt.domain.batch_items import (
     VALUE_ITEM_BYTES,
     AdminItem,
     AdminKind,
+    GateSide,
     ValueItem,
     ValueKind,
     pack_admin_items,
@@ -28,6 +30,12 @@ from sdt.domain.batch_items import (
     unpack_value_items,
 )
 from sdt.domain.errors import Invalid
+from sdt.domain.exchange_items import (
+    EXCHANGE_ITEM_BYTES,
+    ExchangeItem,
+    pack_exchange_items,
+    unpack_exchange_items,
+)
 from sdt.domain.merkle import merkle_proof, merkle_root, verify_proof
 
 __all__ = [
@@ -40,21 +48,27 @@ __all__ = [
     "AdminKind",
     "BatchCall",
     "BatchSettled",
+    "ExchangeItem",
+    "GateSide",
     "ItemSkipped",
     "SkipReason",
     "ValueItem",
     "ValueKind",
     "admin_gas_limit",
     "administer_calldata",
+    "exchange_calldata",
+    "exchange_gas_limit",
     "leaf",
     "merkle_proof",
     "merkle_root",
     "next_head",
     "pack_admin_items",
+    "pack_exchange_items",
     "pack_value_items",
     "read_calldata",
     "settle_calldata",
     "unpack_admin_items",
+    "unpack_exchange_items",
     "unpack_value_items",
     "value_gas_limit",
     "verify_proof",
@@ -63,8 +77,17 @@ __all__ = [
 GENESIS_HEAD: Final = bytes(32)
 """The parent of batch number 1."""
 
+BatchKind = Literal["value", "admin", "exchange"]
+"""Which of Settlement's entries a batch goes through; all advance the same number and head."""
+
 _SETTLE: Final = bytes(keccak(b"settle(uint256,bytes32,bytes32,uint256,bytes)")[:4])
 _ADMINISTER: Final = bytes(keccak(b"administer(uint256,bytes32,bytes32,uint256,bytes)")[:4])
+_EXCHANGE: Final = bytes(keccak(b"exchange(uint256,bytes32,bytes32,uint256,bytes)")[:4])
+_KINDS: Final[dict[bytes, tuple[BatchKind, int]]] = {
+    _SETTLE: ("value", VALUE_ITEM_BYTES),
+    _ADMINISTER: ("admin", ADMIN_ITEM_BYTES),
+    _EXCHANGE: ("exchange", EXCHANGE_ITEM_BYTES),
+}
 _ITEMS_AT: Final = (5 * 32).to_bytes(32, "big")
 _HEAD_BYTES: Final = 4 + 6 * 32
 
@@ -88,6 +111,12 @@ class SkipReason(IntEnum):
     ALREADY_EXISTS = 11
     UNKNOWN_TOKEN = 12
     BAD_SEQUENCE = 13
+    NOT_FROZEN = 14
+    GATE_CLOSED = 15
+    GATE_RATE = 16
+    GATE_CAP_SPENT = 17
+    POOL_UNAVAILABLE = 18
+    EXCHANGE_FAILED = 19
 
     @property
     def code(self) -> str:
@@ -108,12 +137,18 @@ _SENTENCES: Final = {
     SkipReason.PAYEE_NOT_ELIGIBLE: "The payee has no valid identity for this token's domain.",
     SkipReason.OVER_RESERVE: "More would be in circulation than the depository attests it holds.",
     SkipReason.ATTESTATION_STALE: "The depository's last attestation is no longer valid.",
-    SkipReason.MINT_ALLOWANCE_SPENT: "The day's allowance for issuing this token is spent.",
+    SkipReason.MINT_ALLOWANCE_SPENT: "The allowance for issuing this token is spent for now.",
     SkipReason.PAUSED: "This token is paused.",
     SkipReason.BAD_ITEM: "The item is malformed, or names what is not there.",
     SkipReason.ALREADY_EXISTS: "The account, key or handle is already taken.",
     SkipReason.UNKNOWN_TOKEN: "The region has no such token.",
     SkipReason.BAD_SEQUENCE: "The number does not follow the last fund, release or attestation.",
+    SkipReason.NOT_FROZEN: "No freeze is in force on the account that the order would seize from.",
+    SkipReason.GATE_CLOSED: "The exchange between these two tokens is not open in both regions.",
+    SkipReason.GATE_RATE: "The amounts are not at the rate of this exchange.",
+    SkipReason.GATE_CAP_SPENT: "The exchange's cap for the day is spent.",
+    SkipReason.POOL_UNAVAILABLE: "The exchange's pool cannot take or pay this amount.",
+    SkipReason.EXCHANGE_FAILED: "The other region did not carry out its half of the exchange.",
 }
 
 
@@ -121,7 +156,7 @@ _SENTENCES: Final = {
 class BatchCall:
     """What a chain transaction to Settlement asks for, read back from its calldata."""
 
-    administers: bool
+    kind: BatchKind
     number: int
     parent: bytes
     root: bytes
@@ -174,7 +209,7 @@ class ItemSkipped:
         """
         number, words = _log_words(topics, data, ITEM_SKIPPED_TOPIC, 2)
         position, reason = (int.from_bytes(word, "big") for word in words)
-        if not SkipReason.INSUFFICIENT_FUNDS <= reason <= SkipReason.BAD_SEQUENCE:
+        if not SkipReason.INSUFFICIENT_FUNDS <= reason <= SkipReason.EXCHANGE_FAILED:
             raise Invalid("The chain gave a reason that this version does not know.", code="chain_log")
         return cls(number, position, SkipReason(reason))
 
@@ -203,11 +238,19 @@ def settle_calldata(number: int, parent: bytes, root: bytes, deadline_s: int, it
 
 
 def administer_calldata(number: int, parent: bytes, root: bytes, deadline_s: int, items: Sequence[AdminItem]) -> bytes:
-    """Return the calldata of an admin batch: keys, identities, freezes, rules, reserves.
+    """Return the calldata of an admin batch: keys, identities, freezes, seizures, rules, reserves, allowances, gates.
 
     Units: deadline_s in unix seconds, the last at which the chain may take it.
     """
     return _calldata(_ADMINISTER, number, parent, root, deadline_s, len(items), pack_admin_items(items))
+
+
+def exchange_calldata(number: int, parent: bytes, root: bytes, deadline_s: int, items: Sequence[ExchangeItem]) -> bytes:
+    """Return the calldata of a batch of exchanges with other regions.
+
+    Units: deadline_s in unix seconds, the last at which the chain may take it.
+    """
+    return _calldata(_EXCHANGE, number, parent, root, deadline_s, len(items), pack_exchange_items(items))
 
 
 def read_calldata(data: bytes) -> BatchCall:
@@ -216,65 +259,14 @@ def read_calldata(data: bytes) -> BatchCall:
     Errors: Invalid for calldata that this module would not have packed.
     """
     words = [data[at : at + 32] for at in range(4, _HEAD_BYTES, 32)]
-    administers, packed = data[:4] == _ADMINISTER, data[_HEAD_BYTES:]
-    if data[:4] not in (_SETTLE, _ADMINISTER) or len(data) < _HEAD_BYTES or words[4] != _ITEMS_AT:
+    packed = data[_HEAD_BYTES:]
+    if data[:4] not in _KINDS or len(data) < _HEAD_BYTES or words[4] != _ITEMS_AT:
         raise Invalid("This is not the calldata of a batch.", code="batch_calldata")
-    item_bytes = ADMIN_ITEM_BYTES if administers else VALUE_ITEM_BYTES
+    kind, item_bytes = _KINDS[data[:4]]
     if int.from_bytes(words[5], "big") != len(packed) or len(packed) % item_bytes:
         raise Invalid("The items of this batch are of the wrong length.", code="batch_calldata")
     number, deadline_s = int.from_bytes(words[0], "big"), int.from_bytes(words[3], "big")
-    return BatchCall(administers, number, words[1], words[2], deadline_s, packed)
-
-
-def value_gas_limit(items: Sequence[ValueItem]) -> int:
-    """Return the gas to ask for with a value batch: the measured worst case and a tenth.
-
-    A block is packed by what its transactions ask for, so an ample guess would leave it half empty.
-    Source: tests/contracts/test_gas.py.
-    """
-    tokens = len({item.token for item in items})
-    minted = len({item.token for item in items if item.kind is ValueKind.MINT})
-    fees = sum(item.fee > 0 for item in items)
-    gas = _BATCH_GAS + len(items) * _VALUE_GAS + fees * _FEE_GAS + tokens * _TOKEN_GAS + minted * _MINTED_TOKEN_GAS
-    return gas * 11 // 10
-
-
-def admin_gas_limit(items: Sequence[AdminItem], tokens: int) -> int:
-    """Return the gas to ask for with an admin batch, of a region with so many tokens.
-
-    Source: tests/contracts/test_gas.py.
-    """
-    gas = _BATCH_GAS
-    for item in items:
-        every = item.kind is AdminKind.IDENTITY or item.token == EVERY_TOKEN
-        gas += _ADMIN_GAS[item.kind] + _ADMIN_TOKEN_GAS.get(item.kind, 0) * (tokens if every else 1)
-    return gas * 11 // 10
-
-
-_BATCH_GAS: Final = 110_000
-_VALUE_GAS: Final = 15_000
-_FEE_GAS: Final = 2_700
-_TOKEN_GAS: Final = 8_000
-_MINTED_TOKEN_GAS: Final = 70_000
-_ADMIN_GAS: Final = {
-    AdminKind.REGISTER: 82_000,
-    AdminKind.SET_KEY: 42_000,
-    AdminKind.IDENTITY: 34_000,
-    AdminKind.FREEZE: 5_000,
-    AdminKind.UNFREEZE: 5_000,
-    AdminKind.SET_RULES: 66_000,
-    AdminKind.ATTEST: 112_000,
-    AdminKind.FUND: 68_000,
-    AdminKind.RELEASE: 68_000,
-    AdminKind.PAUSE: 5_000,
-}
-_ADMIN_TOKEN_GAS: Final = {
-    AdminKind.IDENTITY: 32_000,
-    AdminKind.FREEZE: 58_000,
-    AdminKind.UNFREEZE: 58_000,
-    AdminKind.PAUSE: 36_000,
-}
-"""What each token that the item reaches adds."""
+    return BatchCall(kind, number, words[1], words[2], deadline_s, packed)
 
 
 def _calldata(

@@ -15,7 +15,7 @@ from typing import Final
 from msgspec import Struct
 
 from sdt.domain.errors import Invalid
-from sdt.domain.registry import NOBODY, Domain, KeyWord, handle_hash, pack_key_word
+from sdt.domain.registry import NOBODY, Domain, KeyWord, account_bytes, handle_hash, pack_key_word
 
 __all__ = [
     "ADMIN_ITEM_BYTES",
@@ -24,6 +24,7 @@ __all__ = [
     "VALUE_ITEM_BYTES",
     "AdminItem",
     "AdminKind",
+    "GateSide",
     "ValueItem",
     "ValueKind",
     "pack_admin_items",
@@ -64,10 +65,20 @@ class AdminKind(IntEnum):
     FUND = 8
     RELEASE = 9
     PAUSE = 10
+    SEIZE = 11
+    MINT_ALLOWANCE = 12
+    GATE = 13
+
+
+class GateSide(IntEnum):
+    """Which way value goes through a gate: our pool takes what is sold here, or pays what is bought there."""
+
+    TAKES = 1
+    PAYS = 2
 
 
 class ValueItem(Struct, frozen=True, gc=False):
-    """Move, mint or burn units of one token; a mint has NOBODY as payer, a burn as payee.
+    """Move, mint or burn units of one token; a mint has its minter as payer, a burn has NOBODY as payee.
 
     Units: amount and fee in the token's smallest unit; the payer loses both.
     `token` is its place in Settlement's list.
@@ -166,6 +177,43 @@ class AdminItem:
         """Stop a token, or let it go on."""
         return cls(AdminKind.PAUSE, token=token, words=(_word(int(paused)), _ZERO, _ZERO))
 
+    @classmethod
+    def seize(cls, account: str, token: int, order: bytes, to: str, amount: int) -> AdminItem:
+        """Move what an order (its digest) names out of a frozen account."""
+        return cls(AdminKind.SEIZE, account, token=token, words=(order, _account_word(to), _word(amount)))
+
+    @classmethod
+    def mint_allowance(cls, minter: str, token: int, limit: int, period_s: int) -> AdminItem:
+        """Say how much one minter may mint of a token in each period."""
+        return cls(AdminKind.MINT_ALLOWANCE, minter, token=token, words=(_word(limit), _word(period_s), _ZERO))
+
+    @classmethod
+    def gate(
+        cls,
+        peer: str,
+        side: GateSide,
+        token: int,
+        their_token: int,
+        *,
+        pool: str,
+        daily_cap: int,
+        bought: int,
+        sold: int,
+        expires_s: int,
+    ) -> AdminItem:
+        """Open a gate to another region's Settlement for a pair of tokens; expires_s 0 closes it.
+
+        Units: the rate is `bought` of the bought token for `sold` of the sold one; daily_cap in our own token.
+        """
+        if not (0 <= their_token < 2**16 and 0 <= daily_cap < 2**96 and 0 <= bought < 2**128 and 0 <= sold < 2**128):
+            raise Invalid("A gate's token, cap or rate is out of range.", code="batch_item")
+        words = (
+            account_bytes(pool) + daily_cap.to_bytes(12, "big"),
+            _word(bought << 128 | sold),
+            _word(expires_s),
+        )
+        return cls(AdminKind.GATE, peer, side << 16 | their_token, token, words)
+
 
 def pack_value_items(items: Iterable[ValueItem]) -> bytes:
     """Return the items as `settle` takes them.
@@ -219,7 +267,7 @@ def unpack_admin_items(packed: bytes) -> list[AdminItem]:
     items: list[AdminItem] = []
     for at in _starts(packed, ADMIN_ITEM_BYTES):
         kind = packed[at + 31]
-        if not AdminKind.REGISTER <= kind <= AdminKind.PAUSE:
+        if not AdminKind.REGISTER <= kind <= AdminKind.GATE:
             raise Invalid("An admin item is of no known kind.", code="batch_item")
         items.append(
             AdminItem(
@@ -237,6 +285,10 @@ def _starts(packed: bytes, item_bytes: int) -> range:
     if len(packed) % item_bytes or len(packed) > ITEMS_MAX * item_bytes:
         raise Invalid("Packed items are of the wrong length.", code="batch_item")
     return range(0, len(packed), item_bytes)
+
+
+def _account_word(account: str) -> bytes:
+    return bytes(12) + account_bytes(account)
 
 
 def _word(value: int) -> bytes:
