@@ -16,18 +16,24 @@ from sdt.domain.batch import (
     AdminItem,
     AdminKind,
     BatchSettled,
+    ExchangeItem,
+    GateSide,
     ItemSkipped,
     SkipReason,
     ValueItem,
     ValueKind,
     administer_calldata,
+    exchange_calldata,
+    exchange_gas_limit,
     leaf,
     next_head,
     pack_admin_items,
+    pack_exchange_items,
     pack_value_items,
     read_calldata,
     settle_calldata,
     unpack_admin_items,
+    unpack_exchange_items,
     unpack_value_items,
     value_gas_limit,
 )
@@ -56,6 +62,20 @@ admin_items = st.builds(
     st.integers(0, 255),
     st.tuples(words, words, words),
 )
+exchange_items = st.builds(
+    ExchangeItem,
+    accounts,
+    st.integers(0, 2**96 - 1),
+    accounts,
+    st.integers(0, 2**96 - 1),
+    accounts,
+    st.integers(0, 2**16 - 1),
+    st.integers(0, 2**16 - 1),
+)
+
+
+def swap() -> ExchangeItem:
+    return ExchangeItem(ALICE, 200, BOB, 300, ALICE, 0, 1)
 
 
 def transfer(amount: int = 12_000, fee: int = 5, token: int = 1) -> ValueItem:
@@ -93,19 +113,21 @@ def test_admin_items_come_back_as_they_went(items: list[AdminItem]) -> None:
     [
         (settle_calldata, pack_value_items, "settle"),
         (administer_calldata, pack_admin_items, "administer"),
+        (exchange_calldata, pack_exchange_items, "exchange"),
     ],
 )
 @pytest.mark.parametrize("count", [1, 2, ITEMS_MAX])
 def test_calldata_is_what_an_abi_encoder_writes(make, pack, signature: str, count: int) -> None:  # type: ignore[no-untyped-def]
     types = ["uint256", "bytes32", "bytes32", "uint256", "bytes"]
-    items = [transfer()] * count if signature == "settle" else [AdminItem.pause(1, True)] * count
+    items = [{"settle": transfer(), "administer": AdminItem.pause(1, True), "exchange": swap()}[signature]] * count
 
     calldata = make(7, PARENT, ROOT, 1_900_000_000, items)
 
     encoded = encode(types, [7, PARENT, ROOT, 1_900_000_000, pack(items)])
     assert calldata == keccak(f"{signature}({','.join(types)})".encode())[:4] + encoded
     call = read_calldata(calldata)
-    assert (call.administers, call.number) == (signature == "administer", 7)
+    kinds = {"settle": "value", "administer": "admin", "exchange": "exchange"}
+    assert (call.kind, call.number) == (kinds[signature], 7)
     assert (call.parent, call.root, call.deadline_s) == (PARENT, ROOT, 1_900_000_000)
     assert call.packed == pack(items)
 
@@ -151,10 +173,60 @@ def test_packed_items_that_nobody_packed_are_refused(packed: bytes) -> None:
         unpack_value_items(packed)
 
 
-@pytest.mark.parametrize("packed", [bytes(127), bytes(128), bytes(31) + b"\x0b" + bytes(96)])
+@pytest.mark.parametrize("packed", [bytes(127), bytes(128), bytes(31) + b"\x0e" + bytes(96)])
 def test_packed_admin_items_that_nobody_packed_are_refused(packed: bytes) -> None:
     with pytest.raises(Invalid):
         unpack_admin_items(packed)
+
+
+def test_an_exchange_item_lies_as_the_contract_reads_it() -> None:
+    packed = pack_exchange_items([ExchangeItem(ALICE, 2**96 - 2, BOB, 2**96 - 3, "0x" + "0c" * 20, 0x1234, 0x5678)])
+
+    words = [int.from_bytes(packed[at : at + 32], "big") for at in (0, 32, 64)]
+    assert words == [
+        int(ALICE, 16) << 96 | 2**96 - 2,
+        int(BOB, 16) << 96 | 2**96 - 3,
+        int("0c" * 20, 16) << 96 | 0x1234 << 80 | 0x5678 << 64,
+    ]
+
+
+@given(st.lists(exchange_items, max_size=9))
+def test_exchange_items_come_back_as_they_went(items: list[ExchangeItem]) -> None:
+    assert unpack_exchange_items(pack_exchange_items(items)) == items
+
+
+@pytest.mark.parametrize("packed", [bytes(95), bytes(97), bytes(95) + b"\1", bytes(88) + b"\1" * 8, bytes(96 * 501)])
+def test_packed_exchange_items_that_nobody_packed_are_refused(packed: bytes) -> None:
+    with pytest.raises(Invalid):
+        unpack_exchange_items(packed)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"payer": ALICE.upper()},
+        {"payee": BOB[:-1]},
+        {"peer": ""},
+        {"sold": 2**96},
+        {"bought": -1},
+        {"sells": 2**16},
+        {"buys": -1},
+    ],
+)
+def test_an_exchange_that_does_not_fit_is_refused(field: dict[str, object]) -> None:
+    good = {"payer": ALICE, "sold": 1, "payee": BOB, "bought": 1, "peer": ALICE, "sells": 0, "buys": 0}
+    with pytest.raises(Invalid):
+        ExchangeItem(**{**good, **field})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "field",
+    [{"pool": "0x"}, {"daily_cap": 2**96}, {"bought": 2**128}, {"sold": -1}, {"expires_s": -1}, {"their_token": 2**16}],
+)
+def test_a_gate_that_does_not_fit_is_refused(field: dict[str, object]) -> None:
+    good = {"their_token": 1, "pool": ALICE, "daily_cap": 5, "bought": 3, "sold": 2, "expires_s": 99}
+    with pytest.raises(Invalid):
+        AdminItem.gate(BOB, GateSide.PAYS, 1, **{**good, **field})  # type: ignore[arg-type]
 
 
 def test_the_constructors_put_each_word_where_the_contract_looks() -> None:
@@ -174,6 +246,11 @@ def test_the_constructors_put_each_word_where_the_contract_looks() -> None:
     assert AdminItem.fund(1, 5, 6, ROOT).words == (number(5), number(6), ROOT)
     assert AdminItem.release(1, 5, 6, ROOT).words == (number(5), number(6), ROOT)
     assert AdminItem.pause(1, True).words == (number(1), zero, zero)
+    assert AdminItem.seize(ALICE, 1, ROOT, BOB, 7).words == (ROOT, number(int(BOB, 16)), number(7))
+    assert AdminItem.mint_allowance(ALICE, 1, 5, 6).words == (number(5), number(6), zero)
+    gate = AdminItem.gate(BOB, GateSide.PAYS, 1, 4, pool=ALICE, daily_cap=5, bought=3, sold=2, expires_s=99)
+    assert (gate.account, gate.param, gate.token) == (BOB, 2 << 16 | 4, 1)
+    assert gate.words == (number(int(ALICE, 16) << 96 | 5), number(3 << 128 | 2), number(99))
 
 
 def test_a_leaf_binds_place_id_and_message() -> None:
@@ -227,7 +304,7 @@ class TestLogs:
 
 
 def test_every_reason_has_a_code_and_a_sentence() -> None:
-    assert [int(reason) for reason in SkipReason] == list(range(1, 14))
+    assert [int(reason) for reason in SkipReason] == list(range(1, 20))
     for reason in SkipReason:
         assert reason.code == reason.name.lower()
         assert reason.sentence[0].isupper()
@@ -242,3 +319,7 @@ def test_gas_grows_with_items_fees_tokens_and_mints() -> None:
     assert plain < value_gas_limit([transfer()] * 100)
     assert plain < value_gas_limit([transfer(fee=0)] * 99 + [transfer(fee=0, token=2)])
     assert plain < value_gas_limit([transfer(fee=0)] * 99 + [mint])
+
+
+def test_an_exchange_asks_for_all_that_each_item_is_granted() -> None:
+    assert exchange_gas_limit([swap()] * 3) - exchange_gas_limit([swap()] * 2) >= 250_000

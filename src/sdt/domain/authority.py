@@ -15,10 +15,13 @@ from sdt.domain.message import (
     Fund,
     Issue,
     Message,
+    Pause,
     Redeem,
     Register,
     Release,
+    Resume,
     RotateKey,
+    Seize,
     Signed,
     Transfer,
 )
@@ -26,7 +29,16 @@ from sdt.domain.region import Region
 from sdt.domain.registry import Role
 from sdt.domain.transaction_id import id_time_ms
 
-__all__ = ["KeyFacts", "check_approval", "check_authority", "check_times", "own_key", "parties", "speaks_for"]
+__all__ = [
+    "KeyFacts",
+    "approver_role",
+    "check_approval",
+    "check_authority",
+    "check_times",
+    "own_key",
+    "parties",
+    "speaks_for",
+]
 
 CLOCK_SKEW_S = 30
 
@@ -86,9 +98,10 @@ def check_authority(signed: Signed, key: KeyFacts, region: Region, now_s: int) -
     account = speaks_for(message)
     if account and account != key.account:
         raise Forbidden("This key does not belong to the account it speaks for.", code="wrong_key")
-    if isinstance(message, Issue | AttestReserve | Fund | Release) and key.scope:
+    if isinstance(message, Issue | AttestReserve | Fund | Release | Seize | Pause | Resume) and key.scope:
         if region.token_index.get(message.token) != key.scope - 1:
-            raise Forbidden(f"This key's role does not cover {message.token}.", code="wrong_scope")
+            named = message.token or "every token"
+            raise Forbidden(f"This key's role does not cover {named}.", code="wrong_scope")
 
 
 def check_times(signed: Signed, region: Region, now_s: int, *, window: bool) -> None:
@@ -116,6 +129,13 @@ def check_times(signed: Signed, region: Region, now_s: int, *, window: bool) -> 
             )
 
 
+def approver_role(kind: str) -> Role:
+    """Return the second officer's role: of money that is made or taken the approver, of the region's order the other
+    administrator.
+    """
+    return Role.APPROVER if kind in ("issue", "seize") else Role.ADMINISTRATOR
+
+
 def check_approval(signed: Signed, approve: Signed, approver: KeyFacts, maker: KeyFacts) -> None:
     """Refuse an approval that is not a second officer's word for this very message.
 
@@ -125,6 +145,5 @@ def check_approval(signed: Signed, approve: Signed, approver: KeyFacts, maker: K
         raise Invalid("The approval is for another message.", code="approval_mismatch")
     if approver.kid == maker.kid or approver.public_key == maker.public_key:
         raise Forbidden("Maker and checker are the same person.", code="same_officer")
-    needed = Role.APPROVER if signed.type == "issue" else Role.ADMINISTRATOR
-    if not approver.roles & needed:
+    if not approver.roles & approver_role(signed.type):
         raise Forbidden(f"A {signed.type} message is approved by another role.", code="wrong_role")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from sdt.domain.batch_items import EVERY_TOKEN, AdminItem, ValueItem, ValueKind
-from sdt.domain.envelope import unb64url
+from sdt.domain.envelope import kid_of, unb64url
 from sdt.domain.errors import Invalid
 from sdt.domain.message import (
     AttestIdentity,
@@ -19,10 +19,14 @@ from sdt.domain.message import (
     Fund,
     GrantRole,
     Issue,
+    Pause,
     Redeem,
     Register,
     Release,
+    Resume,
     RotateKey,
+    Seize,
+    SetMintAllowance,
     SetRules,
     Signed,
     Transfer,
@@ -32,7 +36,7 @@ from sdt.domain.message import (
 from sdt.domain.region import Region
 from sdt.domain.registry import NOBODY, Domain, KeyStatus, KeyWord, Role
 
-__all__ = ["CLIENT_KEY_LIFE_S", "admin_item", "build_item", "fee_of", "key_word", "order_digest"]
+__all__ = ["CLIENT_KEY_LIFE_S", "admin_item", "build_item", "fee_of", "key_word", "minter_of", "order_digest"]
 
 CLIENT_KEY_LIFE_S: Final = 10 * 365 * 86_400
 """How long the key of a registration counts, from the registration on."""
@@ -54,6 +58,11 @@ _ROLES: Final = {
 def order_digest(order: str, authority: str) -> bytes:
     """Return what stands on chain for an order: SHA-256 over its number and its authority."""
     return hashlib.sha256(f"{order}\n{authority}".encode()).digest()
+
+
+def minter_of(kid: str) -> str:
+    """Return what stands on chain for an issuer's key where it mints: the first 20 bytes of its thumbprint."""
+    return "0x" + unb64url(kid.encode())[:20].hex()
 
 
 def fee_of(signed: Signed, region: Region) -> int:
@@ -99,7 +108,8 @@ def build_item(signed: Signed, region: Region) -> ValueItem | AdminItem:
         token = _index(region, m.token)
         return ValueItem(ValueKind.TRANSFER, m.payer, m.payee, int(m.amount), fee_of(signed, region), token)
     if isinstance(m, Issue):
-        return ValueItem(ValueKind.MINT, NOBODY, m.account, int(m.amount), 0, _index(region, m.token))
+        minter = minter_of(signed.kid)
+        return ValueItem(ValueKind.MINT, minter, m.account, int(m.amount), 0, _index(region, m.token))
     if isinstance(m, Redeem):
         return ValueItem(ValueKind.BURN, m.account, NOBODY, int(m.amount), 0, _index(region, m.token))
     return admin_item(signed, lambda symbol: _index(region, symbol))
@@ -122,6 +132,14 @@ def admin_item(signed: Signed, place: Place) -> AdminItem:
     if isinstance(m, Unfreeze):
         order = order_digest(m.order, m.authority)
         return AdminItem.unfreeze(m.account, _place_or_every(place, m.token), order)
+    if isinstance(m, Seize):
+        order = order_digest(m.order, m.authority)
+        return AdminItem.seize(m.account, place(m.token), order, m.to, int(m.amount))
+    if isinstance(m, Pause | Resume):
+        return AdminItem.pause(_place_or_every(place, m.token), isinstance(m, Pause))
+    if isinstance(m, SetMintAllowance):
+        minter = minter_of(kid_of(_key(m.public_key)))
+        return AdminItem.mint_allowance(minter, place(m.token), int(m.limit), m.period_s)
     if isinstance(m, SetRules):
         return AdminItem.set_rules(bytes.fromhex(m.digest), parse_time(m.effective))
     if isinstance(m, AttestReserve):

@@ -19,6 +19,7 @@ __all__ = [
     "payout_paid",
     "redeem_postings",
     "release_postings",
+    "seize_postings",
     "token_account",
     "token_of",
     "transfer_postings",
@@ -101,6 +102,11 @@ def redeem_postings(token: str, account: str, units: int, fee: int, fee_account:
     if fee:
         postings.append(Posting(token_account(token, account), token_account(token, fee_account), token, fee))
     return postings
+
+
+def seize_postings(token: str, account: str, to: str, units: int) -> list[Posting]:
+    """What an order takes from one account another holds; supply stays what it was."""
+    return [Posting(token_account(token, account), token_account(token, to), token, units)]
 
 
 def payout_paid(token: str, units: int) -> list[Posting]:

@@ -28,10 +28,14 @@ __all__ = [
     "GrantRole",
     "Issue",
     "Message",
+    "Pause",
     "Redeem",
     "Register",
     "Release",
+    "Resume",
     "RotateKey",
+    "Seize",
+    "SetMintAllowance",
     "SetRules",
     "Signed",
     "Transfer",
@@ -56,6 +60,7 @@ Network = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{1,31}\Z")]
 PublicKey = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{43}\Z")]
 Reference = Annotated[str, Meta(pattern=r"^(bank|dropoff|delivery):[A-Za-z0-9_-]{1,64}\Z")]
 Legal = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ./:_-]{0,79}\Z")]
+Period = Annotated[int, Meta(ge=3_600, le=366 * 86_400)]
 Sequence = Annotated[int, Meta(ge=0, le=2**53)]
 DomainName = Literal["dollar", "cash"]
 RoleName = Literal[
@@ -241,6 +246,58 @@ class Unfreeze(Message, frozen=True, tag="unfreeze"):
     authority: Legal
 
 
+class Seize(Message, frozen=True, tag="seize"):
+    """Move an amount out of a frozen account, as an order says; `to` holds it for whom the order names."""
+
+    signer_roles: ClassVar[Role] = Role.COMPLIANCE_OFFICER
+    administrative: ClassVar[bool] = True
+    approval: ClassVar[bool] = True
+
+    account: Address
+    token: Symbol
+    amount: Units
+    to: Address
+    order: Legal
+    authority: Legal
+
+
+class Pause(Message, frozen=True, tag="pause"):
+    """Stop every movement of a token; an empty token means every token. One officer suffices to stop."""
+
+    signer_roles: ClassVar[Role] = Role.COMPLIANCE_OFFICER | Role.ADMINISTRATOR
+    administrative: ClassVar[bool] = True
+
+    token: OptionalSymbol
+    reason: Legal
+
+
+class Resume(Message, frozen=True, tag="resume"):
+    """Let a paused token go on, which takes two."""
+
+    signer_roles: ClassVar[Role] = Role.ADMINISTRATOR
+    administrative: ClassVar[bool] = True
+    approval: ClassVar[bool] = True
+
+    token: OptionalSymbol
+    reason: Legal
+
+
+class SetMintAllowance(Message, frozen=True, tag="set_mint_allowance"):
+    """Say how much of a token one issuer's key may mint in each period of chain time; zero stops it.
+
+    Units: limit in the token's smallest unit.
+    """
+
+    signer_roles: ClassVar[Role] = Role.ADMINISTRATOR
+    administrative: ClassVar[bool] = True
+    approval: ClassVar[bool] = True
+
+    public_key: PublicKey
+    token: Symbol
+    limit: Units
+    period_s: Period
+
+
 class Approve(Message, frozen=True, tag="approve"):
     """A second officer's word for another message. It settles together with that message, never alone."""
 
@@ -274,6 +331,10 @@ _AnyMessage = (
     | Release
     | Freeze
     | Unfreeze
+    | Seize
+    | Pause
+    | Resume
+    | SetMintAllowance
     | Approve
     | SetRules
 )
@@ -285,7 +346,7 @@ _TIMES: Final = {
     for name, cls in MESSAGE_TYPES.items()
 }
 _UNITS: Final = {
-    name: tuple(f for f in ("amount", "fee_max", "reserve") if f in cls.__annotations__)
+    name: tuple(f for f in ("amount", "fee_max", "reserve", "limit") if f in cls.__annotations__)
     for name, cls in MESSAGE_TYPES.items()
 }
 
@@ -347,15 +408,17 @@ def read_payload(kind: str, payload: bytes) -> Message:
 
 def _check_meaning(message: Message) -> None:
     """What no single claim's form can say."""
+    if isinstance(message, Seize) and message.account == message.to:
+        raise Invalid("A seizure leads to another account.", code="same_account")
     if isinstance(message, Transfer):
         if message.payer == message.payee:
             raise Invalid("Payer and payee are the same account.", code="same_account")
         if message.amount == "0":
             raise Invalid("A transfer moves more than nothing.", code="amount")
-    elif isinstance(message, Deposit | Redeem | Issue | Fund | Release):
+    elif isinstance(message, Deposit | Redeem | Issue | Fund | Release | Seize):
         if message.amount == "0":
             raise Invalid("The amount is zero.", code="amount")
-    elif isinstance(message, Register | RotateKey | GrantRole):
+    elif isinstance(message, Register | RotateKey | GrantRole | SetMintAllowance):
         check_public_key(unb64url(message.public_key.encode()))
     if isinstance(message, AttestReserve) and parse_time(message.as_of) >= parse_time(message.valid_until):
         raise Invalid("The attestation ends before it begins.", code="time")

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from sdt.domain.errors import Unprocessable
-from sdt.domain.message import Deposit, Issue, Message, Redeem, Transfer
+from sdt.domain.message import Deposit, Issue, Message, Redeem, Seize, Transfer
 from sdt.domain.region import Region, Rule, Token
 
-__all__ = ["AccountFacts", "Refusal", "Refused", "check_rules"]
+__all__ = ["AccountFacts", "Refusal", "Refused", "check_rules", "check_seizure"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,3 +152,21 @@ def check_rules(
         if because:
             return Refusal(rule.id, rule.statute, rule.effective, f"{because}. {rule.text}", rule.kind)
     return None
+
+
+def check_seizure(message: Seize, region: Region, facts: Callable[[str], AccountFacts], now_s: int) -> None:
+    """Refuse a seizure that no freeze came before, or that leads to who may not hold the token.
+
+    The contract says the same, under the same codes. Units: now_s in unix seconds. Errors: Unprocessable.
+    """
+    token = region.token(message.token)
+    if not facts(message.account).is_frozen(token.symbol, now_s):
+        raise Unprocessable("The account is not frozen in this token: freeze it first.", code="not_frozen")
+    custody = facts(message.to)
+    if custody.is_frozen(token.symbol, now_s):
+        raise Unprocessable("The account that would hold it is frozen itself.", code="payee_frozen")
+    if not custody.exists or custody.tier(token.domain, now_s) == 0:
+        raise Unprocessable(
+            f"The account that would hold it has no valid identity in the {token.domain} domain.",
+            code="payee_not_eligible",
+        )

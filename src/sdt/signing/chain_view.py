@@ -14,6 +14,7 @@ from sdt.adapters.chain.reader import Block, ChainReader, Log
 from sdt.domain.batch import GENESIS_HEAD
 from sdt.domain.errors import Unavailable, Unprocessable
 from sdt.domain.region import Region
+from sdt.domain.registry import account_bytes
 from sdt.signing.building import ChainSeen
 from sdt.signing.config import SignerConfig
 from sdt.signing.registry import RULES_SET, TOPICS, Contracts, Mark, Registry
@@ -35,6 +36,7 @@ _CHAIN_KEY: Final = _selector("chain_key()")
 _RULES: Final = _selector("rules()")
 _RESERVE_STATE: Final = _selector("reserve_state()")
 _MINT_ALLOWANCE: Final = _selector("mint_allowance()")
+_MINTER_ALLOWANCE: Final = _selector("minter_allowance(address)")
 
 
 class WrongChain(Unprocessable):
@@ -45,13 +47,15 @@ class WrongChain(Unprocessable):
 
 @dataclass(frozen=True, slots=True)
 class Reserve:
-    """What may still be minted of a token: headroom under the reserve, and what is left of today's allowance.
+    """What one issuer may still mint of a token: headroom under the reserve, what is left of the token's allowance
+    today, and of the issuer's own in its period.
 
     Units: the token's smallest; valid_until_s in unix seconds.
     """
 
     headroom: int
     allowance_left: int
+    minter_left: int
     valid_until_s: int
 
 
@@ -186,16 +190,20 @@ class ChainView:
         assert taken is not None, "the mark was just written"
         return taken
 
-    async def reserve(self, contracts: Contracts, token: int) -> Reserve:
-        """Return what may still be minted of a token, from its contract.
+    async def reserve(self, contracts: Contracts, token: int, minter: str) -> Reserve:
+        """Return what a minter may still mint of a token, from its contract.
 
         Errors: Unavailable.
         """
         target = contracts.tokens[token]
-        state, allowance = await self._reader.eth_calls([(target, _RESERVE_STATE), (target, _MINT_ALLOWANCE)])
+        of_minter = _MINTER_ALLOWANCE + bytes(12) + account_bytes(minter)
+        state, allowance, own = await self._reader.eth_calls(
+            [(target, _RESERVE_STATE), (target, _MINT_ALLOWANCE), (target, of_minter)]
+        )
         words = [int.from_bytes(state[at : at + 32], "big") for at in range(0, len(state), 32)]
         _, _, valid_until_s, *_, reserve, supply = words
-        return Reserve(max(0, reserve - supply), int.from_bytes(allowance[32:64], "big"), valid_until_s)
+        left, minter_left = (int.from_bytes(word, "big") for word in (allowance[32:64], own[64:96]))
+        return Reserve(max(0, reserve - supply), left, minter_left, valid_until_s)
 
 
 def _address(word: bytes) -> str:

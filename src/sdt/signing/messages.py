@@ -9,10 +9,10 @@ from sdt.domain.authority import KeyFacts, check_approval, check_authority, chec
 from sdt.domain.envelope import Envelope, kid_of, open_envelope
 from sdt.domain.errors import Forbidden, Invalid, Unauthenticated, Unprocessable
 from sdt.domain.items import build_item
-from sdt.domain.message import Approve, Deposit, Register, Signed, Transfer, read_message
+from sdt.domain.message import Approve, Deposit, Register, Seize, Signed, Transfer, read_message
 from sdt.domain.region import Region
 from sdt.domain.registry import NEVER_S, Role, handle_hash
-from sdt.domain.rules import Refused, check_rules
+from sdt.domain.rules import Refused, check_rules, check_seizure
 from sdt.domain.transaction_id import id_time_ms
 from sdt.signing.registry import Registry
 from sdt.signing.wire import Entry
@@ -49,6 +49,8 @@ class MessageChecks:
             raise Refused(refusal)
         if isinstance(signed.message, Transfer):
             self._check_handle(signed.message)
+        if isinstance(signed.message, Seize):
+            check_seizure(signed.message, self._region, self._registry.account, self._now_s)
         build_item(signed, self._region)
         return signed
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
+from sdt.domain.items import minter_of
 from sdt.domain.message import Fund, Issue, Release, Signed
 from sdt.domain.region import Region
 from sdt.domain.transaction_id import id_bytes
-from sdt.signing.chain_view import ChainView, View
+from sdt.signing.chain_view import ChainView, Reserve, View
 from sdt.signing.registry import Registry
 from sdt.signing.wire import MessageRefusal
 
@@ -16,25 +17,36 @@ from sdt.signing.wire import MessageRefusal
 async def check_minting(
     messages: Sequence[Signed], region: Region, chain: ChainView, view: View, now_s: int
 ) -> list[MessageRefusal]:
-    """Refuse issues beyond the reserve's headroom or the day's allowance, counting down through the batch.
+    """Refuse issues beyond the reserve's headroom, the day's allowance or the issuer's own, counting down through the
+    batch.
 
     The contract checks the same again, with the mints of batches still on their way.
     Errors: Unavailable when the node does not answer.
     """
     refusals: list[MessageRefusal] = []
     minted: dict[int, int] = defaultdict(int)
+    minted_by: dict[tuple[int, str], int] = defaultdict(int)
+    reserves: dict[tuple[int, str], Reserve] = {}
     for position, signed in enumerate(messages):
         if not isinstance(signed.message, Issue):
             continue
-        token = region.token_index[signed.message.token]
-        reserve = await chain.reserve(view.contracts, token)
-        minted[token] += int(signed.message.amount)
+        token, units = region.token_index[signed.message.token], int(signed.message.amount)
+        minter = minter_of(signed.kid)
+        if (token, minter) not in reserves:
+            reserves[token, minter] = await chain.reserve(view.contracts, token, minter)
+        reserve = reserves[token, minter]
+        minted[token] += units
+        minted_by[token, minter] += units
         if reserve.valid_until_s <= now_s:
             refusals.append(MessageRefusal(position, "attestation_stale", "The reserve's attestation has run out."))
         elif minted[token] > reserve.headroom:
             refusals.append(MessageRefusal(position, "over_reserve", "More would be minted than the reserve holds."))
         elif minted[token] > reserve.allowance_left:
             refusals.append(MessageRefusal(position, "mint_allowance_spent", "The day's mint allowance is spent."))
+        elif minted_by[token, minter] > reserve.minter_left:
+            refusals.append(
+                MessageRefusal(position, "mint_allowance_spent", "This issuer's own allowance is spent for its period.")
+            )
     return refusals
 
 

@@ -34,6 +34,7 @@ __all__ = [
     "get",
     "get_many",
     "history",
+    "holding",
     "in_batch",
     "in_status",
     "insert_accepted",
@@ -154,6 +155,16 @@ def attached_to(store: Store, number: int) -> list[TransactionRow]:
 def in_status(store: Store, status: Status, limit: int) -> list[TransactionRow]:
     """Return the oldest transactions in a status that is not an end."""
     return _where(store, f"status = ? AND {LIVE} ORDER BY seq LIMIT ?", (status.value, limit))
+
+
+def holding(store: Store, account: str, token: str) -> list[TransactionRow]:
+    """Return what holds funds of this account and is in no batch yet; nobody else changes it meanwhile."""
+    return _where(
+        store,
+        f"status = 'screened' AND {LIVE} AND account = ? AND token = ? AND held_units > 0 ORDER BY seq"
+        + (" FOR UPDATE" if store.postgres else ""),
+        (account, token),
+    )
 
 
 def claim_screened(store: Store, limit: int) -> list[TransactionRow]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from sdt.domain.assembly import Assembled, Frame, assemble
 from sdt.domain.chain_tx import transaction_hash
 from sdt.domain.errors import SdtError
+from sdt.domain.message import MESSAGE_TYPES
 from sdt.domain.region import Region
 from sdt.domain.transaction import Event, Status
 from sdt.signing.coordinator import Coordinator
@@ -272,7 +273,7 @@ class Lane:
 
 
 def _approvals_of(store: Store, row: TransactionRow) -> list[TransactionRow]:
-    if row.type not in ("issue", "grant_role", "set_rules"):
+    if not MESSAGE_TYPES[row.type].approval:
         return []
     live = (Status.SCREENED, Status.BATCHED)
     return [t for t in transactions.linked_to(store, row.id) if t.type == "approve" and t.status in live][:1]

@@ -20,6 +20,7 @@ from sdt.domain.ledger import (
     issue_postings,
     redeem_postings,
     release_postings,
+    seize_postings,
     transfer_postings,
 )
 from sdt.domain.message import (
@@ -28,6 +29,7 @@ from sdt.domain.message import (
     Freeze,
     Fund,
     Release,
+    Seize,
     Signed,
     Unfreeze,
     parse_time,
@@ -63,7 +65,7 @@ def project(store: Store, region: Region, batch: Settled, at_ms: int) -> None:
     bad = [(batch.rows[position], reason) for position, reason in sorted(batch.skipped.items())]
     if good and good[0].administrative:
         for row in good:
-            _project_admin(store, region, row)
+            _project_admin(store, region, row, at_ms)
     else:
         _project_value(store, region, good, at_ms)
     _finish(store, good, batch.attached, at_ms)
@@ -116,7 +118,7 @@ def _issued(store: Store, deposits: Sequence[str], at_ms: int) -> None:
 
 
 def _reject(store: Store, bad: Sequence[tuple[TransactionRow, SkipReason]], at_ms: int) -> None:
-    """An item the contract skipped: void its hold, say why."""
+    """An item the contract skipped, or would skip: void its hold, say why."""
     ledger.release_holds(store, [(row.ledger_account, row.held_units) for row, _ in bad if row.held_units])
     transactions.move(
         store,
@@ -126,19 +128,19 @@ def _reject(store: Store, bad: Sequence[tuple[TransactionRow, SkipReason]], at_m
     )
 
 
-def _project_admin(store: Store, region: Region, row: TransactionRow) -> None:
+def _project_admin(store: Store, region: Region, row: TransactionRow, at_ms: int) -> None:
     signed = read_message(row.raw)
     handler = _ADMIN.get(signed.type)
     if handler is not None:
-        handler(store, region, row, signed)
+        handler(store, region, row, signed, at_ms)
 
 
-def _register(store: Store, region: Region, row: TransactionRow, signed: Signed) -> None:
+def _register(store: Store, region: Region, row: TransactionRow, signed: Signed, at_ms: int) -> None:
     accounts.mark_registered(store, signed.message.account)
-    _set_key(store, region, row, signed)
+    _set_key(store, region, row, signed, at_ms)
 
 
-def _set_key(store: Store, region: Region, row: TransactionRow, signed: Signed) -> None:
+def _set_key(store: Store, region: Region, row: TransactionRow, signed: Signed, at_ms: int) -> None:
     """What the Registry now says of the key that the message is about."""
     word = key_word(signed, region)
     public_key = unb64url(signed.message.public_key.encode())
@@ -157,30 +159,30 @@ def _set_key(store: Store, region: Region, row: TransactionRow, signed: Signed) 
     )
 
 
-def _identity(store: Store, region: Region, row: TransactionRow, signed: Signed) -> None:
+def _identity(store: Store, region: Region, row: TransactionRow, signed: Signed, at_ms: int) -> None:
     m: AttestIdentity = signed.message
     registry.set_identity(store, IdentityRow(m.account, m.domain, m.tier, m.resident, parse_time(m.expires_at)))
 
 
-def _freeze(store: Store, region: Region, row: TransactionRow, signed: Signed) -> None:
+def _freeze(store: Store, region: Region, row: TransactionRow, signed: Signed, at_ms: int) -> None:
     m: Freeze = signed.message
     digest = order_digest(m.order, m.authority)
     for symbol in [m.token] if m.token else list(region.token_index):
         registry.set_freeze(store, FreezeRow(m.account, symbol, digest, parse_time(m.expires_at)))
 
 
-def _unfreeze(store: Store, region: Region, row: TransactionRow, signed: Signed) -> None:
+def _unfreeze(store: Store, region: Region, row: TransactionRow, signed: Signed, at_ms: int) -> None:
     m: Unfreeze = signed.message
     for symbol in [m.token] if m.token else list(region.token_index):
         registry.clear_freeze(store, m.account, symbol)
 
 
-def _attest(store: Store, region: Region, row: TransactionRow, signed: Signed) -> None:
+def _attest(store: Store, region: Region, row: TransactionRow, signed: Signed, at_ms: int) -> None:
     m: AttestReserve = signed.message
     reserves.attest(store, m.token, int(m.reserve), parse_time(m.as_of), parse_time(m.valid_until), m.sequence)
 
 
-def _fund(store: Store, region: Region, row: TransactionRow, signed: Signed) -> None:
+def _fund(store: Store, region: Region, row: TransactionRow, signed: Signed, at_ms: int) -> None:
     m: Fund = signed.message
     reserves.fund(store, m.token, int(m.amount), m.sequence)
     if region.token(m.token).domain == "dollar":
@@ -188,11 +190,11 @@ def _fund(store: Store, region: Region, row: TransactionRow, signed: Signed) -> 
             store,
             [(row.id, posting) for posting in fund_postings(m.token, int(m.amount))],
             release=[],
-            at_ms=row.accepted_at_ms,
+            at_ms=at_ms,
         )
 
 
-def _release(store: Store, region: Region, row: TransactionRow, signed: Signed) -> None:
+def _release(store: Store, region: Region, row: TransactionRow, signed: Signed, at_ms: int) -> None:
     m: Release = signed.message
     reserves.release(store, m.token, int(m.amount), m.sequence)
     if region.token(m.token).domain == "dollar":
@@ -200,11 +202,21 @@ def _release(store: Store, region: Region, row: TransactionRow, signed: Signed) 
             store,
             [(row.id, posting) for posting in release_postings(m.token, int(m.amount))],
             release=[],
-            at_ms=row.accepted_at_ms,
+            at_ms=at_ms,
         )
 
 
-_Handler = Callable[[Store, Region, TransactionRow, Signed], None]
+def _seize(store: Store, region: Region, row: TransactionRow, signed: Signed, at_ms: int) -> None:
+    """Post what an order took. Payments that held those funds are refused first: the freeze stops them anyhow."""
+    m: Seize = signed.message
+    stopped = transactions.holding(store, m.account, m.token)
+    reason = SkipReason.PAYER_FROZEN
+    _reject(store, [(payment, reason) for payment in stopped], at_ms)
+    postings = seize_postings(m.token, m.account, m.to, int(m.amount))
+    ledger.post(store, [(row.id, posting) for posting in postings], release=[], at_ms=at_ms)
+
+
+_Handler = Callable[[Store, Region, TransactionRow, Signed, int], None]
 _ADMIN: Final[dict[str, _Handler]] = {
     "register": _register,
     "rotate_key": _set_key,
@@ -215,5 +227,6 @@ _ADMIN: Final[dict[str, _Handler]] = {
     "attest_reserve": _attest,
     "fund": _fund,
     "release": _release,
+    "seize": _seize,
 }
-"""set_rules has no entry: the rules in force are the chain's to say, and the file's to spell out."""
+"""The others have no entry: rules in force, allowances and pauses are the chain's to say."""

@@ -12,12 +12,12 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sdt.domain.authority import speaks_for
-from sdt.domain.errors import SdtError, Unavailable
-from sdt.domain.message import Approve, Deposit, Issue, Message, Redeem, Register, Transfer
+from sdt.domain.authority import approver_role, speaks_for
+from sdt.domain.errors import SdtError, Unavailable, Unprocessable
+from sdt.domain.ledger import token_account
+from sdt.domain.message import Approve, Deposit, Issue, Message, Redeem, Register, Seize, Transfer
 from sdt.domain.region import Region
-from sdt.domain.registry import Role
-from sdt.domain.rules import UNKNOWN, AccountFacts, check_rules
+from sdt.domain.rules import UNKNOWN, AccountFacts, check_rules, check_seizure
 from sdt.domain.transaction import Event, Status
 from sdt.ports import Queue, Received
 from sdt.store import Store, banking, ledger, registry, transactions
@@ -118,6 +118,7 @@ class Screening:
         fresh = [rows[id_] for id_ in dict.fromkeys(ids) if id_ in rows and rows[id_].status == Status.ACCEPTED]
         signed = [(row, self._reading.read(row, keep=True).message) for row in fresh]
         addresses = {a for row, _ in signed for a in (row.account, row.counterparty) if a}
+        addresses |= {message.to for _, message in signed if isinstance(message, Seize)}
         facts = registry.facts(store, sorted(addresses))
         verdicts = _Verdicts()
         for row, message in signed:
@@ -163,6 +164,8 @@ class Screening:
             verdicts.changes.append(self._judge_issue(store, row, message, verdicts.deposits))
         elif isinstance(message, Approve):
             verdicts.changes.extend(self._judge_approval(store, row, message))
+        elif isinstance(message, Seize):
+            verdicts.changes.append(self._judge_seizure(store, row, message, facts))
         elif message.approval:
             verdicts.changes.append(_held_for_approval(row))
         else:
@@ -220,6 +223,21 @@ class Screening:
         taken.add(deposit.id)
         return _held_for_approval(row, deposit.id)
 
+    def _judge_seizure(
+        self, store: Store, row: TransactionRow, message: Seize, facts: dict[str, AccountFacts]
+    ) -> Change:
+        """A seizure follows a freeze, and takes no more than there is; what payments hold does not keep it off."""
+        try:
+            check_seizure(message, self._region, lambda a: facts.get(a, UNKNOWN), self._clock.now_s())
+        except Unprocessable as error:
+            return Change(row.id, Event.REJECT, code=error.code, detail=error.detail)
+        books = ledger.account_balance(store, token_account(message.token, message.account))
+        if books.credits - books.debits < int(message.amount):
+            return Change(
+                row.id, Event.REJECT, code="insufficient_funds", detail="The account does not hold that much."
+            )
+        return _held_for_approval(row)
+
     def _judge_approval(self, store: Store, row: TransactionRow, message: Approve) -> list[Change]:
         """An approval frees the message it names, and travels with it."""
         target = transactions.by_digest(store, bytes.fromhex(message.digest))
@@ -233,8 +251,7 @@ class Screening:
                 )
             ]
         key = registry.key(store, row.kid)
-        needed = Role.APPROVER if target.type == "issue" else Role.ADMINISTRATOR
-        if key is None or not key.roles & needed:
+        if key is None or not key.roles & approver_role(target.type):
             return [
                 Change(row.id, Event.REJECT, code="wrong_role", detail=f"A {target.type} is approved by another role.")
             ]
