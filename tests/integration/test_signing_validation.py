@@ -177,6 +177,82 @@ async def test_a_frozen_account_a_revoked_key_and_a_wrong_number_are_refused(rig
     assert await refusals(rig, [signed(rig.desks["custodian"], "fund", sequence=7, **fund)]) == {0: "bad_sequence"}
 
 
+async def test_a_seizure_takes_a_freeze_and_two_officers(rig):
+    erin = Person.new("erin")
+    async with coordinator(rig) as to:
+        await rig.settle(to, [rig.register(erin)])
+        await rig.settle(to, [rig.identify(erin)])
+        await rig.settle(to, [rig.transfer(rig.alice, erin, 5000)])
+    officer, approver = rig.desks["compliance_officer"], rig.desks["approver"]
+    order = {"account": erin.account, "token": "TXD", "order": "S-1", "authority": "District Court"}
+    seize = {**order, "amount": "3000", "to": rig.bob.account}
+    # given no freeze yet, then no seizure
+    assert await refusals(rig, [approved(officer, approver, "seize", **seize)]) == {0: "not_frozen"}
+    async with coordinator(rig) as to:
+        await rig.settle(to, [signed(officer, "freeze", **order, expires_at=in_s(3600))])
+    # given the freeze, then only with the approver's word, by the officer, to who may hold the token
+    found = await refusals(
+        rig,
+        [
+            signed(officer, "seize", **seize),
+            approved(officer, officer, "seize", **seize),
+            approved(officer, rig.first, "seize", **seize),
+            approved(rig.first, approver, "seize", **seize),
+            approved(officer, approver, "seize", **{**seize, "to": rig.carol.account}),
+        ],
+    )
+    assert found == {0: "approval_missing", 1: found[1], 2: "wrong_role", 3: "wrong_role", 4: "payee_not_eligible"}
+    assert found[1] in ("same_officer", "wrong_role")
+    # and then it moves, while the account itself still cannot
+    async with coordinator(rig) as to:
+        settled = await rig.settle(to, [approved(officer, approver, "seize", **seize)])
+    assert settled.skipped == 0
+    assert await refusals(rig, [rig.transfer(erin, rig.bob)]) == {0: "frozen"}
+
+
+async def test_a_token_is_stopped_by_one_officer_and_goes_on_by_two(rig):
+    officer, stop = rig.desks["compliance_officer"], {"token": "TXD", "reason": "INC-7"}
+    async with coordinator(rig) as to:
+        await rig.settle(to, [signed(officer, "pause", **stop)])
+        assert (await rig.settle(to, [rig.transfer(rig.alice, rig.bob)])).skipped == 1
+    assert await refusals(
+        rig,
+        [
+            signed(rig.first, "resume", **stop),
+            approved(officer, rig.first, "resume", **stop),
+            approved(rig.first, rig.desks["approver"], "resume", **stop),
+            signed(rig.desks["issuer"], "pause", **stop),
+        ],
+    ) == {0: "approval_missing", 1: "wrong_role", 2: "wrong_role", 3: "wrong_role"}
+    async with coordinator(rig) as to:
+        await rig.settle(to, [approved(rig.first, rig.second, "resume", **stop)])
+        assert (await rig.settle(to, [rig.transfer(rig.alice, rig.bob)])).skipped == 0
+
+
+async def test_an_issuer_mints_within_an_allowance_that_administrators_change(rig):
+    issuer = public_text(rig.desks["issuer"])
+
+    def allow(limit):
+        fields = {"public_key": issuer, "token": "TXD", "limit": str(limit), "period_s": 86_400}
+        return approved(rig.first, rig.second, "set_mint_allowance", **fields)
+
+    async with coordinator(rig) as to:
+        await rig.settle(to, [allow(100)])
+    # given an allowance of 100, then a batch of 60 and 41 is one unit too much
+    assert await refusals(rig, [rig.issue(rig.bob, 60), rig.issue(rig.bob, 41)]) == {1: "mint_allowance_spent"}
+    async with coordinator(rig) as to:
+        assert (await rig.settle(to, [rig.issue(rig.bob, 60), rig.issue(rig.bob, 40)])).skipped == 0
+    assert await refusals(rig, [rig.issue(rig.bob, 1)]) == {0: "mint_allowance_spent"}
+    # and the issuer cannot raise it
+    fields = {"public_key": issuer, "token": "TXD", "limit": "9", "period_s": 86_400}
+    assert await refusals(rig, [approved(rig.desks["issuer"], rig.second, "set_mint_allowance", **fields)]) == {
+        0: "wrong_role"
+    }
+    async with coordinator(rig) as to:
+        await rig.settle(to, [allow(1_000_000)])
+        assert (await rig.settle(to, [rig.issue(rig.bob, 1)])).skipped == 0
+
+
 async def test_what_is_wrong_with_the_batch_as_a_whole_is_named(rig):
     entries = [rig.transfer(rig.alice, rig.bob)]
     assert await batch_refused(rig, entries, number=rig.number - 1) == "batch_number"

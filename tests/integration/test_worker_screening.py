@@ -25,15 +25,17 @@ from sdt.domain.transaction_id import uuid7
 from sdt.ports import QueueEntry
 from sdt.store import Store, banking, ledger, open_store, registry, transactions
 from sdt.store.accounts import UserRow, create_user, mark_registered
-from sdt.store.registry import IdentityRow, KeyRow
+from sdt.store.registry import FreezeRow, IdentityRow, KeyRow
 from sdt.store.transactions import AcceptedRow, Change, TransactionRow
 from sdt.worker.clock import Clock
 from sdt.worker.expiry import Expiry
+from sdt.worker.projection import Settled, project
 from sdt.worker.reading import Reading
 from sdt.worker.screening import Screening
 
 DOLLAR = "TXD"
-KEY, ISSUER, APPROVER = (SigningKey(bytes([n]) * 32) for n in (1, 2, 3))
+KEY, ISSUER, APPROVER, OFFICER = (SigningKey(bytes([n]) * 32) for n in (1, 2, 3, 4))
+NOW = {"release": [], "at_ms": 1}
 
 
 class NobodyListed:
@@ -145,7 +147,8 @@ def prepare(store: Store) -> None:
         create_user(store, UserRow(handle, account, handle, "US-TX", now_ms))
         mark_registered(store, account)
         registry.set_identity(store, IdentityRow(account, "dollar", 1, False, NEVER_S))
-    for key, account, role in ((KEY, ALICE, Role.CLIENT), (ISSUER, None, Role.ISSUER), (APPROVER, None, Role.APPROVER)):
+    officials = ((ISSUER, Role.ISSUER), (APPROVER, Role.APPROVER), (OFFICER, Role.COMPLIANCE_OFFICER))
+    for key, account, role in ((KEY, ALICE, Role.CLIENT), *((key, None, role) for key, role in officials)):
         public = bytes(key.verify_key)
         registry.upsert_key(store, KeyRow(kid_of(public), public, account, int(role), 0, "active", NEVER_S, None))
     minted = Posting("Pending:TXD:x", token_account("TXD", ALICE), "TXD", 10_000)
@@ -314,3 +317,89 @@ async def test_what_died_in_the_queue_is_taken_up_again(rig: Rig) -> None:
     rig.clock.ahead_s = 181
     assert await rig.screening.sweep_once() == 1
     assert await rig.status(payment[0]) == (Status.SCREENED, None)
+
+
+def seizure(rig: Rig, units: int = 7_000, **changes: str) -> tuple[str, bytes]:
+    claims = {"account": ALICE, "token": DOLLAR, "amount": str(units), "to": BOB, "order": "S-1", "authority": "Court"}
+    return rig.message("seize", OFFICER, **(claims | changes))
+
+
+async def freeze(rig: Rig, account: str = ALICE) -> None:
+    await rig.store.run(registry.set_freeze, FreezeRow(account, DOLLAR, bytes(32), NEVER_S))
+
+
+async def test_a_seizure_follows_a_freeze_and_takes_no_more_than_there_is(rig: Rig) -> None:
+    early = seizure(rig)
+    await rig.accept(early)
+    await rig.screen()
+    assert await rig.status(early[0]) == (Status.REJECTED, "not_frozen")
+    await freeze(rig)
+    too_much, stranger, good = seizure(rig, 10_001), seizure(rig, to="0x" + "77" * 20), seizure(rig)
+    await rig.accept(too_much, stranger, good)
+    await rig.screen()
+    assert [await rig.status(id_) for id_, _ in (too_much, stranger, good)] == [
+        (Status.REJECTED, "insufficient_funds"),
+        (Status.REJECTED, "payee_not_eligible"),
+        (Status.HELD, "approval_required"),
+    ]
+    await freeze(rig, BOB)
+    late = seizure(rig)
+    await rig.accept(late)
+    await rig.screen()
+    assert await rig.status(late[0]) == (Status.REJECTED, "payee_frozen")
+
+
+async def test_a_seizure_waits_for_the_approver(rig: Rig) -> None:
+    await freeze(rig)
+    order = seizure(rig)
+    await rig.accept(order)
+    await rig.screen()
+    own, issuers, good = (
+        rig.message("approve", key, digest=message_digest(order[1]).hex()) for key in (OFFICER, ISSUER, APPROVER)
+    )
+    await rig.accept(own, issuers)
+    await rig.screen()
+    assert [(await rig.row(id_)).code for id_, _ in (own, issuers)] == ["wrong_role", "wrong_role"]
+    await rig.accept(good)
+    await rig.screen()
+    assert await rig.status(order[0]) == (Status.SCREENED, None)
+
+
+async def test_a_final_seizure_is_posted_and_payments_that_held_its_funds_are_refused(rig: Rig) -> None:
+    # given a payment that holds most of Alice's funds, and another of Bob's
+    await rig.store.run(ledger.post, [("g", Posting("Pending:TXD:y", token_account("TXD", BOB), "TXD", 50))], **NOW)
+    payment = rig.transfer(6_000)
+    await rig.accept(payment)
+    await rig.screen()
+    await freeze(rig)
+    order = seizure(rig, 9_000)
+    await rig.accept(order)
+    await rig.screen()
+    await rig.accept(rig.message("approve", APPROVER, digest=message_digest(order[1]).hex()))
+    await rig.screen()
+    at_ms = rig.clock.now_ms()
+
+    def settle(store: Store) -> None:
+        for event in (Event.BATCH, Event.SUBMIT):
+            transactions.move(store, [Change(order[0], event)], actor="test", at_ms=at_ms)
+        row = transactions.get(store, order[0])
+        assert row is not None
+        project(store, rig.region, Settled(9, [row], [], {}), at_ms)
+
+    # when the seizure is final
+    await rig.store.run(settle)
+    # then the books say what the chain says, and the payment holds nothing any more
+    assert await rig.status(order[0]) == (Status.COMPLETED, None)
+    assert await rig.status(payment[0]) == (Status.REJECTED, "payer_frozen")
+    assert [(b.posted, b.held) for b in await rig.store.read(ledger.balances, ALICE)] == [(1_000, 0)]
+    assert [(b.posted, b.held) for b in await rig.store.read(ledger.balances, BOB)] == [(9_050, 0)]
+    assert await rig.store.read(ledger.discrepancies) == []
+
+
+async def test_one_officer_stops_a_token_and_two_let_it_go_on(rig: Rig) -> None:
+    stop = rig.message("pause", OFFICER, token="", reason="INC-7")
+    go_on = rig.message("resume", OFFICER, token="", reason="INC-7")
+    await rig.accept(stop, go_on)
+    await rig.screen()
+    assert await rig.status(stop[0]) == (Status.SCREENED, None)
+    assert await rig.status(go_on[0]) == (Status.HELD, "approval_required")
