@@ -50,7 +50,7 @@ class TokenModel:
         return max(0, self.attested + sum(self.movements[self.included :]))
 
     def settle(self, item: ValueItem, now_s: int) -> Skip:
-        reason = self._fault(item, now_s)
+        reason = self.fault(item, now_s)
         if reason is not None:
             return reason
         if item.kind is ValueKind.MINT:
@@ -108,7 +108,7 @@ class TokenModel:
             left = min(left, self.minters[minter].limit - self.minters[minter].minted_by(now_s))
         return max(0, left)
 
-    def _fault(self, item: ValueItem, now_s: int) -> Skip:
+    def fault(self, item: ValueItem, now_s: int) -> Skip:
         if self.paused:
             return SkipReason.PAUSED
         if not _well_formed(item):
