@@ -194,7 +194,7 @@ def test_two_regions_keep_the_same_books_as_the_model() -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=40,
+            max_examples=30,
             stateful_step_count=20,
             deadline=None,
             derandomize=True,
