@@ -8,9 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from sdt.client import Client, public_key_text
+from sdt.demo.people import Actor
 from sdt.demo.story import Story
+from sdt.desk.desk import desk_key
+from sdt.domain.message import format_time
 from sdt.local.books import settled_books
-from sdt.local.platform import running
+from sdt.local.opening import approved
+from sdt.local.platform import Platform, running
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
 
@@ -69,4 +74,54 @@ async def test_a_second_run_goes_on_from_where_it_was(tmp_path: Path, monkeypatc
         paid = await story.pay("bob", "alice", "TXD", 100)
         found = await story.actors["bob"].client.wait(paid, until=("completed",))
         assert found["status"] == "completed"
+        await _officials_act(platform, story)
         await story.close()
+
+
+async def _officials_act(platform: Platform, story: Story) -> None:
+    """A court's order against Bob, a stop of the gold token, and an issuer held short; the books agree after all."""
+    settings, network = platform.settings, platform.network
+    bob, alice = story.actors["bob"], story.actors["alice"]
+    order = {"account": bob.account, "token": "TXD", "order": "C-26-1", "authority": "District Court"}
+    keys = [desk_key(settings, name) for name in ("compliance", "approver", "administrator-1", "administrator-2")]
+    async with (
+        Client(network, keys[0]) as officer,
+        Client(network, keys[1]) as approver,
+        Client(network, keys[2]) as first,
+        Client(network, keys[3]) as second,
+    ):
+
+        async def settled(client: Client, transaction_id: str) -> None:
+            found = await client.wait(transaction_id, until=("completed",))
+            assert found["status"] == "completed", found
+
+        # When Bob's dollars are frozen and a part of them is seized by two officers
+        before = await _dollars(bob)
+        await settled(officer, await officer.submit("freeze", {**order, "expires_at": format_time(2_000_000_000)}))
+        seize = {**order, "amount": "70", "to": alice.account}
+        await settled(officer, await approved(officer, approver, "seize", seize))
+        # Then they are gone from his account, and he can pay nobody
+        assert await _dollars(bob) == before - 70
+        refused = await bob.client.wait(await story.pay("bob", "alice", "TXD", 1), until=("completed",))
+        assert (refused["status"], refused["code"]) == ("rejected", "frozen")
+        await settled(officer, await officer.submit("unfreeze", order))
+        # When one officer stops gold and two administrators let it go on
+        stop = {"token": "TXG", "reason": "assay"}
+        await settled(officer, await officer.submit("pause", stop))
+        stopped = await story.actors["carol"].client.wait(
+            await story.pay("carol", "dan", "TXG", 5), until=("completed",)
+        )
+        assert (stopped["status"], stopped["code"]) == ("rejected", "paused")
+        await settled(first, await approved(first, second, "resume", stop))
+        # and when they set what the issuer may mint in a week
+        issuer = public_key_text(desk_key(settings, "issuer"))
+        allowance = {"public_key": issuer, "token": "TXD", "limit": "1000", "period_s": 7 * 86_400}
+        await settled(first, await approved(first, second, "set_mint_allowance", allowance))
+    # Then every book says the same
+    books = await settled_books(settings, platform.region)
+    assert all(one.agree and one.covered for one in books), books
+
+
+async def _dollars(who: Actor) -> int:
+    balances = (await who.client.get(f"/v1/accounts/{who.account}/balances"))["balances"]
+    return next(int(one["settled"]) for one in balances if one["token"] == "TXD")
