@@ -21,6 +21,18 @@ from sdt.contracts import NAMES, build, load
 from sdt.domain.registry import NOBODY, KeyStatus, KeyWord, Role, pack_key_word, unpack_key_word
 
 CODE_BYTES_MAX = 24_576
+DOORS = {
+    "Registry": {"register", "set_key", "identify", "set_rules"},
+    "Token": {
+        *("settle", "attest", "fund", "release", "set_eligible", "freeze", "seize", "set_mint_allowance", "set_paused"),
+        *("transfer", "transferFrom", "approve"),
+    },
+    "Settlement": {
+        *("settle", "administer", "exchange", "propose_chain_key", "accept_chain_key"),
+        *("carry_out", "pay"),
+    },
+}
+"""Every function that could change anything. Whoever adds one shows here and below who may use it."""
 
 
 def administrator(roles: Role = Role.ADMINISTRATOR, **other: Any) -> bytes:
@@ -150,3 +162,31 @@ def test_a_settlement_is_not_made_of_nonsense(
 
     with pytest.raises(AssertionError, match=error):
         fresh.create("Settlement", chain_key, region_id, registry, listed)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_door_is_known_and_none_takes_value(name: str) -> None:
+    functions = [entry for entry in load(name).abi if entry["type"] == "function"]
+
+    assert {e["name"] for e in functions if e["stateMutability"] == "nonpayable"} == DOORS[name]
+    assert {e["stateMutability"] for e in functions} == {"nonpayable", "view"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_door_opens_to_a_stranger(region: RegionOnChain, name: str) -> None:
+    """Nor to the deployer, nor, but for batches and succession, to the chain key."""
+    to = {"Registry": region.registry, "Token": region.tokens[0], "Settlement": region.settlement}[name]
+    for entry in load(name).abi:
+        if entry["type"] != "function" or entry["name"] not in DOORS[name]:
+            continue
+        values = [_some(one["type"]) for one in entry["inputs"]]
+        for key in (region.stranger, region.deployer, region.chain_key):
+            if name == "Settlement" and key is region.chain_key and entry["name"] != "carry_out":
+                continue
+            outcome = region.write(key, name, to, entry["name"], *values)
+            assert outcome.logs == []
+            assert outcome.error or entry["name"] == "pay", entry["name"]
+
+
+def _some(kind: str) -> Any:
+    return {"address": FEES, "bytes32": b"\1" * 32, "bool": True, "bytes": bytes(128)}.get(kind, 1)

@@ -14,13 +14,14 @@ from sdt.domain.batch import EVERY_TOKEN, AdminItem, ValueItem, ValueKind
 from sdt.domain.envelope import kid_of, unb64url
 from sdt.domain.errors import Forbidden, Invalid, Unprocessable
 from sdt.domain.items import build_item, minter_of, order_digest
-from sdt.domain.message import Signed, read_message
+from sdt.domain.message import Signed, format_time, read_message
 from sdt.domain.registry import NEVER_S, Role
 from sdt.domain.rules import UNKNOWN, AccountFacts, check_seizure
 
 MAKER, CHECKER = SigningKey(b"\1" * 32), SigningKey(b"\2" * 32)
 SEIZE = {"account": ALICE, "token": "TXD", "amount": "700", "to": BOB, "order": "S-1", "authority": "District Court"}
 ALLOWANCE = {"public_key": key_text(CHECKER), "token": "TXG", "limit": "5000", "period_s": 86_400}
+FREEZE = {"account": ALICE, "token": "TXD", "order": "F-1", "authority": "Court", "expires_at": format_time(2 * NOW_S)}
 PAUSE = {"token": "TXD", "reason": "INC-7"}
 
 
@@ -109,11 +110,11 @@ class TestWhoMay:
                     check_authority(signed, facts(MAKER, role), texas(), NOW_S)
                 assert caught.value.code == "wrong_role"
 
-    @pytest.mark.parametrize(("kind", "claims"), [("seize", SEIZE), ("pause", PAUSE)])
+    @pytest.mark.parametrize(("kind", "claims"), [("seize", SEIZE), ("pause", PAUSE), ("freeze", FREEZE)])
     def test_a_role_for_one_token_covers_no_other_and_not_all(self, kind: str, claims: Mapping[str, Any]) -> None:
         gold_only = facts(MAKER, Role.COMPLIANCE_OFFICER, scope=2)
         check_authority(act(kind, claims, token="TXG"), gold_only, texas(), NOW_S)
-        for token in ("TXD", "") if kind == "pause" else ("TXD",):
+        for token in ("TXD",) if kind == "seize" else ("TXD", ""):
             with pytest.raises(Forbidden) as caught:
                 check_authority(act(kind, claims, token=token), gold_only, texas(), NOW_S)
             assert caught.value.code == "wrong_scope"

@@ -6,12 +6,14 @@ Pure, and asked alike by the API (from the database's copy of the registry) and 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from sdt.domain.envelope import unb64url
 from sdt.domain.errors import Forbidden, Invalid, Unauthenticated, Unprocessable
 from sdt.domain.message import (
     AttestReserve,
     Deposit,
+    Freeze,
     Fund,
     Issue,
     Message,
@@ -24,6 +26,7 @@ from sdt.domain.message import (
     Seize,
     Signed,
     Transfer,
+    Unfreeze,
 )
 from sdt.domain.region import Region
 from sdt.domain.registry import Role
@@ -41,6 +44,9 @@ __all__ = [
 ]
 
 CLOCK_SKEW_S = 30
+
+_OF_A_TOKEN: Final = (Issue, AttestReserve, Fund, Release, Freeze, Unfreeze, Seize, Pause, Resume)
+"""What a key whose role is limited to one token may sign of that token alone; an empty token is every token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +104,7 @@ def check_authority(signed: Signed, key: KeyFacts, region: Region, now_s: int) -
     account = speaks_for(message)
     if account and account != key.account:
         raise Forbidden("This key does not belong to the account it speaks for.", code="wrong_key")
-    if isinstance(message, Issue | AttestReserve | Fund | Release | Seize | Pause | Resume) and key.scope:
+    if isinstance(message, _OF_A_TOKEN) and key.scope:
         if region.token_index.get(message.token) != key.scope - 1:
             named = message.token or "every token"
             raise Forbidden(f"This key's role does not cover {named}.", code="wrong_scope")
