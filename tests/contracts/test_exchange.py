@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as changed
 from region_on_chain import ALICE, BOB, DAY_S, DOLLAR, GOLD, SILVER, Key, RegionOnChain
-from two_regions import CAP, POOL, START, STRANGER, TwoRegions
+from two_regions import CAP, POOL, START, STRANGER, TwoRegions, gate
 
 from sdt.domain.batch import (
     EVERY_TOKEN,
@@ -143,6 +143,17 @@ class TestGates:
         for pair in ({"sells": GOLD}, {"buys": DOLLAR}, {"buys": SILVER}, {"peer": STRANGER}, {"peer": NOBODY}):
             assert open_pair.reason(changed(item, **pair)) is SkipReason.GATE_CLOSED
         assert open_pair.reason(changed(item, peer=open_pair.texas.settlement)) is SkipReason.GATE_CLOSED
+
+    def test_a_gate_is_for_one_token_of_theirs(self, open_pair: TwoRegions) -> None:
+        """The other side's gate is open for the wrong pair, so that only this side's own gate stands in the way."""
+        other = open_pair.copy()
+        # Texas takes dollars for gold alone, though Oklahoma would pay silver for dollars
+        wrong = gate(open_pair.texas, GateSide.PAYS, SILVER, DOLLAR)
+        assert not open_pair.oklahoma.administer(wrong).skipped
+        assert open_pair.reason(changed(open_pair.item(), buys=SILVER)) is SkipReason.GATE_CLOSED
+        # Oklahoma pays gold for dollars alone, though Texas would take gold for it
+        assert not other.texas.administer(gate(other.oklahoma, GateSide.TAKES, GOLD, GOLD)).skipped
+        assert other.reason(changed(other.item(), sells=GOLD)) is SkipReason.GATE_CLOSED
 
     def test_not_beyond_the_cap_of_either_side(self, open_pair: TwoRegions) -> None:
         assert open_pair.reason(open_pair.item(CAP + 1, (CAP + 1) * 3 // 2)) is SkipReason.GATE_CAP_SPENT
@@ -387,6 +398,7 @@ class TestHostilePeer:
     def test_a_liar_takes_what_the_pool_took_and_no_more(self, peer: tuple[TwoRegions, str]) -> None:
         """A region that opens a gate trusts that contract's code, up to the cap of a day; other tokens stay."""
         both, address = peer
+        assert both.reason(changed(both.item(), peer=address, buys=SILVER)) is SkipReason.GATE_CLOSED
         for _ in range(CAP // 200):
             assert both.reason(changed(both.item(), peer=address)) is None
         assert both.reason(changed(both.item(), peer=address)) is SkipReason.GATE_CAP_SPENT
