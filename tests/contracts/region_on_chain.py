@@ -208,7 +208,7 @@ class RegionOnChain:
 
     def write(self, key: Key, name: str, to: str, function: str, *values: Any) -> Outcome:
         """Call a function as a chain transaction."""
-        return self.send(key, to, _call_data(name, function, values))
+        return self.send(key, to, call_data(name, function, values))
 
     def send(self, key: Key, to: str | None, data: bytes, gas: int = GAS) -> Outcome:
         """Sign a chain transaction, mine it in a block of its own a second later, and return what became of it."""
@@ -255,7 +255,7 @@ class RegionOnChain:
         """Ask a contract, at the time of the last block; several answers are a tuple."""
         chain = _Chain(self.ground.db, self.ground.header)
         chain.set_header_timestamp(self.now_s)
-        output = _execute(chain, to, _call_data(name, function, values))
+        output = _execute(chain, to, call_data(name, function, values))
         answers = decode(get_abi_output_types(_entry(name, "function", function)), output)
         return answers[0] if len(answers) == 1 else answers
 
@@ -274,7 +274,8 @@ def _entry(name: str, kind: str, called: str | None = None) -> Any:
     return entry
 
 
-def _call_data(name: str, function: str, values: Sequence[Any]) -> bytes:
+def call_data(name: str, function: str, values: Sequence[Any]) -> bytes:
+    """The calldata of a function of one of our contracts."""
     entry = _entry(name, "function", function)
     return function_abi_to_4byte_selector(entry) + encode(get_abi_input_types(entry), values)
 

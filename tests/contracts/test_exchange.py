@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace as changed
-from region_on_chain import ALICE, BOB, DAY_S, DOLLAR, GOLD, SILVER, Key, RegionOnChain
+from region_on_chain import ALICE, BOB, DAY_S, DOLLAR, GOLD, SILVER, Key, Outcome, RegionOnChain, call_data
 from two_regions import CAP, POOL, START, STRANGER, TwoRegions, gate
 
 from sdt.domain.batch import (
@@ -404,6 +404,76 @@ class TestHostilePeer:
         assert both.reason(changed(both.item(), peer=address)) is SkipReason.GATE_CAP_SPENT
         assert both.texas.balance(DOLLAR, POOL) == START + CAP
         assert both.oklahoma.balance(GOLD, POOL) == START
+
+
+class TestWhatAPeerMay:
+    """A contract to which a gate is open, and which sends whatever it likes: `pay` within the gate, no more."""
+
+    # Calls the address in its first word with the rest of its calldata.
+    FORWARDER = bytes.fromhex("602036038060206000376020600082600060006000355af160206000f3")
+
+    @pytest.fixture
+    def peer(self, both: TwoRegions) -> str:
+        address = deploy_code(both.oklahoma, self.FORWARDER)
+        item = replace(both.pays(), account=address)
+        assert not both.oklahoma.administer(item).skipped
+        return address
+
+    def call(self, both: TwoRegions, peer: str, to: str, name: str, function: str, *values: Any) -> Outcome:
+        data = bytes(12) + bytes.fromhex(to[2:]) + call_data(name, function, values)
+        return both.oklahoma.send(both.oklahoma.stranger, peer, data)
+
+    def test_it_pays_within_the_gate(self, both: TwoRegions, peer: str) -> None:
+        settlement = both.oklahoma.settlement
+        outcome = self.call(both, peer, settlement, "Settlement", "pay", DOLLAR, GOLD, 200, BOB, 300)
+
+        assert outcome.events("Settlement", settlement, "ExchangePaid") == [(peer, BOB, DOLLAR, 200, GOLD, 300)]
+        assert both.oklahoma.balance(GOLD, BOB) == START + 300
+
+    @pytest.mark.parametrize(
+        ("sells", "buys", "sold", "bought"),
+        [
+            (2**16 + DOLLAR, GOLD, 200, 300),
+            (DOLLAR, 2**16 + GOLD, 200, 300),
+            (DOLLAR, 3, 200, 300),
+            (DOLLAR, DOLLAR, 200, 300),
+            (DOLLAR, GOLD, 0, 0),
+            (DOLLAR, GOLD, 2**96, 1),
+            (DOLLAR, GOLD, 2**255, 1),
+            (DOLLAR, GOLD, 200, 301),
+            (DOLLAR, GOLD, 2**95, CAP + 1),
+            (DOLLAR, GOLD, 2**95, 2**96 + 1),
+            (DOLLAR, GOLD, 2**95, int(ALICE, 16) << 96 | 1),
+        ],
+    )
+    def test_nothing_beyond_it(
+        self, both: TwoRegions, peer: str, sells: int, buys: int, sold: int, bought: int
+    ) -> None:
+        before = both.books()
+        outcome = self.call(both, peer, both.oklahoma.settlement, "Settlement", "pay", sells, buys, sold, BOB, bought)
+        assert outcome.logs == []
+        assert both.books() == before
+
+    def test_nothing_else(self, both: TwoRegions, peer: str) -> None:
+        before, oklahoma = both.books(), both.oklahoma
+        move = (int(POOL, 16) << 96 | 5, int(BOB, 16) << 96)
+        batch = (oklahoma.number + 1, oklahoma.head, ORDER, 2**40, bytes(384))
+        for to, name, function, values in (
+            (oklahoma.tokens[GOLD], "Token", "settle", move),
+            (oklahoma.tokens[GOLD], "Token", "seize", (BOB, ALICE, ORDER, 5)),
+            (oklahoma.tokens[GOLD], "Token", "set_eligible", (STRANGER, NEVER_S)),
+            (oklahoma.tokens[GOLD], "Token", "set_mint_allowance", (STRANGER, 5, DAY_S)),
+            (oklahoma.registry, "Registry", "set_rules", (ORDER, 1)),
+            (oklahoma.settlement, "Settlement", "settle", batch),
+            (oklahoma.settlement, "Settlement", "administer", batch),
+            (oklahoma.settlement, "Settlement", "exchange", batch),
+            (oklahoma.settlement, "Settlement", "carry_out", (1, *move, 1)),
+            (oklahoma.settlement, "Settlement", "propose_chain_key", (STRANGER,)),
+            (oklahoma.settlement, "Settlement", "accept_chain_key", ()),
+        ):
+            outcome = self.call(both, peer, to, name, function, *values)
+            assert outcome.logs == [], function
+        assert both.books() == before
 
 
 def test_with_too_little_gas_the_whole_batch_reverts_and_may_be_sent_again(open_pair: TwoRegions) -> None:
