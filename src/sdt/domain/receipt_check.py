@@ -32,7 +32,7 @@ from sdt.domain.chain_receipt import ChainReceipt, read_chain_receipt
 from sdt.domain.chain_tx import read_signed, transaction_hash
 from sdt.domain.envelope import kid_of, open_envelope
 from sdt.domain.errors import SdtError, Unprocessable
-from sdt.domain.items import admin_item
+from sdt.domain.items import admin_item, minter_of
 from sdt.domain.message import Issue, Redeem, Signed, Transfer, read_message
 from sdt.domain.mpt import prove_index
 from sdt.domain.qbft import Header
@@ -196,7 +196,7 @@ def _sent(receipt: Receipt, header: Header, trust: Trust) -> tuple[tuple[bytes, 
 def _in_batch(receipt: Receipt, signed: Signed, call: BatchCall) -> tuple[None, str]:
     """The Merkle path leads from (position, transaction_id, digest) to the root that the chain key signed."""
     place = receipt.batch
-    if place.count != len(call.packed) // (ADMIN_ITEM_BYTES if call.administers else VALUE_ITEM_BYTES):
+    if place.count != len(call.packed) // (ADMIN_ITEM_BYTES if call.kind == "admin" else VALUE_ITEM_BYTES):
         raise _refuse("The batch has another number of items than the receipt says.")
     node = leaf(place.position, id_bytes(signed.message.transaction_id), signed.digest)
     path = [bytes.fromhex(step) for step in place.path]
@@ -211,9 +211,11 @@ def _in_batch(receipt: Receipt, signed: Signed, call: BatchCall) -> tuple[None, 
 def _item(receipt: Receipt, signed: Signed, call: BatchCall, trust: Trust) -> tuple[None, str]:
     """The item that the contract read at that position is the one the message asks for."""
     position = receipt.batch.position
-    if call.administers is not signed.message.administrative:
+    if call.kind == "exchange":
+        raise _refuse("A batch of exchanges is not one that this version makes receipts of.")
+    if (call.kind == "admin") is not signed.message.administrative:
         raise _refuse("The message is of another kind than its batch.")
-    if call.administers:
+    if call.kind == "admin":
         at = position * ADMIN_ITEM_BYTES
         [admin] = unpack_admin_items(call.packed[at : at + ADMIN_ITEM_BYTES])
         # A role's token stands in the key word, as its place plus one.
@@ -239,7 +241,7 @@ def _asked(signed: Signed, found: ValueItem, trust: Trust) -> ValueItem:
     if isinstance(m, Transfer):
         kind, payer, payee = ValueKind.TRANSFER, m.payer, m.payee
     elif isinstance(m, Issue):
-        kind, payer, payee = ValueKind.MINT, NOBODY, m.account
+        kind, payer, payee = ValueKind.MINT, minter_of(signed.kid), m.account
     elif isinstance(m, Redeem):
         kind, payer, payee = ValueKind.BURN, m.account, NOBODY
     else:
