@@ -88,6 +88,7 @@ _KINDS: Final[dict[bytes, tuple[BatchKind, int]]] = {
     _ADMINISTER: ("admin", ADMIN_ITEM_BYTES),
     _EXCHANGE: ("exchange", EXCHANGE_ITEM_BYTES),
 }
+_ITEM_BYTES: Final = dict(_KINDS.values())
 _ITEMS_AT: Final = (5 * 32).to_bytes(32, "big")
 _HEAD_BYTES: Final = 4 + 6 * 32
 
@@ -162,6 +163,11 @@ class BatchCall:
     root: bytes
     deadline_s: int
     packed: bytes
+
+    @property
+    def count(self) -> int:
+        """How many items it carries."""
+        return len(self.packed) // _ITEM_BYTES[self.kind]
 
 
 @dataclass(frozen=True, slots=True)
