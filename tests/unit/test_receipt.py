@@ -120,9 +120,22 @@ def reserve(seed: int) -> bytes:
     return sealed("attest_reserve", claims, CLIENT)
 
 
+def acts(seed: int) -> list[bytes]:
+    """A seizure, a stop of every token and its end, and an allowance."""
+    stop = {"token": "", "reason": "INC-7"}
+    key = rig.key_text(SigningKey(b"g" * 32))
+    claims: list[tuple[str, dict[str, Any]]] = [
+        ("seize", {"account": ALICE, "token": "TXG", "amount": "7", "to": BOB, "order": "S-1", "authority": "Court"}),
+        ("pause", stop),
+        ("resume", stop),
+        ("set_mint_allowance", {"public_key": key, "token": "TXG", "limit": "9", "period_s": 86_400}),
+    ]
+    return [sealed(kind, envelope_claims(kind, seed + n) | one, CLIENT) for n, (kind, one) in enumerate(claims)]
+
+
 @pytest.mark.parametrize("tokens", [("TXD", "TXG"), None])
 def test_every_administrative_item_is_compared_whether_or_not_the_tokens_are_known(tokens: Any) -> None:
-    messages = [grant(1, "TXG"), grant(2, ""), reserve(3), rig.freeze(4, "TXG"), rig.freeze(5, "")]
+    messages = [grant(1, "TXG"), grant(2, ""), reserve(3), rig.freeze(4, "TXG"), rig.freeze(5, ""), *acts(6)]
     made = block(messages)
     for position in range(len(messages)):
         assert file_of(made.receipt(position), replace(known(made), tokens=tokens)).outcome == "settled"
