@@ -212,9 +212,9 @@ async def test_logs_agree_with_receipts(reader: ChainReader, sender: Sender) -> 
                 and all(t is None or log.topics[i] in (t if isinstance(t, list) else [t]) for i, t in enumerate(topics))
             ]
             assert await reader.logs(first, last, addresses=addresses, topics=topics) == want
-    assert await reader.call("eth_getFilterChanges", polled) == await reader.call(
-        "eth_getLogs", {"fromBlock": hex(first), "address": other}
-    )
+    # A geth that seals tells its filters of some logs twice.
+    changes = {(log["blockHash"], log["logIndex"]): log for log in await reader.call("eth_getFilterChanges", polled)}
+    assert list(changes.values()) == await reader.call("eth_getLogs", {"fromBlock": hex(first), "address": other})
     assert await reader.call("eth_getFilterChanges", polled) == []
     block = await reader.block(last)
     assert await reader.logs(block.hash) == [log for log in everything if log.block_number == last]

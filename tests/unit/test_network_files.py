@@ -59,8 +59,8 @@ def test_a_clique_genesis_has_its_sealers_between_vanity_and_seal(tmp_path: Path
     assert first["config"]["clique"] == {"period": 1, "epoch": 30000}
 
 
-@pytest.mark.parametrize(("validators", "depth"), [(1, 1), (3, 2), (4, 3), (5, 3)])
-def test_on_clique_a_block_is_final_when_a_minority_cannot_have_made_what_follows(
+@pytest.mark.parametrize(("validators", "depth"), [(1, 1), (3, 4), (4, 5), (5, 5)])
+def test_on_clique_a_block_is_final_only_deeper_than_any_was_seen_replaced(
     validators: int, depth: int, tmp_path: Path
 ) -> None:
     plan, _ = made(tmp_path / "net", "geth", nodes=5, validators=validators)
@@ -173,7 +173,7 @@ def test_its_settings_join_a_platform(tmp_path: Path) -> None:
     settings = load_settings(home=tmp_path / "home", file=tmp_path / "net" / "settings.toml")
     assert settings.chain.chain_id == 4242
     assert settings.chain.urls == plan.urls
-    assert settings.chain.finality_blocks == 3
+    assert settings.chain.finality_blocks == 5
     assert settings.chain.gas_in_flight_max == 2 * plan.block_gas_limit
 
 
