@@ -24,6 +24,7 @@ from sdt.local.books import settled_books
 from sdt.local.joining import Chain
 from sdt.local.platform import Platform, running
 from sdt.store import Store, open_store, transactions
+from sdt.store.models import LIVE
 
 __all__ = ["FlowRate", "Load", "loaded"]
 
@@ -114,13 +115,17 @@ class Load:
         """Return the sizes of the batches once every transfer is completed; the books are read, so nobody is asked."""
         store = open_store(self.platform.settings.database.url)
         try:
-            while sum((await store.read(transactions.counts_by_status)).values()):  # noqa: ASYNC110 (another process writes)
+            while await store.read(_something_waits):  # noqa: ASYNC110 (another process writes)
                 await asyncio.sleep(0.05)
             rows = (await store.read(transactions.get_many, ids)).values()
             assert len(rows) == len(ids) and {row.status for row in rows} == {Status.COMPLETED}
             return tuple(Counter(row.batch_number for row in rows).values())
         finally:
             store.close()
+
+
+def _something_waits(store: Store) -> bool:
+    return store.row(f"SELECT 1 FROM transactions WHERE {LIVE} LIMIT 1") is not None  # noqa: S608
 
 
 def _latencies(store: Store, ids: Sequence[str]) -> list[int]:
