@@ -61,6 +61,13 @@ class BareBuilder:
     async def close(self) -> None:
         """Nothing to stop."""
 
+    def follow(self, sender: bytes) -> None:
+        """Nothing to follow."""
+
+    async def see(self, sender: bytes) -> ChainSeen:
+        """Nothing to look at."""
+        return self.chain_seen()
+
     def chain_seen(self) -> ChainSeen:
         """Pretend that the chain is where the clock is."""
         return ChainSeen(1, int(time.time()), CHAIN_ID)

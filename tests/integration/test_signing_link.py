@@ -227,6 +227,39 @@ async def test_a_joint_job_ends_when_the_terms_differ(holders):
     assert {result.code for result in results} <= {"joint_check_failed", "peer_lost"}
 
 
+async def test_one_caller_holds_so_many_connections_and_its_calls_count_together(holders, monkeypatch):
+    # given a server that lets one caller have three connections, and two calls at once over all of them
+    monkeypatch.setattr("sdt.signing.link.CONNECTIONS_MAX", 3)
+    monkeypatch.setattr("sdt.signing.link.CALLS_AT_ONCE_MAX", 2)
+    running, most, gate = 0, 0, asyncio.Event()
+
+    async def handle(caller, operation):
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await gate.wait()
+        running -= 1
+        return Done()
+
+    async with serving(holders[2], handle) as port:
+        context = client_context(holders[3])
+        opened = [await asyncio.open_connection("127.0.0.1", port, ssl=context) for _ in range(5)]
+        await asyncio.sleep(0.3)
+        # then the two oldest were closed, and another caller still gets in
+        assert [reader.at_eof() for reader, _ in opened] == [True, True, False, False, False]
+        for number, (_, writer) in enumerate(opened[2:]):
+            call = encode(Request(number, QUICK))
+            for _ in range(3):
+                writer.write(len(call).to_bytes(4, "big") + call)
+        await asyncio.sleep(0.3)
+        assert most <= 2 + 3, "each connection may have had one frame in hand when reading was held"
+        gate.set()
+        async with linked(2, port, holders[COORDINATOR]) as link:
+            assert await link.call(QUICK) == Done()
+        for _, writer in opened:
+            writer.close()
+
+
 def test_errors_keep_their_kind_on_the_way():
     from sdt.signing.wire import error_of, failure_of
 

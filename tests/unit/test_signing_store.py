@@ -338,6 +338,34 @@ async def test_a_location_that_missed_much_goes_on_where_it_stopped(store, monke
     assert len(asked) == len(set(asked)) == 5
 
 
+async def test_messages_that_a_wrong_clock_forgot_are_fetched_again(store):
+    # given a young batch whose messages were forgotten by a clock that ran three weeks ahead
+    first = batch()
+    second = batch(first.head, 2)
+    keep_line(store, first, second)
+    with store.write() as db:
+        lineage.prune(db, NOW_MS + 22 * 86_400_000 - 3 * LIFE_MS)
+    known = {first.head: first, second.head: second}
+    asked = []
+
+    async def fetch(wanted):
+        asked.append(wanted)
+        return known[wanted]
+
+    # when the clock is right again and the line is walked
+    line = Lineage(store, LIFE_MS)
+    await line.complete(second.head, 3, NOW_MS, fetch)
+    # then a replay of its payments is seen
+    assert set(asked) == set(known)
+    assert line.used_on_line(second.head, [first.messages[0][0]]) == {first.messages[0][0]}
+
+
+def test_a_peers_account_of_a_batch_is_no_longer_than_a_batch(store):
+    long = batch(messages=[message() for _ in range(501)])
+    with pytest.raises(Invalid):
+        lineage.read_shown(long.head, shown(long))
+
+
 async def test_the_walk_back_ends_where_every_message_is_over(store):
     # given a batch whose oldest message is two lives old, on a parent that nobody remembers
     old = batch(parent=b"\2" * 32, number=9, messages=[message(NOW_MS - 2 * LIFE_MS - 1)])

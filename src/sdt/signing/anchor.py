@@ -63,6 +63,8 @@ class Anchor:
         self._peers = peers
         self._now_s = now_s
         self._by_counter = "The counter was not read yet." if counter is not None else ""
+        if counter is None and spending.standing(store.db).counter is not None:
+            self._by_counter = "This disk counts with a counter outside it, and signer.toml names none (counter_file)."
         self._by_peers = "The peers were not asked yet."
         self._written = 0
         self._writing: asyncio.Task[None] | None = None

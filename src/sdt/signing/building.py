@@ -61,6 +61,12 @@ class Builder(Protocol):
     async def close(self) -> None:
         """Stop following the chain."""
 
+    def follow(self, sender: bytes) -> None:
+        """Keep near the head of the chain in the background, for batches of this chain key."""
+
+    async def see(self, sender: bytes) -> ChainSeen:
+        """Look at the chain, unless that was done a moment ago, and return how far it is. Errors: Unavailable."""
+
     def chain_seen(self) -> ChainSeen:
         """Return how far this signer's own node is."""
 

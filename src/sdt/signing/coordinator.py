@@ -246,11 +246,12 @@ class Coordinator:
 
     # Signing
 
-    async def sign(self, batch: BatchProposal, tx_hash: bytes) -> Outcome:
+    async def sign(self, batch: BatchProposal, tx_hash: bytes, chain_id: int = 0) -> Outcome:
         """Have a batch signed by the best pair, going on to another when one fails.
 
-        `tx_hash` is what the caller rebuilt itself: a signature is over that or there is none. A message counts as
-        refused when two locations refuse it, or when nobody is left to ask; one location alone holds nothing up.
+        `tx_hash` is what the caller rebuilt itself, for `chain_id`: a signature is over that or there is none. A
+        message counts as refused when two locations refuse it, or when nobody is left to ask; one location alone holds
+        nothing up.
         Errors: NoPair; what both locations of a pair refuse the batch as a whole for.
         """
         await self._learn_key()
@@ -259,7 +260,7 @@ class Coordinator:
             pair = await self._choose(work.avoid)
             if pair is None:
                 break
-            attempt = Attempt(pair, *self._pool.take(pair), batch, tx_hash)
+            attempt = Attempt(pair, *self._pool.take(pair), batch, tx_hash, chain_id=chain_id)
             await self._rounds.run(attempt)
             if attempt.untouched:
                 self._pool.give_back(pair, (attempt.job, attempt.index))
@@ -336,6 +337,7 @@ class _Work:
     refusals: dict[int, dict[int, MessageRefusal]] = field(default_factory=dict)
     """Position -> party -> refusal."""
     culprits: list[int] = field(default_factory=list)
+    denied: Counter[int] = field(default_factory=Counter)
     last: SdtError | None = None
 
     def learn(self, attempt: Attempt) -> None:
@@ -349,7 +351,11 @@ class _Work:
                 self.refusals.setdefault(refusal.position, {})[party] = refusal
         for party, error in attempt.errors.items():
             self.last = error
-            if error.code not in _ABOUT_THE_PRESIGNATURE:
+            if error.code in _ABOUT_THE_PRESIGNATURE:
+                # Once is a list out of date. A location that denies what it has just listed would use up what its
+                # partner may bind for this batch.
+                self.denied[party] += 1
+            if error.code not in _ABOUT_THE_PRESIGNATURE or self.denied[party] > 1:
                 self.avoid.add(party)
         if len(attempt.errors) == 2 and not any(isinstance(each, LinkLost) for each in attempt.errors.values()):
             first = next(iter(attempt.errors.values()))

@@ -170,9 +170,11 @@ class JointJobs:
     def show_certificate(self, operation: ShowCertificate) -> Certificate:
         """Show a batch's statement and certificate, by which anybody can tell who lies about a row.
 
-        Errors: NotFound.
+        Errors: NotFound; Conflict for a batch of an epoch that is over, whose points are no longer at hand.
         """
         batch, key = stock.batch_of(self._store.db, operation.job), keyring.demand_key(self._store.db)
+        if batch.epoch != key.epoch:
+            raise Conflict("That presignature is of an epoch that is over.", code="epoch_over")
         return Certificate(batch.epoch, key.public, key.points, batch.pair, batch.rows, _three(batch.certificate))
 
 

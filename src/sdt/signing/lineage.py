@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sdt.domain.batch import GENESIS_HEAD, leaf, merkle_root, next_head
+from sdt.domain.batch import GENESIS_HEAD, ITEMS_MAX, leaf, merkle_root, next_head
 from sdt.domain.errors import Invalid, Unavailable
 from sdt.signing.store import Store
 from sdt.signing.wire import BatchIds
@@ -47,17 +47,18 @@ class LineBatch:
 
 
 def record(db: sqlite3.Connection, batch: LineBatch) -> None:
-    """Remember a batch's messages; the same again adds at most what kind it is."""
+    """Remember a batch's messages; the same again adds what kind it is, and messages that were forgotten."""
     inserted = db.execute(
         "INSERT OR IGNORE INTO batch (head, number, parent, oldest_ms, administers) VALUES (?, ?, ?, ?, ?)",
         (batch.head, batch.number, batch.parent, batch.oldest_ms, batch.administers),
     ).rowcount
-    if inserted:
+    forgotten = "SELECT NOT EXISTS (SELECT 1 FROM batch_message WHERE head = ?)"
+    if inserted or db.execute(forgotten, (batch.head,)).fetchone()[0]:
         db.executemany(
             "INSERT INTO batch_message (transaction_id, head, position, digest) VALUES (?, ?, ?, ?)",
             [(id_, batch.head, position, digest) for position, (id_, digest) in enumerate(batch.messages)],
         )
-    elif batch.administers is not None:
+    if not inserted and batch.administers is not None:
         db.execute("UPDATE batch SET administers = ? WHERE head = ?", (batch.administers, batch.head))
 
 
@@ -86,7 +87,11 @@ def read_shown(head: bytes, shown: BatchIds) -> LineBatch:
     """
     ids = [shown.ids[at : at + 16] for at in range(0, len(shown.ids), 16)]
     digests = [shown.digests[at : at + 32] for at in range(0, len(shown.digests), 32)]
-    if len(ids) != len(digests) or not ids or any(len(i) != 16 for i in ids) or any(len(d) != 32 for d in digests):
+    if (
+        not 0 < len(ids) == len(digests) <= ITEMS_MAX
+        or any(len(i) != 16 for i in ids)
+        or any(len(d) != 32 for d in digests)
+    ):
         raise Invalid("A peer's account of a batch is malformed.", code="bad_batch_ids")
     messages = tuple(zip(ids, digests, strict=True))
     root = merkle_root([leaf(position, *message) for position, message in enumerate(messages)])
@@ -124,7 +129,7 @@ class Lineage:
         head, expected = parent, number - 1
         while head not in self._complete:
             row = self._db.execute("SELECT parent, oldest_ms, number FROM batch WHERE head = ?", (head,)).fetchone()
-            if row is None:
+            if row is None or (row[1] + 2 * self._life_ms >= now_ms and not self._has_messages(head)):
                 if fetched == FETCHES_MAX:
                     raise UnknownParent("This location is still catching up with the batches before this one.")
                 batch, fetched = await fetch(head), fetched + 1
@@ -139,6 +144,10 @@ class Lineage:
             head, expected = row[0], expected - 1
         for known in reversed(walked):
             self.note_complete(known)
+
+    def _has_messages(self, head: bytes) -> bool:
+        """Tell whether a batch's messages are still known: they may have been forgotten by a clock that was wrong."""
+        return self._db.execute("SELECT 1 FROM batch_message WHERE head = ? LIMIT 1", (head,)).fetchone() is not None
 
     def _demand_place(self, parent: bytes, number: int) -> None:
         """Errors: Invalid when a batch does not have the number after its parent's: the contract would not take it."""

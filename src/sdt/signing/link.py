@@ -11,6 +11,7 @@ import itertools
 import logging
 import socket
 import ssl
+import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -35,6 +36,8 @@ from sdt.signing.wire import (
 )
 
 CALLS_AT_ONCE_MAX: Final = 64
+CONNECTIONS_MAX: Final = 8
+"""Connections of one caller; one more closes its oldest."""
 CONNECT_TIMEOUT_S: Final = 2.0
 CALL_TIMEOUT_S: Final = 5.0
 HANDSHAKE_TIMEOUT_S: Final = 5.0
@@ -71,12 +74,21 @@ class _Served(FrameProtocol):
         self._server = server
         self._calls: set[asyncio.Task[None]] = set()
         self._slow_reader = False
+        self._opened_s = time.monotonic()
 
     def opened(self) -> None:
         self._server.connections.add(self)
         if self.party is None:
             _log.warning("A caller's certificate names nobody we know.")
             self.abort()
+            return
+        others = self._of_this_party()
+        if len(others) > CONNECTIONS_MAX:
+            # One location's certificate must not take up every descriptor that the others need.
+            min(others, key=lambda one: one._opened_s).abort()
+
+    def _of_this_party(self) -> list[_Served]:
+        return [one for one in self._server.connections if one.party == self.party]
 
     def frame(self, content: bytes) -> None:
         """Begin an answer; a caller that leaves does not stop it: a release counts as signed."""
@@ -109,10 +121,12 @@ class _Served(FrameProtocol):
 
     def _answered(self, call: asyncio.Task[None]) -> None:
         self._calls.discard(call)
-        self._pace()
+        for one in self._of_this_party():
+            one._pace()
 
     def _pace(self) -> None:
-        self.hold(reading=len(self._calls) < CALLS_AT_ONCE_MAX and not self._slow_reader)
+        calls = sum(len(one._calls) for one in self._of_this_party())
+        self.hold(reading=calls < CALLS_AT_ONCE_MAX and not self._slow_reader)
 
     def pause_writing(self) -> None:
         """Take no more calls from a caller that does not read its answers."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -54,11 +54,19 @@ class Attempt:
     caught: dict[int, str] = field(default_factory=dict)
     errors: dict[int, SdtError] = field(default_factory=dict)
     untouched: bool = False
+    chain_id: int = 0
+    """What the transaction was made for; 0 when the caller does not say."""
 
     @property
     def failed(self) -> bool:
         """Whether to stop here."""
         return bool(self.refusals or self.caught or self.errors)
+
+
+def _most_named(values: Sequence[int]) -> int | None:
+    """Return the value that more name than any other, None when two are named as often."""
+    counted = Counter(values).most_common(2)
+    return None if len(counted) == 2 and counted[0][1] == counted[1][1] else counted[0][0]
 
 
 class Rounds:
@@ -143,7 +151,12 @@ class Rounds:
 
     def _judge_promises(self, attempt: Attempt, promises: dict[int, Proposed], row: Row) -> None:
         """A partner says that a promise is bad: find out whose, so that it is laid at the right door."""
-        chain_id, epoch = self._terms(promises)
+        chain_id, epoch = self._terms(attempt, promises)
+        if chain_id is None or epoch is None:
+            # One of the two lies about the terms, and nobody else can say who.
+            differ = Unavailable("The two name different chains or epochs.", code="terms_differ")
+            attempt.errors = dict.fromkeys(attempt.pair, differ)
+            return
         for party, promise in promises.items():
             intent = Intent(
                 self._network,
@@ -162,13 +175,16 @@ class Rounds:
                 self._catch(attempt, party, "promised another transaction than the one proposed")
                 attempt.errors.pop(other(attempt.pair, party), None)
 
-    def _terms(self, promises: dict[int, Proposed]) -> tuple[int, int]:
-        """Return the chain id and epoch that most locations name, the two of the pair first."""
-        named = [(promise.chain_id, promise.epoch) for promise in promises.values()]
-        statuses = [remote.status for remote in self._remotes.values()]
-        named += [(status.chain_id, status.epoch) for status in statuses if status and status.chain_id]
-        [(terms, _)] = Counter(named).most_common(1)
-        return terms
+    def _terms(self, attempt: Attempt, promises: dict[int, Proposed]) -> tuple[int | None, int | None]:
+        """Return the chain id that the batch was made for, and the epoch; None for what only a vote could say, and
+        does not: a liar whose own words fit his signature must not win a tie.
+        """
+        statuses = [remote.status for remote in self._remotes.values() if remote.status]
+        chain_id = attempt.chain_id or _most_named(
+            [promise.chain_id for promise in promises.values()] + [s.chain_id for s in statuses if s.chain_id]
+        )
+        epoch = _most_named([promise.epoch for promise in promises.values()] + [s.epoch for s in statuses if s.epoch])
+        return chain_id, epoch
 
     async def _release(self, attempt: Attempt, promises: dict[int, Proposed]) -> dict[int, bytes]:
         """Round two: each gives its part on the partner's promise."""

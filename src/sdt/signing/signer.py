@@ -21,7 +21,7 @@ import uvloop
 from sdt.domain.errors import Conflict, Forbidden, NotFound, SdtError
 from sdt.signing import keyring, lineage, spending, stock
 from sdt.signing.anchor import Anchor
-from sdt.signing.building import BatchRefused, Builder, Built
+from sdt.signing.building import BatchRefused, Builder, Built, ChainSeen
 from sdt.signing.config import SignerConfig, load_signer_config
 from sdt.signing.counter import FileCounter
 from sdt.signing.joint import JointJobs, check_pair
@@ -115,6 +115,7 @@ class Signer:
         with self.store.write() as db:
             burnt = stock.burn_unfinished(db)
         if burnt:
+            store.checkpoint()  # their sealed shares are not to lie in the file until the next signature
             _log.warning("%d presignatures were half used when this signer stopped; they are burnt.", burnt)
 
     async def answer(self, caller: int, operation: Operation) -> Answer:
@@ -198,6 +199,8 @@ class Signer:
 
     async def _status(self) -> StatusAnswer:
         key = keyring.active_key(self.store.db)
+        if key is not None:
+            self._builder.follow(key.address)
         seen = self._builder.chain_seen()
         return StatusAnswer(
             self._party,
@@ -222,7 +225,8 @@ class Signer:
         async with self._proposing:  # in the order of arrival, so that a batch finds its parent known
             try:
                 parent, number = operation.batch.parent, operation.batch.number
-                await self._lineage.complete(parent, number, int(self._now_s() * 1000), self._fetch_batch)
+                over_ms = self._over_ms(await self._builder.see(key.address))
+                await self._lineage.complete(parent, number, over_ms, self._fetch_batch)
                 built = await self._builder.build(
                     operation.batch, key.address, lambda settled: self._lineage.may_administer_after(parent, settled)
                 )
@@ -236,6 +240,13 @@ class Signer:
             self._promised.pop(next(iter(self._promised)))
         promise = sign(self._intent_key, digest)
         return Proposed(binding.chain_id, bound.epoch, binding.tx_hash, promise, bound.row)
+
+    def _over_ms(self, seen: ChainSeen) -> int:
+        """Return the time by which messages count as over: the earlier of our clock and the chain's.
+
+        A clock that ran ahead for a moment would make this location forget payments, which could then come again.
+        """
+        return 1000 * min(int(self._now_s()), seen.time_s)
 
     def _bind(self, operation: Propose, built: Built) -> stock.Bound:
         """Refuse what was used before; else remember the messages and bind the presignature, all or nothing."""
@@ -328,10 +339,10 @@ class Signer:
 
     def _tidy(self) -> None:
         """Empty the write-ahead log, where spent shares' sealed bytes lie, and forget messages long over."""
-        if self._now_s() - self._forgot_s > FORGET_PERIOD_S:
+        if abs(self._now_s() - self._forgot_s) > FORGET_PERIOD_S:
             self._forgot_s = self._now_s()
             with self.store.write() as db:
-                lineage.prune(db, int(self._now_s() * 1000) - 3 * self._builder.message_life_ms)
+                lineage.prune(db, self._over_ms(self._builder.chain_seen()) - 3 * self._builder.message_life_ms)
         self.store.checkpoint()
 
     # Peers

@@ -82,6 +82,16 @@ class Validator:
             except SdtError:
                 continue  # whoever proposes a batch is told
 
+    def follow(self, sender: bytes) -> None:
+        """Keep the registry near the head for this chain key."""
+        self._sender = sender
+
+    async def see(self, sender: bytes) -> ChainSeen:
+        """Look at the chain unless that was done a moment ago. Errors: Unavailable; WrongChain."""
+        self._sender = sender
+        await self._chain.look(sender, VIEW_AGE_S)
+        return self._chain.seen()
+
     def chain_seen(self) -> ChainSeen:
         """Return how far this signer's node is."""
         return self._chain.seen()

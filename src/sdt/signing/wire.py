@@ -28,6 +28,7 @@ from sdt.signing.wire_lifecycle import (
     Drop,
     LifecycleAnswer,
     LifecycleOperation,
+    Natural,
     Opened,
     ReshareBegin,
     ReshareDeal,
@@ -61,12 +62,12 @@ class BatchProposal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Units: deadline_s in unix seconds. Shape: parent 32 bytes, zero for batch number 1.
     """
 
-    number: int
+    number: Natural
     parent: bytes
     kind: Literal["value", "admin"]
-    deadline_s: int
-    nonce: int
-    gas: int
+    deadline_s: Natural
+    nonce: Natural
+    gas: Natural
     entries: tuple[Entry, ...]
 
 
@@ -82,15 +83,15 @@ class StatusAnswer(msgspec.Struct, frozen=True, tag="status"):
     order of PAIRS.
     """
 
-    party: int
+    party: Natural
     network: str
-    epoch: int
+    epoch: Natural
     public: bytes
     address: bytes
     stock: tuple[int, int, int]
-    chain_id: int
+    chain_id: Natural
     chain_block: int
-    chain_time_s: int
+    chain_time_s: Natural
     clock_s: float
     certificate_ends_s: float = 0.0
     """When this location's certificate, or the last authority it knows, ends; 0 when it cannot tell."""
@@ -112,7 +113,7 @@ class StartStock(msgspec.Struct, frozen=True, tag="start_stock", forbid_unknown_
 
     job: bytes
     pair: Pair
-    count: int
+    count: Natural
     deadline_s: float
 
 
@@ -150,7 +151,7 @@ class KeyCertificate(msgspec.Struct, frozen=True, tag="key_certificate"):
     """The key in force and the three signatures that put it there. Shape: `job` is empty before key generation."""
 
     job: bytes
-    epoch: int = 0
+    epoch: Natural = 0
     public: bytes = b""
     points: tuple[bytes, ...] = ()
     signatures: tuple[bytes, ...] = ()
@@ -191,7 +192,7 @@ class Certificate(msgspec.Struct, frozen=True, tag="certificate"):
     Shape: rows is 32 bytes a row.
     """
 
-    epoch: int
+    epoch: Natural
     public: bytes
     shares: tuple[bytes, bytes, bytes]
     pair: Pair
@@ -202,7 +203,7 @@ class Certificate(msgspec.Struct, frozen=True, tag="certificate"):
 class Row(msgspec.Struct, frozen=True, array_like=True):
     """The public part of a presignature. Shape: points of 64 bytes, `a` and `b` by party − 1."""
 
-    index: int
+    index: Natural
     point: bytes
     opened: bytes
     a: tuple[bytes, bytes, bytes]
@@ -214,7 +215,7 @@ class Propose(msgspec.Struct, frozen=True, tag="propose", forbid_unknown_fields=
 
     batch: BatchProposal
     job: bytes
-    index: int
+    index: Natural
 
 
 class Proposed(msgspec.Struct, frozen=True, tag="proposed"):
@@ -223,8 +224,8 @@ class Proposed(msgspec.Struct, frozen=True, tag="proposed"):
     Shape: tx_hash 32 bytes; intent an Ed25519 signature over `transcript.Intent`.
     """
 
-    chain_id: int
-    epoch: int
+    chain_id: Natural
+    epoch: Natural
     tx_hash: bytes
     intent: bytes
     row: Row
@@ -233,7 +234,7 @@ class Proposed(msgspec.Struct, frozen=True, tag="proposed"):
 class MessageRefusal(msgspec.Struct, frozen=True, array_like=True):
     """One message that this signer will not have in a batch, and the rule that says so."""
 
-    position: int
+    position: Natural
     code: str
     detail: str
     facts: dict[str, str] = {}
@@ -249,7 +250,7 @@ class Release(msgspec.Struct, frozen=True, tag="release", forbid_unknown_fields=
     """Hand over this signer's part, on the partner's promise for the same hash."""
 
     job: bytes
-    index: int
+    index: Natural
     tx_hash: bytes
     partner_intent: bytes
 
@@ -272,7 +273,7 @@ class BatchIds(msgspec.Struct, frozen=True, tag="batch_ids"):
     Shape: ids 16 bytes each and digests 32 bytes each, one after another.
     """
 
-    number: int
+    number: Natural
     parent: bytes
     ids: bytes
     digests: bytes
@@ -281,14 +282,14 @@ class BatchIds(msgspec.Struct, frozen=True, tag="batch_ids"):
 class MarkSpend(msgspec.Struct, frozen=True, tag="mark_spend", forbid_unknown_fields=True):
     """From location to location: how many steps that must never be undone the caller took, under its signature."""
 
-    count: int
+    count: Natural
     signature: bytes
 
 
 class SpendMarked(msgspec.Struct, frozen=True, tag="spend_marked"):
     """The highest count that the caller ever signed and told, and that signature."""
 
-    count: int
+    count: Natural
     signature: bytes
 
 

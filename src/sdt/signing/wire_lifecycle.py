@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
+
+Natural = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""A number as it may come over the wire: what is hashed as eight bytes fits them, whoever sent it."""
 
 NOBODY: Final = 0
 """Who is replaced in a refresh."""
@@ -16,8 +19,8 @@ class ReshareBegin(msgspec.Struct, frozen=True, tag="reshare_begin", forbid_unkn
     """Commit to a line for the next epoch. Shape: replaced is a party, or NOBODY in a refresh."""
 
     job: bytes
-    epoch: int
-    replaced: int
+    epoch: Natural
+    replaced: Natural
 
 
 class Committed(msgspec.Struct, frozen=True, tag="committed"):
@@ -85,7 +88,7 @@ class StagedKey(msgspec.Struct, frozen=True, array_like=True):
     """One share that is kept, and this location's signature of it."""
 
     job: bytes
-    epoch: int
+    epoch: Natural
     public: bytes
     points: Three
     signature: bytes
@@ -107,7 +110,7 @@ class Drop(msgspec.Struct, frozen=True, tag="drop", forbid_unknown_fields=True):
     """Wait no longer for this job's certificate: that location signed that it never will be part of it."""
 
     job: bytes
-    party: int
+    party: Natural
     signature: bytes
 
 

@@ -176,7 +176,9 @@ class Lane:
         assert formed.rows, "a batch has messages"
         messages = [self._reading.read(row) for row in formed.rows]
         batch = assemble(formed.frame, messages, self._region)
-        outcome = await self._coordinator.sign(self._proposal(formed, batch), batch.transaction.signing_hash())
+        outcome = await self._coordinator.sign(
+            self._proposal(formed, batch), batch.transaction.signing_hash(), formed.frame.chain_id
+        )
         if outcome.signature is None:
             return await self._store.run(self._drop, formed, outcome.refusals)
         signature = outcome.signature

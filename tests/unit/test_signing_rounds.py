@@ -1,0 +1,95 @@
+"""One attempt at a signature, by locations that lie in ways that fit together: nobody honest is named for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from nacl.signing import SigningKey
+
+from sdt.domain.errors import Conflict, Forbidden, SdtError
+from sdt.signing.coordinator import _Work
+from sdt.signing.locations import Remote
+from sdt.signing.rounds import Attempt, Rounds
+from sdt.signing.transcript import Intent, sign
+from sdt.signing.wire import BatchProposal, Certificate, Propose, Proposed, Row, StatusAnswer
+
+KEYS = {party: SigningKey.generate() for party in (1, 2, 3)}
+PUBLIC, TX_HASH, JOB = b"\1" * 64, b"h" * 32, b"j" * 16
+ROW = Row(0, b"p" * 64, b"w" * 32, (b"a" * 64,) * 3, (b"b" * 64,) * 3)
+BATCH = BatchProposal(1, bytes(32), "value", 0, 0, 0, ())
+CHAIN_ID = 4242
+
+
+class Location:
+    """Answers a proposal with a promise over its own terms; a liar calls its partner's promise bad."""
+
+    def __init__(self, party: int, chain_id: int = CHAIN_ID, epoch: int = 1, *, lies: bool = False) -> None:
+        self.party, self.chain_id, self.epoch, self.lies, self.caught = party, chain_id, epoch, lies, ""
+        self.status: StatusAnswer | None = StatusAnswer(
+            party, "test", epoch, PUBLIC, b"x" * 20, (1, 1, 1), chain_id, 5, 0, 0.0
+        )
+
+    async def call(self, operation: Any, timeout_s: float) -> Proposed:
+        if isinstance(operation, Propose):
+            words = Intent("test", self.chain_id, PUBLIC, self.epoch, 1, JOB, 0, ROW.point, (1, 2), TX_HASH, 0)
+            return Proposed(self.chain_id, self.epoch, TX_HASH, sign(KEYS[self.party], words.digest()), ROW)
+        raise Forbidden("My partner promised something else.", code="bad_intent")
+
+
+async def attempt(locations: list[Location], chain_id: int = CHAIN_ID) -> Attempt:
+    remotes: dict[int, Remote] = {location.party: location for location in locations}  # type: ignore[misc]
+    rounds = Rounds(remotes, {party: key.verify_key for party, key in KEYS.items()}, "test", lambda: PUBLIC)
+    made = Attempt((1, 2), JOB, 0, BATCH, TX_HASH, chain_id=chain_id)
+    await rounds.run(made)
+    return made
+
+
+@pytest.mark.parametrize("liar", [1, 2])
+@pytest.mark.parametrize("third_saw", [0, CHAIN_ID])
+async def test_who_names_another_chain_is_caught_whatever_the_third_has_seen(liar: int, third_saw: int) -> None:
+    # given a liar whose promise, status and error all fit one false chain id
+    pair = [Location(p, chain_id=1 if p == liar else CHAIN_ID, lies=p == liar) for p in (1, 2)]
+    made = await attempt([*pair, Location(3, chain_id=third_saw)])
+    assert list(made.caught) == [liar]
+
+
+@pytest.mark.parametrize("liar", [1, 2])
+async def test_of_an_epoch_the_third_decides_and_without_it_nobody_is_named(liar: int) -> None:
+    pair = [Location(p, epoch=9 if p == liar else 1, lies=p == liar) for p in (1, 2)]
+    assert list((await attempt([*pair, Location(3)])).caught) == [liar]
+    away = Location(3)
+    away.status = None
+    made = await attempt([*pair, away])
+    assert not made.caught
+    assert {error.code for error in made.errors.values()} == {"terms_differ"}
+
+
+@pytest.mark.parametrize("answer", [Row, Proposed, Certificate])
+def test_a_number_that_does_not_fit_what_is_hashed_is_no_answer(answer: Any) -> None:
+    whole = {
+        Row: ROW,
+        Proposed: Proposed(1, 1, TX_HASH, b"", ROW),
+        Certificate: Certificate(1, PUBLIC, (b"1", b"2", b"3"), (1, 2), b"", ()),
+    }[answer]
+    field = {Row: 0, Proposed: "epoch", Certificate: "epoch"}[answer]
+    for number in (-1, 2**63):
+        as_sent = msgspec.to_builtins(whole, builtin_types=(bytes,))
+        as_sent[field] = number
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.msgpack.decode(msgspec.msgpack.encode(as_sent), type=answer)
+
+
+def burnt() -> SdtError:
+    return Conflict("That presignature is burnt.", code="presignature_burnt")
+
+
+def test_who_denies_what_it_lists_twice_is_avoided_and_its_partner_is_not() -> None:
+    work = _Work()
+    for _ in range(2):
+        assert 1 not in work.avoid
+        failed = Attempt((1, 2), JOB, 0, BATCH, TX_HASH)
+        failed.errors = {1: burnt()}
+        work.learn(failed)
+    assert work.avoid == {1}
