@@ -10,6 +10,7 @@ from nacl.signing import SigningKey
 
 from sdt.domain.errors import Conflict, Forbidden, SdtError
 from sdt.signing.coordinator import _Work
+from sdt.signing.link import LinkLost
 from sdt.signing.locations import Remote
 from sdt.signing.rounds import Attempt, Rounds
 from sdt.signing.transcript import Intent, sign
@@ -25,7 +26,10 @@ CHAIN_ID = 4242
 class Location:
     """Answers a proposal with a promise over its own terms; a liar calls its partner's promise bad."""
 
-    def __init__(self, party: int, chain_id: int = CHAIN_ID, epoch: int = 1, *, lies: bool = False) -> None:
+    def __init__(
+        self, party: int, chain_id: int = CHAIN_ID, epoch: int = 1, *, lies: bool = False, tx_hash: bytes = TX_HASH
+    ) -> None:
+        self.tx_hash = tx_hash
         self.party, self.chain_id, self.epoch, self.lies, self.caught = party, chain_id, epoch, lies, ""
         self.status: StatusAnswer | None = StatusAnswer(
             party, "test", epoch, PUBLIC, b"x" * 20, (1, 1, 1), chain_id, 5, 0, 0.0
@@ -33,15 +37,15 @@ class Location:
 
     async def call(self, operation: Any, timeout_s: float) -> Proposed:
         if isinstance(operation, Propose):
-            words = Intent("test", self.chain_id, PUBLIC, self.epoch, 1, JOB, 0, ROW.point, (1, 2), TX_HASH, 0)
-            return Proposed(self.chain_id, self.epoch, TX_HASH, sign(KEYS[self.party], words.digest()), ROW)
+            words = Intent("test", self.chain_id, PUBLIC, self.epoch, 1, JOB, 0, ROW.point, (1, 2), self.tx_hash, 0)
+            return Proposed(self.chain_id, self.epoch, self.tx_hash, sign(KEYS[self.party], words.digest()), ROW)
         raise Forbidden("My partner promised something else.", code="bad_intent")
 
 
-async def attempt(locations: list[Location], chain_id: int = CHAIN_ID) -> Attempt:
+async def attempt(locations: list[Location], chain_id: int = CHAIN_ID, tx_hash: bytes = TX_HASH) -> Attempt:
     remotes: dict[int, Remote] = {location.party: location for location in locations}  # type: ignore[misc]
     rounds = Rounds(remotes, {party: key.verify_key for party, key in KEYS.items()}, "test", lambda: PUBLIC)
-    made = Attempt((1, 2), JOB, 0, BATCH, TX_HASH, chain_id=chain_id)
+    made = Attempt((1, 2), JOB, 0, BATCH, tx_hash, chain_id=chain_id)
     await rounds.run(made)
     return made
 
@@ -64,6 +68,20 @@ async def test_of_an_epoch_the_third_decides_and_without_it_nobody_is_named(liar
     made = await attempt([*pair, away])
     assert not made.caught
     assert {error.code for error in made.errors.values()} == {"terms_differ"}
+
+
+async def test_one_location_that_differs_from_its_caller_alone_is_not_named() -> None:
+    # given a caller whose rebuilt transaction is another, and only one location that answers
+    class Gone(Location):
+        async def call(self, operation: Any, timeout_s: float) -> Proposed:
+            raise LinkLost("away")
+
+    made = await attempt([Location(1), Gone(2), Location(3)], tx_hash=b"H" * 32)
+    assert not made.caught
+    assert made.errors[1].code == "hash_mismatch"
+    # but where its partner agrees with the caller, it is
+    both = await attempt([Location(1), Location(2, tx_hash=b"H" * 32), Location(3)], tx_hash=b"H" * 32)
+    assert list(both.caught) == [1]
 
 
 @pytest.mark.parametrize("answer", [Row, Proposed, Certificate])

@@ -250,8 +250,10 @@ class Resharing:
     def abandon(self, operation: Abandon) -> Signed:
         """Promise, on disk and signed, never to stage this job.
 
-        Errors: Conflict when it is staged or in force here.
+        Errors: Conflict when it is staged or in force here; Invalid for what is no job's number.
         """
+        if len(operation.job) != JOB_BYTES:
+            raise Invalid("A job has a number of 16 bytes.", code="bad_job")
         with self._store.write() as db:
             keyring.abandon(db, operation.job)
         return Signed(sign(self._intent_key, self._abandoned(operation.job)))

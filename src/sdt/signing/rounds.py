@@ -117,8 +117,11 @@ class Rounds:
         if len(wrong) == 2:
             mismatch = Unavailable("Both locations rebuilt another transaction than ours.", code="hash_mismatch")
             attempt.errors = dict.fromkeys(wrong, mismatch)
-        elif wrong:
+        elif wrong and len(promises) == 2:
             self._catch(attempt, wrong[0], "rebuilt another transaction than the rest of us")
+        elif wrong:
+            # Its word against ours alone: perhaps it is the caller whose region file is another.
+            attempt.errors[wrong[0]] = Unavailable("It rebuilt another transaction than ours.", code="hash_mismatch")
         return promises
 
     async def _agreed_row(self, attempt: Attempt, promises: dict[int, Proposed]) -> Row | None:
