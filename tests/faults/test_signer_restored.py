@@ -263,6 +263,31 @@ async def test_a_lost_counter_is_given_up_by_hand_only_and_costs_the_stock(rig):
         assert counter(rig).exists()
 
 
+async def test_a_counter_that_signer_toml_no_longer_names_is_missed(rig):
+    # given a disk that counts with a counter, beside an older signer.toml that names none
+    toml = rig.folder(VICTIM) / "signer.toml"
+    lines = [line for line in toml.read_text().splitlines() if not line.startswith("counter_file")]
+    toml.write_text("\n".join(lines) + "\n")
+    for party in (VICTIM, PARTNER, THIRD):
+        rig.start(party)
+    async with coordinator(rig, wait=False) as to:
+        await until(lambda: all(to.status().values()))
+        assert "counter_file" in to.status()[VICTIM].held
+
+
+async def test_a_counter_made_beside_an_old_stock_does_not_vouch_for_it(rig):
+    # given a disk from before there was a counter, with its stock, and no counter yet
+    with sqlite3.connect(rig.folder(VICTIM) / "signer.db") as db:
+        db.execute("UPDATE spend SET counter = NULL")
+    counter(rig).unlink()
+    for party in (VICTIM, PARTNER, THIRD):
+        rig.start(party)
+    async with coordinator(rig, wait=False) as to:
+        await until(lambda: (status := to.status()[VICTIM]) is not None and not status.held)
+        assert to.status()[VICTIM].stock == (0, 0, 0)
+        assert "never counted" in to.status()[VICTIM].burnt
+
+
 async def test_a_second_copy_of_a_running_signer_costs_it_the_stock_and_nothing_else(rig):
     for party in (VICTIM, PARTNER, THIRD):
         rig.start(party)

@@ -134,6 +134,9 @@ class Anchor:
         try:
             reading = await asyncio.to_thread(counter.read)
             if reading is None and spending.standing(db).counter is None:
+                if any(stock.counts(db)):
+                    # It cannot tell whether this stock is new: that it was made just now says nothing of the disk.
+                    self._burn("A counter was made beside a stock that it never counted.", 0)
                 reading = await asyncio.to_thread(counter.create, os.urandom(LIFE_BYTES), spending.count(db))
                 with self._store.write():
                     spending.adopt(db, reading.life)
