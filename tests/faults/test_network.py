@@ -41,8 +41,9 @@ PEOPLE = 8
 EACH_UNITS = 200_000
 IN_A_REQUEST = 10
 CUTS_MAX = 4
-FLOOD = 9_000
-"""More than a pool holds (`POOL_SLOTS`)."""
+POOL = 1_024
+FLOOD = 1_500
+"""More than a pool holds, and no more than six nodes on two cores execute in a moment."""
 
 
 @dataclass
@@ -133,6 +134,7 @@ async def until_nothing_waits(platform: Platform, store: Store) -> None:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sdt.network.clients.POOL_SLOTS", POOL)
     monkeypatch.setenv("SDT_ENV", "test")
     monkeypatch.setenv("SDT_CHAIN__STALLED_AFTER_S", "12")
     monkeypatch.setenv("SDT_CHAIN__REQUEST_TIMEOUT_S", "3")
