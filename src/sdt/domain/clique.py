@@ -8,7 +8,6 @@ Source: EIP-225.
 from __future__ import annotations
 
 from collections.abc import Set
-from dataclasses import replace
 from typing import Final
 
 from eth_hash.auto import keccak
@@ -19,7 +18,6 @@ from sdt.domain.qbft import SEAL_BYTES, VANITY_BYTES, Header, NotSealed, address
 __all__ = ["genesis_signers", "header_hash", "verify_header"]
 
 _ADDRESS_BYTES: Final = 20
-_EXTRA_PLACE: Final = 12
 
 
 def header_hash(header: Header) -> bytes:
@@ -37,9 +35,7 @@ def verify_header(header: Header, signers: Set[bytes]) -> bytes:
     extra = header.field("extraData")
     if len(extra) < VANITY_BYTES + SEAL_BYTES or (len(extra) - VANITY_BYTES - SEAL_BYTES) % _ADDRESS_BYTES:
         raise Invalid("The header is not one of a Clique block.", code="bad_header")
-    values = (*header.values[:_EXTRA_PLACE], extra[:-SEAL_BYTES], *header.values[_EXTRA_PLACE + 1 :])
-    unsealed = replace(header, values=values)
-    sealer = address_behind(extra[-SEAL_BYTES:], header_hash(unsealed))
+    sealer = address_behind(extra[-SEAL_BYTES:], header.hash_with(extra[:-SEAL_BYTES]))
     if sealer not in signers:
         raise NotSealed(f"The block is sealed by 0x{sealer.hex()}, who is none of the trusted signers.")
     return sealer

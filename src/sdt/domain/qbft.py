@@ -171,13 +171,14 @@ class Header:
 
     def hash(self) -> bytes:
         """Return the block's hash: round and seals do not count."""
-        return self._hash(self.extra.encode(round_=0))
+        return self.hash_with(self.extra.encode(round_=0))
 
     def sealed_hash(self) -> bytes:
         """Return what the validators signed: the round counts."""
-        return self._hash(self.extra.encode(round_=self.extra.round))
+        return self.hash_with(self.extra.encode(round_=self.extra.round))
 
-    def _hash(self, extra: bytes) -> bytes:
+    def hash_with(self, extra: bytes) -> bytes:
+        """Return the hash of the header with another `extraData`: seals are over one that does not hold them."""
         values = (*self.values[:_EXTRA_PLACE], extra, *self.values[_EXTRA_PLACE + 1 :])
         return bytes(keccak(rlp.encode(values)))
 

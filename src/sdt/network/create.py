@@ -13,6 +13,7 @@ from coincurve import PrivateKey
 from eth_hash.auto import keccak
 
 from sdt.domain.errors import Conflict, Invalid
+from sdt.network.chain import chain_of
 from sdt.network.clients import client_of
 from sdt.network.compose import compose_file, container_peers
 from sdt.network.genesis import genesis
@@ -128,17 +129,8 @@ def write_peers(folder: Path, plan: Plan) -> None:
 
 def write_settings(folder: Path, plan: Plan) -> None:
     """Write the settings by which a platform joins this network."""
-    nodes = "".join(f'{node.name} = "{node.url}"\n' for node in plan.nodes)
-    (folder / SETTINGS_FILE).write_text(
-        "# Joins this network: sdt up --network DIR, or SDT_SETTINGS=DIR/settings.toml for every part.\n"
-        "[default.chain]\n"
-        f"chain_id = {plan.chain_id}\n"
-        "gas_price_wei = 0\n"
-        f"finality_blocks = {plan.finality_blocks}\n"
-        f"block_gas_limit = {plan.block_gas_limit}\n"
-        f"gas_in_flight_max = {2 * plan.block_gas_limit}\n"
-        f"\n[default.chain.nodes]\n{nodes}"
-    )
+    head = "# Joins this network: sdt up --network DIR, or SDT_SETTINGS=DIR/settings.toml for every part.\n"
+    (folder / SETTINGS_FILE).write_text(head + chain_of(plan).settings())
 
 
 def _ports(count: int, base: int) -> list[int]:

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from sdt.domain import rlp
+from sdt.domain.qbft import QBFT_MIX_HASH, SEAL_BYTES, VANITY_BYTES
+from sdt.domain.registry import account_bytes
 from sdt.network.plan import ClientName
 
 __all__ = ["genesis"]
 
-QBFT_MIX_HASH: Final = "0x63746963616c2062797a616e74696e65206661756c7420746f6c6572616e6365"
-"""By this a header is known as one of Istanbul's kind. Source: EIP-650."""
 EPOCH_BLOCKS: Final = 30_000
 ROUND_TIMEOUT_S: Final = 4
 ROUND_TIMEOUT_MAX_S: Final = 8
 """Rounds double their time-out; uncapped, a network that had lost its quorum was not back two minutes later."""
 
-_VANITY: Final = bytes(32)
-_SEAL: Final = bytes(65)
+_VANITY: Final = bytes(VANITY_BYTES)
+_SEAL: Final = bytes(SEAL_BYTES)
 _BERLIN: Final = (
     "homesteadBlock",
     "eip150Block",
@@ -51,7 +51,7 @@ def genesis(
         "timestamp": "0x0",
         "gasLimit": hex(block_gas_limit),
         "difficulty": "0x1",
-        "mixHash": "0x" + bytes(32).hex() if clique else QBFT_MIX_HASH,
+        "mixHash": "0x" + (bytes(32) if clique else QBFT_MIX_HASH).hex(),
         "coinbase": "0x" + bytes(20).hex(),
         "extraData": "0x" + (_clique_extra(addresses) if clique else _qbft_extra(addresses)).hex(),
         "alloc": {},
@@ -90,13 +90,9 @@ def _besu_config(period_s: int, _: Sequence[str]) -> dict[str, Any]:
 
 
 def _clique_extra(validators: Sequence[str]) -> bytes:
-    return _VANITY + b"".join(_bytes(one) for one in validators) + _SEAL
+    return _VANITY + b"".join(account_bytes(one) for one in validators) + _SEAL
 
 
 def _qbft_extra(validators: Sequence[str]) -> bytes:
     """Return [vanity, validators, no vote, round 0, no seals]."""
-    return rlp.encode([_VANITY, [_bytes(one) for one in validators], [], 0, []])
-
-
-def _bytes(address: str) -> bytes:
-    return bytes.fromhex(address.removeprefix("0x"))
+    return rlp.encode([_VANITY, [account_bytes(one) for one in validators], [], 0, []])

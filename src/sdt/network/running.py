@@ -243,7 +243,7 @@ async def status(folder: Path) -> NetworkStatus:
     age_s = max(0, int(time.time()) - timestamp_s)
     slow, stalled = SLOW_PERIODS * plan.block_period_s, STALLED_PERIODS * plan.block_period_s
     state: Literal["ok", "slow", "stalled"] = "stalled" if age_s > stalled else "slow" if age_s > slow else "ok"
-    answering = next(node for node in plan.nodes for seen in nodes if seen.name == node.name and seen.head == head)
+    answering = plan.node(next(seen.name for seen in nodes if seen.head == head))
     return NetworkStatus(state, head, age_s, await validators_of(plan, answering), nodes)
 
 

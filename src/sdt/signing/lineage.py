@@ -52,14 +52,18 @@ def record(db: sqlite3.Connection, batch: LineBatch) -> None:
         "INSERT OR IGNORE INTO batch (head, number, parent, oldest_ms, administers) VALUES (?, ?, ?, ?, ?)",
         (batch.head, batch.number, batch.parent, batch.oldest_ms, batch.administers),
     ).rowcount
-    forgotten = "SELECT NOT EXISTS (SELECT 1 FROM batch_message WHERE head = ?)"
-    if inserted or db.execute(forgotten, (batch.head,)).fetchone()[0]:
+    if inserted or not has_messages(db, batch.head):
         db.executemany(
             "INSERT INTO batch_message (transaction_id, head, position, digest) VALUES (?, ?, ?, ?)",
             [(id_, batch.head, position, digest) for position, (id_, digest) in enumerate(batch.messages)],
         )
     if not inserted and batch.administers is not None:
         db.execute("UPDATE batch SET administers = ? WHERE head = ?", (batch.administers, batch.head))
+
+
+def has_messages(db: sqlite3.Connection, head: bytes) -> bool:
+    """Tell whether a batch's messages are still known: they may have been forgotten by a clock that was wrong."""
+    return db.execute("SELECT 1 FROM batch_message WHERE head = ? LIMIT 1", (head,)).fetchone() is not None
 
 
 def record_issued(db: sqlite3.Connection, head: bytes, unique: Sequence[tuple[int, bytes]]) -> None:
@@ -129,7 +133,7 @@ class Lineage:
         head, expected = parent, number - 1
         while head not in self._complete:
             row = self._db.execute("SELECT parent, oldest_ms, number FROM batch WHERE head = ?", (head,)).fetchone()
-            if row is None or (row[1] + 2 * self._life_ms >= now_ms and not self._has_messages(head)):
+            if row is None or (row[1] + 2 * self._life_ms >= now_ms and not has_messages(self._db, head)):
                 if fetched == FETCHES_MAX:
                     raise UnknownParent("This location is still catching up with the batches before this one.")
                 batch, fetched = await fetch(head), fetched + 1
@@ -144,10 +148,6 @@ class Lineage:
             head, expected = row[0], expected - 1
         for known in reversed(walked):
             self.note_complete(known)
-
-    def _has_messages(self, head: bytes) -> bool:
-        """Tell whether a batch's messages are still known: they may have been forgotten by a clock that was wrong."""
-        return self._db.execute("SELECT 1 FROM batch_message WHERE head = ? LIMIT 1", (head,)).fetchone() is not None
 
     def _demand_place(self, parent: bytes, number: int) -> None:
         """Errors: Invalid when a batch does not have the number after its parent's: the contract would not take it."""

@@ -105,8 +105,9 @@ async def deploy_region(
     steps = _plan(owner, first, region, chain_key, administrators)
     for step in steps:
         receipt = await _create(reader, step, key, chain_id, gas_price_wei)
-        if step is steps[-1]:
-            receipt = await _final(reader, step, key, chain_id, gas_price_wei, receipt, finality_blocks)
+    # A block that left the chain before it was final is waited for anew.
+    while not await _final(reader, receipt, finality_blocks):
+        receipt = await _create(reader, steps[-1], key, chain_id, gas_price_wei)
     found = Deployment(
         chain_id=chain_id,
         region=region.id,
@@ -202,25 +203,15 @@ async def _create(reader: ChainReader, step: _Step, key: PrivateKey, chain_id: i
     raise ChainUnavailable(f"{step.name} was in no block after {_INCLUSION_S:.0f} s.")
 
 
-async def _final(
-    reader: ChainReader,
-    step: _Step,
-    key: PrivateKey,
-    chain_id: int,
-    gas_price_wei: int,
-    receipt: Receipt,
-    finality_blocks: int,
-) -> Receipt:
-    """Return the last contract's receipt once its block is final; a block that left the chain is waited for anew."""
+async def _final(reader: ChainReader, receipt: Receipt, finality_blocks: int) -> bool:
+    """Wait until a block could be final; tell whether it still stands then."""
     deadline = asyncio.get_running_loop().time() + _INCLUSION_S
     while await reader.block_number() < receipt.block_number + finality_blocks - 1:
         if asyncio.get_running_loop().time() > deadline:
             raise ChainUnavailable("The chain does not grow: the contracts are in it and not final.")
         await asyncio.sleep(_POLL_S)
-    again = await _create(reader, step, key, chain_id, gas_price_wei)
-    if again.block_hash == receipt.block_hash:
-        return again
-    return await _final(reader, step, key, chain_id, gas_price_wei, again, finality_blocks)
+    again = await reader.receipt(receipt.tx_hash)
+    return again is not None and again.block_hash == receipt.block_hash
 
 
 def _gas(data: bytes) -> int:
