@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import outside
+from chain_node import ChainNode
 from sdt.network import Wanted, create, start, stop
 
 HOW_TO_GET_IT = "geth v1.10.3, which `make geth` installs with Go into .tools/bin"
@@ -40,3 +43,10 @@ class GethNode:
 
     def __exit__(self, *_: object) -> None:
         asyncio.run(stop(self._folder))
+
+
+@contextmanager
+def node_of(kind: str, folder: Path, *embedded_options: str) -> Iterator[ChainNode | GethNode]:
+    """Run a node of a kind: the embedded chain, or geth."""
+    with GethNode(folder) if kind == "geth" else ChainNode(folder / "chain.sqlite", *embedded_options) as running:
+        yield running

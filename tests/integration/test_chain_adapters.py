@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from chain_node import KEEPER, ChainNode, Sender, creating, mined, send, words
-from geth import GethNode
+from geth import GethNode, node_of
 from ports import free_port
 from sdt.adapters.chain.answers import Block
 from sdt.adapters.chain.client import ChainClient
@@ -30,12 +30,7 @@ TARGET = "0x" + "22" * 20
 
 @pytest.fixture(scope="module", params=["embedded", "geth"])
 def node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChainNode | GethNode]:
-    if request.param == "geth":
-        with GethNode(tmp_path_factory.mktemp("geth")) as real:
-            yield real
-        return
-    folder = tmp_path_factory.mktemp("chain")
-    with ChainNode(folder / "chain.sqlite", "--gather-ms", "2", "--idle-s", "0") as running:
+    with node_of(request.param, tmp_path_factory.mktemp("chain"), "--gather-ms", "2", "--idle-s", "0") as running:
         yield running
 
 

@@ -10,7 +10,7 @@ from eth_abi.abi import decode
 from eth_hash.auto import keccak
 
 from chain_node import ChainNode
-from geth import GethNode
+from geth import GethNode, node_of
 from sdt.adapters.chain import deploy
 from sdt.adapters.chain.deploy import deploy_region, load_deployment
 from sdt.adapters.chain.reader import ChainReader
@@ -26,11 +26,7 @@ ADMINISTRATORS = [(bytes([n]) * 32, pack_key_word(KeyWord(NOBODY, Role.ADMINISTR
 
 @pytest.fixture(scope="module", params=["embedded", "geth"])
 def node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChainNode | GethNode]:
-    if request.param == "geth":
-        with GethNode(tmp_path_factory.mktemp("geth")) as real:
-            yield real
-        return
-    with ChainNode(tmp_path_factory.mktemp("chain") / "chain.sqlite", "--gather-ms", "2") as running:
+    with node_of(request.param, tmp_path_factory.mktemp("chain"), "--gather-ms", "2") as running:
         yield running
 
 
