@@ -70,8 +70,9 @@ class Load:
 
         began = time.perf_counter()
         await asyncio.gather(*(send(begin) for begin in range(0, count, IN_A_REQUEST)))
-        sizes = await self._until_completed(ids)
-        return FlowRate(count / (time.perf_counter() - began), sizes)
+        await self._until_settled()
+        took_s = time.perf_counter() - began
+        return FlowRate(count / took_s, await self._batches_of(ids))
 
     async def settle_singly(self, count: int, seed: int, connections: int = 64) -> FlowRate:
         """Send so many transfers, one HTTP request each, and wait until all have ended."""
@@ -90,8 +91,9 @@ class Load:
 
             began = time.perf_counter()
             await asyncio.gather(*(lane() for _ in range(connections)))
-            sizes = await self._until_completed(ids)
-            return FlowRate(count / (time.perf_counter() - began), sizes)
+            await self._until_settled()
+            took_s = time.perf_counter() - began
+        return FlowRate(count / took_s, await self._batches_of(ids))
 
     async def latencies_ms(self, per_s: float, seconds: float, seed: int) -> list[int]:
         """Send at a steady rate for so long; return how long each transfer took from acceptance to final, sorted."""
@@ -104,19 +106,27 @@ class Load:
             part = slice(begin, begin + STEADY_REQUEST)
             sending.append(asyncio.create_task(self.crowd.send(ids[part], messages[part])))
         await asyncio.gather(*sending)
-        await self._until_completed(ids)
+        await self._until_settled()
+        await self._batches_of(ids)
         store = open_store(self.platform.settings.database.url)
         try:
             return sorted(await store.read(_latencies, ids))
         finally:
             store.close()
 
-    async def _until_completed(self, ids: list[str]) -> tuple[int, ...]:
-        """Return the sizes of the batches once every transfer is completed; the books are read, so nobody is asked."""
+    async def _until_settled(self) -> None:
+        """Wait until nothing is under way; the books are read, so nobody is asked."""
         store = open_store(self.platform.settings.database.url)
         try:
             while await store.read(_something_waits):  # noqa: ASYNC110 (another process writes)
                 await asyncio.sleep(0.05)
+        finally:
+            store.close()
+
+    async def _batches_of(self, ids: list[str]) -> tuple[int, ...]:
+        """Return the sizes of the batches that settled these transfers, each of which must be completed."""
+        store = open_store(self.platform.settings.database.url)
+        try:
             rows = (await store.read(transactions.get_many, ids)).values()
             assert len(rows) == len(ids) and {row.status for row in rows} == {Status.COMPLETED}
             return tuple(Counter(row.batch_number for row in rows).values())
