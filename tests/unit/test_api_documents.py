@@ -24,6 +24,10 @@ NOT_AT_THE_API = {
     "ratio",
     "account",
     "key_word",
+    # Files of the ACH network: from and for the bank.
+    "nacha_record",
+    "ach_not_originated",
+    "ach_empty",
     # The chain's own data.
     "batch_item",
     "bad_rlp",
