@@ -24,6 +24,8 @@ NOT_AT_THE_API = {
     "ratio",
     "account",
     "key_word",
+    # A sanctions list, from its publisher.
+    "sanctions_list",
     # Files of the ACH network: from and for the bank.
     "nacha_record",
     "ach_not_originated",
