@@ -1,0 +1,185 @@
+"""What is noticed in a person's movements, to the cent and the day; and what is not."""
+
+from __future__ import annotations
+
+import random
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sdt.domain.monitoring.movements import Channel, Direction, Finding, Movement, Pattern, day_of
+from sdt.domain.monitoring.rules import DAY_S, Rule, findings_of
+
+ZONE = ZoneInfo("America/Chicago")
+NOON_S = 1_795_543_200  # 2026-11-24 12:00 in Texas
+CTR = Rule("FED-CTR", Pattern.CURRENCY_REPORT, "31 C.F.R. 1010.311", 10_000_00)
+STRUCTURING = Rule("FED-STR", Pattern.STRUCTURING, "31 U.S.C. 5324", 10_000_00, days=7, count=3, floor_cents=3_000_00)
+VELOCITY = Rule("TX-VEL", Pattern.VELOCITY, "31 C.F.R. 1022.210", 5_000_00, days=1, count=10)
+ROUND = Rule("TX-RND", Pattern.ROUND_TRIP, "31 C.F.R. 1022.210", 1_000_00, days=3, share_ppm=900_000)
+DORMANT = Rule("TX-DRM", Pattern.DORMANT_THEN_ACTIVE, "31 C.F.R. 1022.210", 5_000_00, days=180)
+RISK = Rule("TX-RSK", Pattern.HIGH_RISK_COUNTERPARTY, "31 C.F.R. 1022.210", 1)
+TRAVEL = Rule("FED-TRV", Pattern.TRAVEL_RULE, "31 C.F.R. 1010.410(f)", 3_000_00)
+ALL = (CTR, STRUCTURING, VELOCITY, ROUND, DORMANT, RISK, TRAVEL)
+
+
+class _Person:
+    """Makes one person's movements."""
+
+    def __init__(self) -> None:
+        self.movements: list[Movement] = []
+
+    def moved(
+        self,
+        cents: int,
+        *,
+        days: float = 0,
+        channel: Channel = Channel.CURRENCY,
+        direction: Direction = Direction.IN,
+        who: str = "",
+    ) -> _Person:
+        number = f"t{len(self.movements)}"
+        at_s = NOON_S + int(days * DAY_S)
+        self.movements.append(Movement(number, "alice", channel, direction, cents, at_s, who))
+        return self
+
+    def found(self, *rules: Rule, high_risk: frozenset[str] = frozenset()) -> list[Finding]:
+        return findings_of(self.movements, rules, ZONE, high_risk)
+
+
+@pytest.mark.parametrize(("cents", "reported"), [(10_000_00, 0), (10_000_01, 1)])
+def test_a_report_begins_a_cent_above_ten_thousand(cents: int, reported: int) -> None:
+    assert len(_Person().moved(cents).found(CTR)) == reported
+
+
+def test_a_day_is_added_up_and_in_and_out_are_not() -> None:
+    both = _Person().moved(6_000_00).moved(4_000_01, days=0.1)
+    (finding,) = both.found(CTR)
+    assert (finding.cents, finding.movements) == (10_000_01, ("t0", "t1"))
+    assert not _Person().moved(6_000_00).moved(6_000_00, direction=Direction.OUT).found(CTR)
+    assert not _Person().moved(6_000_00).moved(6_000_00, days=1).found(CTR)
+
+
+@pytest.mark.parametrize("channel", [Channel.ACH, Channel.TOKEN, Channel.METAL])
+def test_only_physical_money_is_currency(channel: Channel) -> None:
+    assert not _Person().moved(50_000_00, channel=channel).found(CTR, STRUCTURING)
+
+
+def test_the_day_is_the_regions_own() -> None:
+    late_s = NOON_S + 11 * 3_600
+    assert day_of(late_s, ZONE) == day_of(NOON_S, ZONE)
+    assert day_of(late_s + 2 * 3_600, ZONE) > day_of(NOON_S, ZONE)
+    assert day_of(NOON_S + 6 * 3_600, ZONE, closes_hour=17) > day_of(NOON_S, ZONE)
+
+
+def test_days_just_below_the_report_are_structuring() -> None:
+    person = _Person().moved(9_500_00).moved(9_000_00, days=2).moved(4_000_00, days=5)
+    (finding,) = person.found(STRUCTURING)
+    assert (finding.cents, len(finding.movements)) == (22_500_00, 3)
+    assert not person.found(CTR)
+
+
+@pytest.mark.parametrize(
+    "person",
+    [
+        _Person().moved(9_500_00).moved(9_000_00, days=2),
+        _Person().moved(9_500_00).moved(9_000_00, days=4).moved(9_000_00, days=8),
+        _Person().moved(2_999_99).moved(2_999_99, days=1).moved(2_999_99, days=2).moved(2_999_99, days=3),
+        _Person().moved(12_000_00).moved(12_000_00, days=1).moved(12_000_00, days=2),
+    ],
+    ids=["two days", "too far apart", "small change", "reported anyway"],
+)
+def test_what_is_no_structuring(person: _Person) -> None:
+    assert not person.found(STRUCTURING)
+
+
+def test_many_payments_in_a_day_are_noticed_once() -> None:
+    person = _Person()
+    for n in range(25):
+        person.moved(600_00, days=n / 100, channel=Channel.TOKEN)
+    found = person.found(VELOCITY)
+    assert [len(finding.movements) for finding in found] == [10, 10]
+    slow = _Person()
+    for n in range(25):
+        slow.moved(600_00, days=n / 5, channel=Channel.TOKEN)
+    assert not slow.found(VELOCITY)
+
+
+def test_money_that_comes_back_from_whom_it_went_to() -> None:
+    out = {"channel": Channel.TOKEN, "direction": Direction.OUT, "who": "bob"}
+    back = {"channel": Channel.TOKEN, "who": "bob"}
+    assert _Person().moved(2_000_00, **out).moved(1_800_00, days=1, **back).found(ROUND)  # type: ignore[arg-type]
+    assert not _Person().moved(2_000_00, **out).moved(1_799_99, days=1, **back).found(ROUND)  # type: ignore[arg-type]
+    assert not _Person().moved(2_000_00, **out).moved(2_000_00, days=3, **back).found(ROUND)  # type: ignore[arg-type]
+    other = back | {"who": "carol"}
+    assert not _Person().moved(2_000_00, **out).moved(2_000_00, days=1, **other).found(ROUND)  # type: ignore[arg-type]
+
+
+def test_an_account_that_wakes_with_much() -> None:
+    person = _Person().moved(10_00, days=-180).moved(3_000_00).moved(2_000_00, days=0.5)
+    assert [finding.movements for finding in person.found(DORMANT)] == [("t1", "t2")]
+    assert not _Person().moved(10_00, days=-179).moved(5_000_00).found(DORMANT)
+    assert not _Person().moved(5_000_00).found(DORMANT), "a first payment wakes nobody"
+
+
+def test_travel_data_from_three_thousand_and_not_by_ach() -> None:
+    out = Direction.OUT
+    assert _Person().moved(3_000_00, channel=Channel.TOKEN, direction=out).found(TRAVEL)
+    assert not _Person().moved(2_999_99, channel=Channel.TOKEN, direction=out).found(TRAVEL)
+    assert not _Person().moved(9_000_00, channel=Channel.ACH, direction=out).found(TRAVEL)
+
+
+def test_whoever_is_watched() -> None:
+    person = _Person().moved(1, channel=Channel.TOKEN, who="mallory").moved(1, channel=Channel.TOKEN, who="bob")
+    assert [f.movements for f in person.found(RISK, high_risk=frozenset({"mallory"}))] == [("t0",)]
+
+
+_movements = st.lists(
+    st.tuples(
+        st.integers(1, 20_000_00),
+        st.sampled_from(list(Channel)),
+        st.sampled_from(list(Direction)),
+        st.integers(0, 400 * DAY_S),
+        st.sampled_from(["", "bob", "carol"]),
+    ),
+    max_size=40,
+)
+
+
+@given(_movements, st.integers(0, 2**32))
+def test_the_order_in_which_movements_are_read_changes_nothing(drawn: list[tuple[object, ...]], seed: int) -> None:
+    movements = [
+        Movement(f"t{n}", "alice", channel, direction, cents, NOON_S + at_s, who)  # type: ignore[arg-type,operator]
+        for n, (cents, channel, direction, at_s, who) in enumerate(drawn)
+    ]
+    shuffled = list(movements)
+    random.Random(seed).shuffle(shuffled)
+    found = findings_of(movements, ALL, ZONE, frozenset({"carol"}))
+    assert found == findings_of(shuffled, ALL, ZONE, frozenset({"carol"}))
+    assert len({finding.key for finding in found}) == len(found), "the same finding twice"
+    by_id = {movement.id: movement for movement in movements}
+    for finding in found:
+        assert finding.cents == sum(by_id[id_].cents for id_ in finding.movements)
+        assert finding.first_at_s <= finding.last_at_s
+
+
+@given(_movements)
+def test_a_day_above_ten_thousand_is_never_missed(drawn: list[tuple[object, ...]]) -> None:
+    movements = [
+        Movement(f"t{n}", "alice", Channel.CURRENCY, direction, cents, NOON_S + at_s % (9 * DAY_S))  # type: ignore[arg-type,operator]
+        for n, (cents, _, direction, at_s, _) in enumerate(drawn)
+    ]
+    sums: dict[object, int] = {}
+    for movement in movements:
+        key = (day_of(movement.at_s, ZONE), movement.direction)
+        sums[key] = sums.get(key, 0) + movement.cents
+    found = findings_of(movements, [CTR], ZONE)
+    assert sorted(finding.cents for finding in found) == sorted(cents for cents in sums.values() if cents > 10_000_00)
+
+
+def test_nobody_is_named_when_a_finding_is_printed() -> None:
+    person = _Person().moved(20_000_00, who="bob")
+    (finding,) = person.found(CTR)
+    assert "alice" not in repr(finding) + repr(person.movements)
+    assert "bob" not in repr(person.movements)
