@@ -166,6 +166,21 @@ def test_limits_of_a_file_hold() -> None:
         build_file(STATE, [], STAMP)
 
 
+def test_what_balances_a_file_is_split_where_ten_digits_do_not_hold_it() -> None:
+    large = [_order(sequence=n, cents=9_999_999_999) for n in (1, 2, 3)]
+    file = build_file(replace(STATE, offset=OWN), large, STAMP)
+    assert file.control.debit_cents == file.control.credit_cents == 3 * 9_999_999_999
+    assert not faults_of(read_file(file.data()))
+    with pytest.raises(NotOriginated, match="No trace sequence"):
+        build_file(replace(STATE, offset=OWN), [_order(sequence=9_999_999)], STAMP)
+
+
+def test_a_control_character_is_refused_when_it_is_read() -> None:
+    data = build_file(STATE, [_order()], STAMP).data().replace(b"Alice", b"Ali\x07e")
+    with pytest.raises(BadRecord, match=r"Line 3: name in column 55"):
+        read_file(data)
+
+
 def test_text_that_no_record_can_hold_is_refused() -> None:
     with pytest.raises(NotOriginated, match="name"):
         build_file(STATE, [_order(receiver=Receiver("231380104", "1", "checking", "Zoë"))], STAMP)

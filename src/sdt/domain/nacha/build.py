@@ -22,6 +22,9 @@ __all__ = ["Limits", "NotOriginated", "Order", "Originator", "Receiver", "SecCod
 
 SecCode = Literal["PPD", "CCD", "WEB", "TEL"]
 ENTRIES_IN_A_BATCH_MAX: Final = 100_000
+ENTRY_CENTS_MAX: Final = 9_999_999_999
+"""What ten digits hold."""
+SEQUENCE_MAX: Final = 9_999_999
 _CODES: Final = {
     ("checking", True, False): "22",
     ("checking", True, True): "23",
@@ -87,7 +90,7 @@ class Originator:
 class Limits:
     """What one file may hold. Units: cents. Same-day entries have a limit of their own: $1,000,000."""
 
-    entry_cents_max: int = 99_999_999_99
+    entry_cents_max: int = ENTRY_CENTS_MAX
     file_cents_max: int = 9_999_999_999_99
     entries_max: int = 200_000
 
@@ -148,7 +151,7 @@ def fault_of(order: Order, stamp: Stamp, limits: Limits) -> str:
     Source: Nacha Operating Rules, Article Two, per class.
     """
     routing = order.receiver.routing
-    if not 1 <= order.sequence <= 9_999_999:
+    if not 1 <= order.sequence <= SEQUENCE_MAX:
         return "the trace sequence has at most seven digits and is not zero"
     if order.prenote != (order.cents == 0):
         return "an entry of zero is a prenote, and a prenote is of zero"
@@ -172,16 +175,23 @@ def fault_of(order: Order, stamp: Stamp, limits: Limits) -> str:
 
 
 def _offsets(originator: Originator, orders: Sequence[Order], spare: int) -> list[Order]:
-    """Return the entries against our own account that make a batch balance; none where the bank does that itself."""
+    """Return the entries against our own account that make a batch balance; none where the bank does that itself.
+
+    Their sequences follow the highest of the orders, so the caller counts on from the file's last.
+    """
     if originator.offset is None:
         return []
     offsets: list[Order] = []
     for credit in (True, False):
         cents = sum(order.cents for order in orders if order.credit is not credit)
-        if cents:
+        while cents:
+            part = min(cents, ENTRY_CENTS_MAX)
+            cents -= part
             sequence = spare + 1 + len(offsets)
-            # Credits offset in the class of the batch: the line is ours, between us and our bank.
-            offsets.append(Order(orders[0].sec_code, credit, originator.offset, cents, sequence, "OFFSET"))
+            # In the class of the batch, whose rules are about receivers: this line is between us and our bank.
+            offsets.append(Order(orders[0].sec_code, credit, originator.offset, part, sequence, "OFFSET"))
+    if offsets and offsets[-1].sequence > SEQUENCE_MAX:
+        raise NotOriginated("No trace sequence is left for the entries that balance the file.")
     return offsets
 
 

@@ -34,10 +34,16 @@ class Field:
         raise NotImplementedError
 
 
+def _check_printable(text: str) -> None:
+    if not _PRINTABLE.issuperset(text):
+        raise ValueError("holds a character that is not printable")
+
+
 class Text(Field):
     """Left-justified, filled with blanks, which are no part of the value."""
 
     def read(self, text: str) -> str:
+        _check_printable(text)
         return text.rstrip(" ")
 
     def write(self, value: str) -> str:
@@ -50,6 +56,7 @@ class Exact(Field):
     """Kept as it stands, blanks included: what may be empty, or is filled on the left."""
 
     def read(self, text: str) -> str:
+        _check_printable(text)
         return text
 
     def write(self, value: str) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
 from typing import Final
 
 from anyascii import anyascii
@@ -43,9 +42,10 @@ _JOINED: Final = re.compile(r"[.'’`´ʿʾ]")
 _INITIALS: Final = re.compile(r"\b(?:[A-Za-z]\.){2,}")
 
 
-@lru_cache(maxsize=65_536)
 def words_of(name: str) -> Words:
     """Return the words of a name by which it is compared; all of them where nothing else would be left.
+
+    Nothing is remembered: who is screened is nobody's to find in memory later.
 
     Source: transliteration by AnyAscii; Unicode NFKC before it.
     """
