@@ -24,7 +24,7 @@ from sdt.local.books import settled_books
 from sdt.local.joining import Chain
 from sdt.local.platform import Platform, running
 from sdt.store import Store, open_store, transactions
-from sdt.store.models import LIVE
+from sdt.store.tables.core import LIVE
 
 __all__ = ["FlowRate", "Load", "loaded"]
 

@@ -15,7 +15,7 @@ from sdt.domain.transaction import Event, Status
 from sdt.domain.transaction_id import uuid7
 from sdt.store import Store, ledger, open_store, transactions
 from sdt.store.batches import FormedBatch
-from sdt.store.models import TABLES
+from sdt.store.tables import TABLES
 from sdt.store.transactions import AcceptedRow, Change
 
 TOKEN = "TXD"

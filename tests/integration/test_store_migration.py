@@ -15,7 +15,7 @@ from sdt.store import Store, migrate, open_store
 from sdt.store.database import connect
 from sdt.store.ddl import ddl
 from sdt.store.migration import migrate_open, pending
-from sdt.store.models import TABLES
+from sdt.store.tables import TABLES
 from store_rig import DATABASES
 
 

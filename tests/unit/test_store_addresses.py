@@ -7,7 +7,7 @@ import pytest
 from sdt.store import Store, open_store
 from sdt.store.database import database_of
 from sdt.store.ddl import ddl
-from sdt.store.models import LIVE, TABLES
+from sdt.store.tables.core import LIVE, TABLES
 
 
 @pytest.mark.parametrize(

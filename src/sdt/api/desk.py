@@ -20,7 +20,7 @@ from sdt.domain.message import format_time, read_message
 from sdt.domain.registry import Role
 from sdt.domain.transaction import Status
 from sdt.store import Store, banking, transactions
-from sdt.store.models import LIVE
+from sdt.store.tables.core import LIVE
 from sdt.store.transactions import TransactionRow
 
 __all__ = ["router", "tasks_of"]

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, NamedTuple
 from sdt.domain.errors import Conflict
 from sdt.store.bulk import insert_new
 from sdt.store.database import Store
-from sdt.store.models import BankAccount, BankEntry
+from sdt.store.tables.core import BankAccount, BankEntry
 
 __all__ = [
     "BankAccountRow",

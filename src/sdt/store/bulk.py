@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from sdt.store.database import Store
-from sdt.store.models import Table
+from sdt.store.tables.columns import Table
 
 __all__ = ["insert_new", "insert_rows", "update_rows"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import peewee
 
-from sdt.store.models import TABLES
+from sdt.store.tables import TABLES
 
 __all__ = ["ddl"]
 

@@ -17,7 +17,7 @@ from sdt.domain.errors import Conflict
 from sdt.domain.transaction import Event, Status
 from sdt.store.bulk import insert_rows
 from sdt.store.database import Store
-from sdt.store.models import EventRecord
+from sdt.store.tables.core import EventRecord
 
 __all__ = ["EventRow", "SealBroken", "append", "append_rows", "of", "seal", "verify_seals"]
 

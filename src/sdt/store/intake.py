@@ -9,7 +9,7 @@ from sdt.domain.transaction import Event, Status
 from sdt.store import events
 from sdt.store.bulk import insert_new
 from sdt.store.database import Store
-from sdt.store.models import LIVE, Transaction
+from sdt.store.tables.core import LIVE, Transaction
 
 __all__ = ["AcceptedRow", "Stored", "insert_accepted", "mark_queued", "unqueued"]
 

@@ -14,8 +14,8 @@ from sdt.domain.ledger import Posting, token_of
 from sdt.domain.transaction import HOLDING
 from sdt.store.bulk import insert_new, insert_rows, update_rows
 from sdt.store.database import Store
-from sdt.store.models import LedgerAccount
-from sdt.store.models import Posting as PostingTable
+from sdt.store.tables.core import LedgerAccount
+from sdt.store.tables.core import Posting as PostingTable
 
 __all__ = [
     "AccountBalance",

@@ -9,7 +9,7 @@ from sdt.domain.transaction import Event, Status, advance
 from sdt.store import events, outbox
 from sdt.store.bulk import update_rows
 from sdt.store.database import Store
-from sdt.store.models import Transaction
+from sdt.store.tables.core import Transaction
 
 __all__ = ["Change", "advance_batch", "attach_to_batch", "lock", "move", "place_in_batch", "renumber"]
 

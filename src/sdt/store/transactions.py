@@ -9,7 +9,6 @@ from sdt.domain.ledger import token_account
 from sdt.domain.transaction import Status
 from sdt.store.database import Store
 from sdt.store.intake import AcceptedRow, Stored, insert_accepted, mark_queued, unqueued
-from sdt.store.models import LIVE
 from sdt.store.moves import (
     Change,
     advance_batch,
@@ -19,6 +18,7 @@ from sdt.store.moves import (
     place_in_batch,
     renumber,
 )
+from sdt.store.tables.core import LIVE
 
 __all__ = [
     "AcceptedRow",

@@ -1,4 +1,4 @@
-"""The tables, as Peewee models: what `sdt.store.migrations` builds up to and what the DDL export prints.
+"""The tables of accounts, transactions, books and batches.
 
 Queries on hot paths are plain SQL over these names; the others use the models. Models are bound to no
 database: a query is executed on the store it is given. Amounts are integers of the smallest unit.
@@ -6,23 +6,21 @@ database: a query is executed on the store it is given. Amounts are integers of 
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from peewee import (
-    SQL,
     BigAutoField,
     BigIntegerField,
     BlobField,
     BooleanField,
-    CharField,
     Check,
     CompositeKey,
     IntegerField,
-    Model,
     TextField,
 )
 
 from sdt.domain.transaction import FINAL, Status
+from sdt.store.tables.columns import Table, index, never_negative, text
 
 __all__ = ["LIVE", "TABLES"]
 
@@ -32,38 +30,18 @@ LIVE: Final = "status IN ({})".format(
 """Condition of the partial index on `status`: a query that repeats it word for word is served by it."""
 
 
-def _never_negative(*columns: str) -> list[Any]:
-    return [Check(f"{column} >= 0", name=f"{column}_not_negative") for column in columns]
-
-
-def _text(length: int, **options: Any) -> Any:
-    return CharField(max_length=length, **options)
-
-
-class Table(Model):
-    """What all tables share: a name of their own and no database."""
-
-    class Meta:
-        legacy_table_names = False
-
-
-def _index(table: type[Table], name: str, columns: str, *, where: str = "", unique: bool = False) -> None:
-    kind, condition = "UNIQUE INDEX" if unique else "INDEX", f" WHERE {where}" if where else ""
-    table.add_index(SQL(f"CREATE {kind} {name} ON {table._meta.table_name} ({columns}){condition}"))
-
-
 class Transaction(Table):
     """One signed message and where it stands."""
 
     seq = BigAutoField()
-    id = _text(36, unique=True)
-    type = _text(32)
-    status = _text(16)
+    id = text(36, unique=True)
+    type = text(32)
+    status = text(16)
     administrative = BooleanField()
-    kid = _text(43)
-    account = _text(42, null=True)
-    counterparty = _text(42, null=True)
-    token = _text(12, null=True)
+    kid = text(43)
+    account = text(42, null=True)
+    counterparty = text(42, null=True)
+    token = text(12, null=True)
     units = BigIntegerField()
     fee_units = BigIntegerField()
     held_units = BigIntegerField(default=0)
@@ -76,58 +54,58 @@ class Transaction(Table):
     queued_at_ms = BigIntegerField(null=True)
     batch_number = BigIntegerField(null=True)
     position = IntegerField(null=True)
-    linked_id = _text(36, null=True)
-    code = _text(64, null=True)
+    linked_id = text(36, null=True)
+    code = text(64, null=True)
     detail = TextField(null=True)
-    rule = _text(128, null=True)
+    rule = text(128, null=True)
     statute = TextField(null=True)
-    effective = _text(10, null=True)
+    effective = text(10, null=True)
 
     class Meta:
         table_name = "transactions"
-        constraints = _never_negative("units", "fee_units", "held_units")
+        constraints = never_negative("units", "fee_units", "held_units")
 
 
-_index(Transaction, "transactions_live", "status, seq", where=LIVE)
-_index(Transaction, "transactions_account", "account, seq")
-_index(Transaction, "transactions_counterparty", "counterparty, seq", where="counterparty IS NOT NULL")
-_index(Transaction, "transactions_batch", "batch_number, position", where="batch_number IS NOT NULL")
-_index(Transaction, "transactions_linked", "linked_id", where="linked_id IS NOT NULL")
-_index(Transaction, "transactions_digest", "digest", where="type <> 'transfer'")
+index(Transaction, "transactions_live", "status, seq", where=LIVE)
+index(Transaction, "transactions_account", "account, seq")
+index(Transaction, "transactions_counterparty", "counterparty, seq", where="counterparty IS NOT NULL")
+index(Transaction, "transactions_batch", "batch_number, position", where="batch_number IS NOT NULL")
+index(Transaction, "transactions_linked", "linked_id", where="linked_id IS NOT NULL")
+index(Transaction, "transactions_digest", "digest", where="type <> 'transfer'")
 
 
 class User(Table):
     """One person or business of the region. What identifies them is sealed by the caller."""
 
-    user_id = _text(36, primary_key=True)
-    account = _text(42, unique=True)
-    handle = _text(32, unique=True)
-    residency = _text(6)
+    user_id = text(36, primary_key=True)
+    account = text(42, unique=True)
+    handle = text(32, unique=True)
+    residency = text(6)
     created_at_ms = BigIntegerField()
     registered = BooleanField(default=False)
     person_sealed = BlobField(null=True)
-    kyc_application = _text(64, null=True)
-    kyc_status = _text(32, null=True)
+    kyc_application = text(64, null=True)
+    kyc_status = text(32, null=True)
     kyc_reasons = TextField(default="[]")
 
     class Meta:
         table_name = "users"
 
 
-_index(User, "users_kyc_application", "kyc_application", where="kyc_application IS NOT NULL", unique=True)
+index(User, "users_kyc_application", "kyc_application", where="kyc_application IS NOT NULL", unique=True)
 
 
 class Key(Table):
     """A key as the chain's registry has it. `change` grows with every write, for caches to follow."""
 
-    kid = _text(43, primary_key=True)
+    kid = text(43, primary_key=True)
     public_key = BlobField()
-    account = _text(42, null=True, index=True)
+    account = text(42, null=True, index=True)
     roles = IntegerField()
     scope = IntegerField()
-    status = _text(16)
+    status = text(16)
     expires_at_s = BigIntegerField()
-    registered_by = _text(36, null=True)
+    registered_by = text(36, null=True)
     change = BigIntegerField(unique=True)
 
     class Meta:
@@ -137,8 +115,8 @@ class Key(Table):
 class Identity(Table):
     """What a KYC desk attested of an account for one domain, as settled on chain."""
 
-    account = _text(42)
-    domain = _text(16)
+    account = text(42)
+    domain = text(16)
     tier = IntegerField()
     resident = BooleanField()
     expires_at_s = BigIntegerField()
@@ -151,8 +129,8 @@ class Identity(Table):
 class Freeze(Table):
     """An order that stops an account in one token, as settled on chain."""
 
-    account = _text(42)
-    token = _text(12)
+    account = text(42)
+    token = text(12)
     order_digest = BlobField()
     expires_at_s = BigIntegerField()
 
@@ -164,9 +142,9 @@ class Freeze(Table):
 class LedgerAccount(Table):
     """Debits and credits of one account, and what is held of it. A user's account is never overdrawn."""
 
-    name = _text(96, primary_key=True)
-    token = _text(12)
-    address = _text(42, null=True)
+    name = text(96, primary_key=True)
+    token = text(12)
+    address = text(42, null=True)
     debits = BigIntegerField(default=0)
     credits = BigIntegerField(default=0)
     held = BigIntegerField(default=0)
@@ -174,23 +152,23 @@ class LedgerAccount(Table):
     class Meta:
         table_name = "ledger_accounts"
         constraints: Final = [
-            *_never_negative("debits", "credits", "held"),
+            *never_negative("debits", "credits", "held"),
             Check("address IS NULL OR credits - debits - held >= 0", name="not_overdrawn"),
         ]
 
 
-_index(LedgerAccount, "ledger_accounts_address", "address", where="address IS NOT NULL")
-_index(LedgerAccount, "ledger_accounts_token", "token", where="address IS NOT NULL")
+index(LedgerAccount, "ledger_accounts_address", "address", where="address IS NOT NULL")
+index(LedgerAccount, "ledger_accounts_token", "token", where="address IS NOT NULL")
 
 
 class Posting(Table):
     """One movement between two accounts: posted, never changed."""
 
     id = BigAutoField()
-    transaction_id = _text(36, index=True)
-    debit = _text(96)
-    credit = _text(96)
-    token = _text(12)
+    transaction_id = text(36, index=True)
+    debit = text(96)
+    credit = text(96)
+    token = text(12)
     units = BigIntegerField()
     at_ms = BigIntegerField()
 
@@ -204,8 +182,8 @@ class Batch(Table):
 
     id = BigAutoField()
     number = BigIntegerField()
-    kind = _text(8)
-    status = _text(8)
+    kind = text(8)
+    status = text(8)
     parent = BlobField()
     head = BlobField(null=True)
     root = BlobField(null=True)
@@ -230,13 +208,13 @@ class Batch(Table):
         ]
 
 
-_index(Batch, "batches_number", "number", where="status <> 'void'", unique=True)
+index(Batch, "batches_number", "number", where="status <> 'void'", unique=True)
 
 
 class Lane(Table):
     """Where the settlement process of one chain key stands."""
 
-    name = _text(64, primary_key=True)
+    name = text(64, primary_key=True)
     next_nonce = BigIntegerField(default=0)
     followed_block_number = BigIntegerField(null=True)
     followed_block_hash = BlobField(null=True)
@@ -249,8 +227,8 @@ class Outbox(Table):
     """What must be told to others, written in the same commit as the reason for it."""
 
     id = BigAutoField()
-    topic = _text(32)
-    key = _text(128)
+    topic = text(32)
+    key = text(128)
     payload = TextField()
     due_at_ms = BigIntegerField()
     attempts = IntegerField(default=0)
@@ -262,18 +240,18 @@ class Outbox(Table):
         indexes: Final = ((("topic", "key"), True),)
 
 
-_index(Outbox, "outbox_due", "topic, due_at_ms", where="done_at_ms IS NULL")
+index(Outbox, "outbox_due", "topic, due_at_ms", where="done_at_ms IS NULL")
 
 
 class EventRecord(Table):
     """One change of one transaction's status; appended, never changed."""
 
     seq = BigAutoField()
-    transaction_id = _text(36, index=True)
-    event = _text(16)
-    status = _text(16)
+    transaction_id = text(36, index=True)
+    event = text(16)
+    status = text(16)
     at_ms = BigIntegerField()
-    actor = _text(64)
+    actor = text(64)
     detail = TextField(null=True)
 
     class Meta:
@@ -297,12 +275,12 @@ class EventSeal(Table):
 class BankAccount(Table):
     """A linked bank account: an opaque reference, a mask to show, the rest sealed by the caller."""
 
-    ref = _text(72, primary_key=True)
-    user_id = _text(36, index=True)
-    account = _text(42)
+    ref = text(72, primary_key=True)
+    user_id = text(36, index=True)
+    account = text(42)
     details_sealed = BlobField()
-    mask = _text(16)
-    status = _text(16)
+    mask = text(16)
+    status = text(16)
     created_at_ms = BigIntegerField()
 
     class Meta:
@@ -312,14 +290,14 @@ class BankAccount(Table):
 class BankEntry(Table):
     """What bank or vault did for one transaction, and where that stands."""
 
-    id = _text(96, primary_key=True)
-    transaction_id = _text(36)
-    direction = _text(8)
-    token = _text(12)
+    id = text(96, primary_key=True)
+    transaction_id = text(36)
+    direction = text(8)
+    token = text(12)
     units = BigIntegerField()
-    external_id = _text(64, null=True)
-    status = _text(16)
-    code = _text(16, null=True)
+    external_id = text(64, null=True)
+    status = text(16)
+    code = text(16, null=True)
     updated_at_ms = BigIntegerField()
 
     class Meta:
@@ -331,13 +309,13 @@ class BankEntry(Table):
         ]
 
 
-_index(BankEntry, "bank_entries_external", "external_id", where="external_id IS NOT NULL")
+index(BankEntry, "bank_entries_external", "external_id", where="external_id IS NOT NULL")
 
 
 class Reserve(Table):
     """What stands behind one token, as settled on chain. What flowed since the attestation is in the flows."""
 
-    token = _text(12, primary_key=True)
+    token = text(12, primary_key=True)
     attested = BigIntegerField()
     as_of_s = BigIntegerField()
     valid_until_s = BigIntegerField()
@@ -345,13 +323,13 @@ class Reserve(Table):
 
     class Meta:
         table_name = "reserves"
-        constraints = _never_negative("attested")
+        constraints = never_negative("attested")
 
 
 class ReserveFlow(Table):
     """What was funded or released under one number; used once."""
 
-    token = _text(12)
+    token = text(12)
     sequence = BigIntegerField()
     funded = BigIntegerField()
     released = BigIntegerField()
@@ -359,13 +337,13 @@ class ReserveFlow(Table):
     class Meta:
         table_name = "reserve_flows"
         primary_key = CompositeKey("token", "sequence")
-        constraints = _never_negative("funded", "released")
+        constraints = never_negative("funded", "released")
 
 
 class ProofSeen(Table):
     """The id of a read proof that was accepted: never accepted twice."""
 
-    jti = _text(64, primary_key=True)
+    jti = text(64, primary_key=True)
     expires_at_s = BigIntegerField(index=True)
 
     class Meta:
