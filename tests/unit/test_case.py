@@ -17,6 +17,7 @@ from sdt.domain.case import (
     blocking_report_due,
     ctr_due,
     decide,
+    mark_filed,
     reopen,
     sar_due,
     send_back,
@@ -116,13 +117,18 @@ class Cases(RuleBasedStateMachine):
     def sent_back(self, officer: str) -> None:
         self._try(send_back, officer)
 
+    @rule(confirmation=st.sampled_from(["", "31000123456789"]))
+    def filed(self, confirmation: str) -> None:
+        self._try(mark_filed, DAY, confirmation)
+
     @rule()
     def reopened(self) -> None:
         self._try(reopen, DAY)
 
     @invariant()
     def an_end_has_two_officers_and_a_reason(self) -> None:
-        if self.case.status in (CaseStatus.CLOSED, CaseStatus.TO_REPORT):
+        assert (self.case.filed_on is None) == (self.case.confirmation is None)
+        if self.case.status in (CaseStatus.CLOSED, CaseStatus.TO_REPORT, CaseStatus.REPORTED):
             assert self.case.officer == self.decided_by
             assert self.case.second_officer not in (None, self.case.officer)
             assert self.case.reason

@@ -29,6 +29,7 @@ __all__ = [
     "blocking_report_due",
     "ctr_due",
     "decide",
+    "mark_filed",
     "reopen",
     "sar_due",
     "send_back",
@@ -54,6 +55,8 @@ class CaseStatus(StrEnum):
     """Both agree: nothing is reported."""
     TO_REPORT = "to_report"
     """Both agree: a report is due."""
+    REPORTED = "reported"
+    """The report was handed in and acknowledged under a number."""
 
 
 class Decision(StrEnum):
@@ -80,6 +83,9 @@ class Case:
     decision: Decision | None = None
     reason: str = ""
     second_officer: str | None = None
+    filed_on: date | None = None
+    confirmation: str | None = None
+    """The number under which the authority acknowledged the last report."""
 
     def __repr__(self) -> str:
         return f"Case({self.status})"
@@ -118,10 +124,23 @@ def send_back(case: Case, officer: str) -> Case:
     return replace(case, status=CaseStatus.ASSIGNED, decision=None, reason="")
 
 
+def mark_filed(case: Case, on: date, confirmation: str) -> Case:
+    """Note that the report was handed in on this day and acknowledged under this number. Errors: Conflict."""
+    _expect(case, CaseStatus.TO_REPORT)
+    if not confirmation.strip():
+        raise Conflict("A report counts once its number came back.", code="confirmation_missing")
+    return replace(case, status=CaseStatus.REPORTED, filed_on=on, confirmation=confirmation)
+
+
 def reopen(case: Case, detected_on: date) -> Case:
-    """Open a closed case anew on new evidence, found on this day: the clock begins anew with it. Errors: Conflict."""
-    _expect(case, CaseStatus.CLOSED)
-    return Case(CaseStatus.OPEN, detected_on, case.suspect_known)
+    """Open a case anew on new evidence, found on this day: the clock begins anew with it. Errors: Conflict.
+
+    What was reported before keeps its number: activity that goes on is reported under the clock of that report.
+    """
+    _expect(case, CaseStatus.CLOSED, CaseStatus.REPORTED)
+    return Case(
+        CaseStatus.OPEN, detected_on, case.suspect_known, filed_on=case.filed_on, confirmation=case.confirmation
+    )
 
 
 def _expect(case: Case, *allowed: CaseStatus) -> None:

@@ -7,21 +7,36 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any, Final, NamedTuple
 
 from sdt.domain.case import Case, CaseStatus, Decision
-from sdt.store.bulk import insert_new, insert_rows
+from sdt.domain.case_kinds import KINDS, SETTLED, due_on
+from sdt.store.bulk import insert_rows
 from sdt.store.database import Store
-from sdt.store.tables.cases import Case as CaseTable
 from sdt.store.tables.cases import CaseEvent as CaseEventTable
 
-__all__ = ["CaseRow", "case", "open_case", "record", "save"]
+__all__ = [
+    "CaseEventRow",
+    "CaseRow",
+    "EvidenceRow",
+    "Filter",
+    "Load",
+    "add_evidence",
+    "case",
+    "cases",
+    "events_of",
+    "evidence_of",
+    "load",
+    "open_case",
+    "record",
+    "save",
+]
 
 
 class CaseRow(NamedTuple):
-    """One case as stored. `facts` is JSON; times in unix milliseconds, the day as 2026-11-26."""
+    """One case as stored. `facts` is JSON; times in unix milliseconds, days as 2026-11-26."""
 
     id: str
     kind: str
@@ -38,6 +53,9 @@ class CaseRow(NamedTuple):
     facts: str
     opened_at_ms: int
     updated_at_ms: int
+    due_on: str | None
+    filed_on: str | None
+    confirmation: str | None
 
     @property
     def state(self) -> Case:
@@ -50,11 +68,54 @@ class CaseRow(NamedTuple):
             Decision(self.decision) if self.decision else None,
             self.reason,
             self.second_officer,
+            date.fromisoformat(self.filed_on) if self.filed_on else None,
+            self.confirmation,
         )
+
+    def __repr__(self) -> str:
+        return f"CaseRow({self.id}, {self.kind}, {self.status})"
+
+
+class CaseEventRow(NamedTuple):
+    """One thing that happened to a case; a note's text is its detail."""
+
+    event: str
+    actor: str
+    detail: str | None
+    at_ms: int
+
+
+class EvidenceRow(NamedTuple):
+    """What a case stands on, by reference: `kind` says what the reference names."""
+
+    kind: str
+    reference: str
+    added_by: str
+    at_ms: int
+
+
+class Filter(NamedTuple):
+    """Which cases: of these kinds, and further narrowed by what is given. `overdue_on`: due before this day."""
+
+    kinds: Collection[str]
+    status: CaseStatus | None = None
+    officer: str | None = None
+    account: str | None = None
+    overdue_on: date | None = None
+
+
+class Load(NamedTuple):
+    """How many cases of one kind wait for officers, how many of them are late, and how many reports to renew."""
+
+    kind: str
+    open: int
+    overdue: int
+    renewals_due: int
 
 
 _COLUMNS: Final = ", ".join(CaseRow._fields)
 _EVENT: Final = ("case_id", "event", "actor", "detail", "at_ms")
+_UNSETTLED: Final = "status NOT IN ({})".format(", ".join(f"'{status}'" for status in SETTLED))
 
 
 def open_case(
@@ -70,30 +131,46 @@ def open_case(
     transaction_id: str | None = None,
     suspect_known: bool = True,
 ) -> str:
-    """Open a case and return its id; what was found before under the same kind and key answers that one's."""
+    """Open a case and return its id; what was found before under the same kind and key answers that one's.
+
+    Two that find the same thing at the same moment open one case: the second waits for the first's commit.
+    `facts` is small and names nobody: references, amounts, the rule.
+    """
+    assert kind in KINDS, f"there is no kind of case called {kind}"
+    state = Case(CaseStatus.OPEN, detected_on, suspect_known)
+    due = due_on(kind, state)
+    row = CaseRow(
+        id=str(uuid.uuid4()),
+        kind=kind,
+        key=key,
+        account=account,
+        transaction_id=transaction_id,
+        status=state.status.value,
+        detected_on=detected_on.isoformat(),
+        suspect_known=suspect_known,
+        officer=None,
+        decision=None,
+        reason="",
+        second_officer=None,
+        facts=json.dumps(facts, sort_keys=True),
+        opened_at_ms=at_ms,
+        updated_at_ms=at_ms,
+        due_on=due.isoformat() if due else None,
+        filed_on=None,
+        confirmation=None,
+    )
     with store.transaction():
-        row = CaseRow(
-            id=str(uuid.uuid4()),
-            kind=kind,
-            key=key,
-            account=account,
-            transaction_id=transaction_id,
-            status=CaseStatus.OPEN.value,
-            detected_on=detected_on.isoformat(),
-            suspect_known=suspect_known,
-            officer=None,
-            decision=None,
-            reason="",
-            second_officer=None,
-            facts=json.dumps(facts, sort_keys=True),
-            opened_at_ms=at_ms,
-            updated_at_ms=at_ms,
+        fresh = store.row(
+            f"INSERT INTO cases ({_COLUMNS}) VALUES ({', '.join('?' * len(row))}) "  # noqa: S608
+            "ON CONFLICT (kind, key) DO NOTHING RETURNING id",
+            row,
         )
-        known = store.row("SELECT id FROM cases WHERE kind = ? AND key = ?", (kind, key))
-        if known is not None:
-            return str(known[0])
-        insert_new(store, CaseTable, CaseRow._fields, [row], key="id")
+        if fresh is None:
+            (known,) = store.row("SELECT id FROM cases WHERE kind = ? AND key = ?", (kind, key))
+            return str(known)
         record(store, row.id, "opened", actor=actor, at_ms=at_ms)
+        if transaction_id is not None:
+            add_evidence(store, row.id, "transaction", transaction_id, actor=actor, at_ms=at_ms)
         return row.id
 
 
@@ -104,12 +181,51 @@ def case(store: Store, case_id: str, *, lock: bool = False) -> CaseRow | None:
     return CaseRow(*found) if found else None
 
 
+def cases(store: Store, wanted: Filter, *, before: tuple[int, str] | None = None, limit: int = 50) -> list[CaseRow]:
+    """Return the newest cases first; go on with the last one's (opened_at_ms, id) as `before`."""
+    conditions = [store.among("kind")]
+    values: list[object] = [store.listed(wanted.kinds)]
+    for condition, value in (
+        ("status = ?", wanted.status.value if wanted.status else None),
+        ("officer = ?", wanted.officer),
+        ("account = ?", wanted.account),
+        (f"due_on < ? AND {_UNSETTLED}", wanted.overdue_on.isoformat() if wanted.overdue_on else None),
+    ):
+        if value is not None:
+            conditions.append(condition)
+            values.append(value)
+    if before is not None:
+        conditions.append("(opened_at_ms, id) < (?, ?)")
+        values += before
+    found = store.rows(
+        f"SELECT {_COLUMNS} FROM cases WHERE {' AND '.join(conditions)} "  # noqa: S608
+        "ORDER BY opened_at_ms DESC, id DESC LIMIT ?",
+        (*values, limit),
+    )
+    return [CaseRow(*row) for row in found]
+
+
+def load(store: Store, today: date) -> list[Load]:
+    """Return, by kind, how many cases wait and how many of them are late: numbers, for health and metrics."""
+    day = today.isoformat()
+    found = store.rows(
+        f"SELECT kind, sum(CASE WHEN {_UNSETTLED} THEN 1 ELSE 0 END), "  # noqa: S608
+        f"sum(CASE WHEN {_UNSETTLED} AND due_on < ? THEN 1 ELSE 0 END), "
+        "sum(CASE WHEN status = 'reported' AND due_on < ? THEN 1 ELSE 0 END) "
+        f"FROM cases WHERE {_UNSETTLED} OR due_on IS NOT NULL GROUP BY kind ORDER BY kind",
+        (day, day),
+    )
+    return [Load(kind, int(open), int(overdue), int(renewals)) for kind, open, overdue, renewals in found]
+
+
 def save(store: Store, case_id: str, state: Case, *, event: str, actor: str, detail: str | None, at_ms: int) -> None:
-    """Write where a case stands now, and what made it so."""
+    """Write where a case stands now, when its report is due, and what made it so."""
     with store.transaction():
-        changed = store.execute(
+        (kind,) = store.row("SELECT kind FROM cases WHERE id = ?", (case_id,))
+        due = due_on(kind, state)
+        store.execute(
             "UPDATE cases SET status = ?, detected_on = ?, officer = ?, decision = ?, reason = ?, second_officer = ?, "
-            "updated_at_ms = ? WHERE id = ?",
+            "filed_on = ?, confirmation = ?, due_on = ?, updated_at_ms = ? WHERE id = ?",
             (
                 state.status.value,
                 state.detected_on.isoformat(),
@@ -117,14 +233,42 @@ def save(store: Store, case_id: str, state: Case, *, event: str, actor: str, det
                 state.decision.value if state.decision else None,
                 state.reason,
                 state.second_officer,
+                state.filed_on.isoformat() if state.filed_on else None,
+                state.confirmation,
+                due.isoformat() if due else None,
                 at_ms,
                 case_id,
             ),
-        ).rowcount
-        assert changed == 1, "there is no such case"
+        )
         record(store, case_id, event, actor=actor, detail=detail, at_ms=at_ms)
 
 
 def record(store: Store, case_id: str, event: str, *, actor: str, at_ms: int, detail: str | None = None) -> None:
-    """Append what happened to a case."""
+    """Append what happened to a case: a note's text is its detail."""
     insert_rows(store, CaseEventTable, _EVENT, [(case_id, event, actor, detail, at_ms)])
+
+
+def events_of(store: Store, case_id: str) -> list[CaseEventRow]:
+    """Return what happened to a case, in order."""
+    found = store.rows("SELECT event, actor, detail, at_ms FROM case_events WHERE case_id = ? ORDER BY seq", (case_id,))
+    return [CaseEventRow(*row) for row in found]
+
+
+def add_evidence(store: Store, case_id: str, kind: str, reference: str, *, actor: str, at_ms: int) -> bool:
+    """Link what a case stands on, once; return whether it is new."""
+    with store.transaction():
+        written: int = store.execute(
+            "INSERT INTO case_evidence (case_id, kind, reference, added_by, at_ms) VALUES (?, ?, ?, ?, ?) "
+            "ON CONFLICT (case_id, kind, reference) DO NOTHING",
+            (case_id, kind, reference, actor, at_ms),
+        ).rowcount
+    return written == 1
+
+
+def evidence_of(store: Store, case_id: str, limit: int = 1_000) -> list[EvidenceRow]:
+    """Return what a case stands on, in the order in which it was linked."""
+    found = store.rows(
+        "SELECT kind, reference, added_by, at_ms FROM case_evidence WHERE case_id = ? ORDER BY seq LIMIT ?",
+        (case_id, limit),
+    )
+    return [EvidenceRow(*row) for row in found]

@@ -29,6 +29,9 @@ class Case(Table):
     facts = TextField()
     opened_at_ms = BigIntegerField()
     updated_at_ms = BigIntegerField()
+    due_on = text(10, null=True)
+    filed_on = text(10, null=True)
+    confirmation = text(64, null=True)
 
     class Meta:
         table_name = "cases"
@@ -38,6 +41,8 @@ class Case(Table):
 index(Case, "cases_status", "status, opened_at_ms")
 index(Case, "cases_account", "account", where="account IS NOT NULL")
 index(Case, "cases_transaction", "transaction_id", where="transaction_id IS NOT NULL")
+index(Case, "cases_opened", "opened_at_ms, id")
+index(Case, "cases_due", "due_on", where="due_on IS NOT NULL")
 
 
 class CaseEvent(Table):
@@ -54,4 +59,19 @@ class CaseEvent(Table):
         table_name = "case_events"
 
 
-TABLES: Final[tuple[type[Table], ...]] = (Case, CaseEvent)
+class CaseEvidence(Table):
+    """What a case stands on: a transaction, a case, a listed entry, a document by its digest. Linked once."""
+
+    seq = BigAutoField()
+    case_id = text(36)
+    kind = text(16)
+    reference = text(128)
+    added_by = text(64)
+    at_ms = BigIntegerField()
+
+    class Meta:
+        table_name = "case_evidence"
+        indexes: Final = ((("case_id", "kind", "reference"), True),)
+
+
+TABLES: Final[tuple[type[Table], ...]] = (Case, CaseEvent, CaseEvidence)
