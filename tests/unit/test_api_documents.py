@@ -35,6 +35,7 @@ NOT_AT_THE_API = {
     "not_your_case",
     "reason_missing",
     "case_status",
+    "confirmation_missing",
     # The chain's own data.
     "batch_item",
     "bad_rlp",
