@@ -29,12 +29,34 @@ def test_the_outbox_gives_what_is_due_longest_first_and_later_what_failed(store:
         outbox.put(store, "instruct", f"k{n}", {}, NOW_MS + n)
     first, second = outbox.due(store, ["instruct", "other"], NOW_MS + 2, 10)
     assert (first.key, second.key) == ("k1", "k2")
-    outbox.retry(store, first.id, "bank_unavailable", NOW_MS + 50)
+    outbox.retry(store, first.id, "bank_unavailable", NOW_MS + 50, at_ms=NOW_MS)
     assert [row.key for row in outbox.due(store, ["instruct"], NOW_MS + 10, 10)] == ["k2", "k3"]
     last = outbox.due(store, ["instruct"], NOW_MS + 50, 10)[-1]
     assert (last.key, last.attempts) == ("k1", 1)
     assert len(outbox.due(store, ["instruct"], NOW_MS + 50, 2)) == 2
     assert outbox.due(store, ["nothing"], NOW_MS + 50, 10) == []
+
+
+def test_a_dead_one_is_told_again_only_when_it_is_revived_and_under_its_own_key(store: Store) -> None:
+    outbox.put(store, "instruct", "k", {"a": 1}, NOW_MS)
+    (row,) = outbox.due(store, ["instruct"], NOW_MS, 10)
+    outbox.retry(store, row.id, "bank_unavailable", NOW_MS + 5, at_ms=NOW_MS)
+    assert outbox.bury(store, row.id, "routing_number", NOW_MS + 9)
+    assert not outbox.bury(store, row.id, "other", NOW_MS + 10)
+    assert outbox.due(store, ["instruct"], NOW_MS + 10, 10) == []
+    (dead,) = outbox.dead(store)
+    assert (dead.attempts, dead.last_error, dead.failed_since_ms, dead.dead_at_ms) == (
+        2,
+        "routing_number",
+        NOW_MS,
+        NOW_MS + 9,
+    )
+    assert outbox.dead_count(store) == 1
+    assert outbox.revive(store, row.id, NOW_MS + 20)
+    assert not outbox.revive(store, row.id, NOW_MS + 20)
+    (again,) = outbox.due(store, ["instruct"], NOW_MS + 20, 10)
+    assert (again.id, again.key, again.payload, again.attempts) == (row.id, row.key, row.payload, 0)
+    assert outbox.dead(store) == []
 
 
 def test_the_outbox_forgets_what_was_told_long_ago(store: Store) -> None:

@@ -13,19 +13,47 @@ from sdt.domain.message import MESSAGE_TYPES
 from sdt.domain.transaction import Status, effects_of
 from sdt.store.database import Store
 
-__all__ = ["OutboxRow", "done", "due", "prune", "put", "put_effects", "put_effects_of_all", "retry"]
+__all__ = [
+    "DeadRow",
+    "OutboxRow",
+    "bury",
+    "dead",
+    "dead_count",
+    "done",
+    "due",
+    "prune",
+    "put",
+    "put_effects",
+    "put_effects_of_all",
+    "retry",
+    "revive",
+]
 
 _INSERT: Final = "INSERT INTO outbox (topic, key, payload, due_at_ms, attempts) "
 
 
 class OutboxRow(NamedTuple):
-    """One thing to tell. `payload` is JSON; `attempts` counts those that failed."""
+    """One thing to tell. `payload` is JSON; `attempts` counts those that failed, the first at `failed_since_ms`."""
 
     id: int
     topic: str
     key: str
     payload: str
     attempts: int
+    failed_since_ms: int | None
+
+
+class DeadRow(NamedTuple):
+    """One thing that is not told any more until an officer says so. `last_error` is a code."""
+
+    id: int
+    topic: str
+    key: str
+    payload: str
+    attempts: int
+    last_error: str
+    failed_since_ms: int
+    dead_at_ms: int
 
 
 def put(store: Store, topic: str, key: str, payload: Mapping[str, Any], due_at_ms: int) -> bool:
@@ -60,8 +88,8 @@ def put_effects_of_all(store: Store, ids: Sequence[str], status: Status, at_ms: 
 def due(store: Store, topics: Sequence[str], now_ms: int, limit: int) -> list[OutboxRow]:
     """Return what is to be told now, the longest due first."""
     found = store.rows(
-        f"SELECT id, topic, key, payload, attempts FROM outbox WHERE {store.among('topic')} "  # noqa: S608
-        "AND done_at_ms IS NULL AND due_at_ms <= ? ORDER BY due_at_ms, id LIMIT ?",
+        f"SELECT {', '.join(OutboxRow._fields)} FROM outbox WHERE {store.among('topic')} "  # noqa: S608
+        "AND done_at_ms IS NULL AND dead_at_ms IS NULL AND due_at_ms <= ? ORDER BY due_at_ms, id LIMIT ?",
         (store.listed(topics), now_ms, limit),
     )
     return [OutboxRow(*row) for row in found]
@@ -74,13 +102,54 @@ def done(store: Store, ids: Sequence[int], at_ms: int) -> None:
             store.execute("UPDATE outbox SET done_at_ms = ?, last_error = NULL WHERE id = ?", (at_ms, id))
 
 
-def retry(store: Store, id: int, error: str, due_at_ms: int) -> None:
-    """Note that telling failed, and when to try again. `error` is a code, never what was told."""
+def retry(store: Store, id: int, error: str, due_at_ms: int, *, at_ms: int) -> None:
+    """Note that telling failed at a time, and when to try again. `error` is a code, never what was told."""
     with store.transaction():
         store.execute(
-            "UPDATE outbox SET attempts = attempts + 1, last_error = ?, due_at_ms = ? WHERE id = ?",
-            (error, due_at_ms, id),
+            "UPDATE outbox SET attempts = attempts + 1, last_error = ?, due_at_ms = ?, "
+            "failed_since_ms = coalesce(failed_since_ms, ?) WHERE id = ?",
+            (error, due_at_ms, at_ms, id),
         )
+
+
+def bury(store: Store, id: int, error: str, at_ms: int) -> bool:
+    """Tell this no more, for repetition does not help; return whether it was still alive."""
+    with store.transaction():
+        buried: int = store.execute(
+            "UPDATE outbox SET attempts = attempts + 1, last_error = ?, dead_at_ms = ?, "
+            "failed_since_ms = coalesce(failed_since_ms, ?) "
+            "WHERE id = ? AND done_at_ms IS NULL AND dead_at_ms IS NULL",
+            (error, at_ms, at_ms, id),
+        ).rowcount
+    return buried == 1
+
+
+def revive(store: Store, id: int, at_ms: int) -> bool:
+    """Tell a dead one again from now on, under the key it always had; return whether it was dead."""
+    with store.transaction():
+        revived: int = store.execute(
+            "UPDATE outbox SET attempts = 0, failed_since_ms = NULL, dead_at_ms = NULL, due_at_ms = ? "
+            "WHERE id = ? AND done_at_ms IS NULL AND dead_at_ms IS NOT NULL",
+            (at_ms, id),
+        ).rowcount
+    return revived == 1
+
+
+def dead(store: Store, limit: int = 500) -> list[DeadRow]:
+    """Return what is not told any more, the longest dead first."""
+    found = store.rows(
+        f"SELECT {', '.join(DeadRow._fields)} FROM outbox "  # noqa: S608
+        "WHERE done_at_ms IS NULL AND dead_at_ms IS NOT NULL ORDER BY dead_at_ms, id LIMIT ?",
+        (limit,),
+    )
+    return [DeadRow(*row) for row in found]
+
+
+def dead_count(store: Store) -> int:
+    """Return how many are not told any more."""
+    found = store.row("SELECT count(*) FROM outbox WHERE done_at_ms IS NULL AND dead_at_ms IS NOT NULL", ())
+    assert found is not None
+    return int(found[0])
 
 
 def prune(store: Store, before_ms: int, limit: int = 1_000) -> int:

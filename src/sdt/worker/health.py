@@ -10,7 +10,7 @@ from aiohttp import web
 from sdt.adapters.chain.client import ChainClient
 from sdt.ports import Queue
 from sdt.signing.coordinator import Coordinator
-from sdt.store import Store, transactions
+from sdt.store import Store, outbox, transactions
 from sdt.worker.follower import Follower
 
 __all__ = ["serve_health"]
@@ -68,6 +68,7 @@ async def serve_health(
             "queue_waiting": depth.waiting,
             "queue_dead": depth.dead,
             "queue_oldest_s": depth.oldest_age_s,
+            "instructions_dead": await store.read(outbox.dead_count),
             "signers_answering": answering,
             "signers_caught": coordinator.culprits(),
             "signers_alarms": [
@@ -97,6 +98,7 @@ async def serve_health(
             f"sdt_batches_in_flight {found['batches_in_flight']}",
             f"sdt_queue_waiting {found['queue_waiting']}",
             f"sdt_queue_dead {found['queue_dead']}",
+            f"sdt_instructions_dead {found['instructions_dead']}",
             *(f'sdt_presignatures{{pair="{pair}"}} {left}' for pair, left in stock.items()),
             *(f'sdt_signer_refusals_total{{code="{code}"}} {n}' for code, n in coordinator.refused().items()),
             *(f'sdt_signer_alarms{{code="{code}"}} {n}' for code, n in alarms.items()),

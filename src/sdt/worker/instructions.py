@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from collections.abc import Awaitable, Callable
 from datetime import date
 from typing import Final
@@ -25,19 +24,17 @@ from sdt.store.banking import BankEntryRow
 from sdt.store.transactions import Change, TransactionRow
 from sdt.vendors import Vendors, bank_account
 from sdt.worker.clock import Clock
+from sdt.worker.dead_letters import put_off
 from sdt.worker.sanctions import Sanctions, postal
 
 __all__ = ["Instructions"]
 
-log = logging.getLogger(__name__)
-
 ACTOR: Final = "worker:instructions"
 ROUND: Final = 50
-RETRY_MS_MAX: Final = 60_000
 
 
 class Instructions:
-    """Works off the outbox, oldest first; what fails is tried again later, with growing pauses."""
+    """Works off the outbox, oldest first; what fails is tried again later, or given to an officer."""
 
     def __init__(
         self,
@@ -68,9 +65,7 @@ class Instructions:
             try:
                 await self._carry_out(json.loads(row.payload)["transaction_id"])
             except SdtError as error:
-                pause_ms = min(500 * 2 ** min(row.attempts, 10), RETRY_MS_MAX)
-                log.warning("instruction %s waits %d ms: %s", row.key, pause_ms, error.detail)
-                await self._store.run(outbox.retry, row.id, error.code, self._clock.now_ms() + pause_ms)
+                await self._store.run(put_off, row, error, self._clock.now_ms())
             else:
                 await self._store.run(outbox.done, [row.id], self._clock.now_ms())
         return len(due)

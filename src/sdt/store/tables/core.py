@@ -234,6 +234,8 @@ class Outbox(Table):
     attempts = IntegerField(default=0)
     last_error = TextField(null=True)
     done_at_ms = BigIntegerField(null=True)
+    failed_since_ms = BigIntegerField(null=True)
+    dead_at_ms = BigIntegerField(null=True)
 
     class Meta:
         table_name = "outbox"
