@@ -14,7 +14,6 @@ from api_platform import NETWORK, PERSON, Holder, Platform, platform
 from sdt.domain.envelope import seal_envelope
 from sdt.domain.ledger import Posting
 from sdt.domain.message import format_time
-from sdt.domain.personal import BankDetails, Person, open_sealed
 from sdt.domain.proof import make_proof
 from sdt.domain.registry import Role
 from sdt.domain.transaction import Event
@@ -55,8 +54,9 @@ async def test_a_registration_is_queued_and_its_person_sealed(api: Platform) -> 
     assert user is not None
     assert user.person_sealed is not None
     assert b"Adams" not in user.person_sealed
-    person = open_sealed(user.person_sealed, dora.account, api.services.personal_key, Person)
-    assert person.family_name == "Adams"
+    person = await api.services.people.party(dora.account)
+    assert person is not None
+    assert person.name.endswith("Adams")
     assert "Adams" not in repr(person)
     (received,) = await api.services.queue.receive(10, 2, 30)
     assert received.body == answer["transaction_id"]
@@ -211,10 +211,13 @@ async def test_a_bank_account_is_sealed_and_linked_once(api: Platform, alice: Ho
     # and only the key opens what is stored
     row = await api.store.read(banking.bank_account, first["ref"].removeprefix("bank:"))
     assert row is not None
-    details = open_sealed(row.details_sealed, alice.account, api.services.personal_key, BankDetails)
+    details = await api.services.people.bank_details(alice.account, row.details_sealed)
+    assert details is not None
     assert details.account_number == BANK["account_number"]
+    bob = await api.settle(Holder("bob"))
+    await api.post("/v1/users/me/bank-accounts", BANK, bob)
     with pytest.raises(AssertionError):
-        open_sealed(row.details_sealed, "0x" + "0" * 40, api.services.personal_key, BankDetails)
+        await api.services.people.bank_details(bob.account, row.details_sealed)
     # when the routing number has a wrong check digit, then it is refused
     status, problem = await api.post("/v1/users/me/bank-accounts", BANK | {"routing_number": "021000020"}, alice)
     assert (status, problem["code"]) == (422, "routing_number")

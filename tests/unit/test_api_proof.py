@@ -6,7 +6,7 @@ import nacl.signing
 import pytest
 
 from sdt.domain.errors import SdtError, Unauthenticated
-from sdt.domain.personal import BankDetails, check_routing, open_sealed, seal
+from sdt.domain.personal import BankDetails, Party, check_routing, open_record, seal_record
 from sdt.domain.proof import check_proof, make_proof, open_proof
 
 KEY = nacl.signing.SigningKey(b"\x01" * 32)
@@ -43,17 +43,19 @@ def test_what_is_no_proof_is_refused(header: str) -> None:
 
 def test_a_sealed_record_opens_for_its_account_and_key_alone() -> None:
     # given details sealed for one account
-    sealed = seal(DETAILS, "0x1", b"k" * 32, b"n" * 24)
+    sealed = seal_record(DETAILS, "0x1", b"k" * 32, b"n" * 24)
     assert b"000123456789" not in sealed
     # then they open for it, and for nothing else, nor after any change
-    assert open_sealed(sealed, "0x1", b"k" * 32, BankDetails) == DETAILS
+    assert open_record(sealed, "0x1", b"k" * 32, BankDetails) == DETAILS
     for account, key, data in (
         ("0x2", b"k" * 32, sealed),
         ("0x1", b"x" * 32, sealed),
         ("0x1", b"k" * 32, sealed[:-1] + bytes([sealed[-1] ^ 1])),
     ):
         with pytest.raises(AssertionError):
-            open_sealed(data, account, key, BankDetails)
+            open_record(data, account, key, BankDetails)
+    with pytest.raises(AssertionError):
+        open_record(sealed, "0x1", b"k" * 32, Party)
     assert "Adams" not in repr(DETAILS)
 
 

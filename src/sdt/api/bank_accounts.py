@@ -13,13 +13,14 @@ from sdt.api.declared import problems
 from sdt.api.runtime import KnownCaller, Running
 from sdt.api.services import Services
 from sdt.api.strict_route import StrictRoute
-from sdt.api.users import NONCE_BYTES, user_of
+from sdt.api.users import user_of
 from sdt.domain.envelope import b64url
 from sdt.domain.errors import Unprocessable
-from sdt.domain.personal import BankDetails, check_routing, seal
+from sdt.domain.personal import BankDetails, check_routing
 from sdt.store import Store, banking
 from sdt.store.accounts import UserRow
 from sdt.store.banking import BankAccountRow
+from sdt.workflows.people import People
 
 __all__ = ["link", "router"]
 
@@ -34,31 +35,34 @@ async def link(services: Services, user: UserRow, given: models.BankAccountIn) -
     if not check_routing(given.routing_number):
         raise Unprocessable("The routing number's check digit does not fit.", code="routing_number")
     details = BankDetails(**given.model_dump())
+    return _shown(await services.store.run(_link, services.people, user, details, services.now_ms()))
+
+
+def _link(store: Store, people: People, user: UserRow, details: BankDetails, at_ms: int) -> BankAccountRow:
+    key = people.key(store, user.account, at_ms)
+    ref = _reference(key, details)
+    for known in banking.accounts_of(store, user.user_id):
+        # Those from before people had keys of their own have references of another making.
+        if known.ref == ref or _reference(key, people.details(store, user.account, known.details_sealed)) == ref:
+            return known
     row = BankAccountRow(
-        ref=_reference(services, user.account, details),
+        ref=ref,
         user_id=user.user_id,
         account=user.account,
-        details_sealed=seal(details, user.account, services.personal_key, services.random(NONCE_BYTES)),
+        details_sealed=people.seal(store, user.account, details, at_ms),
         mask=f"…{details.account_number[-4:]}",
         status="linked",
-        created_at_ms=services.now_ms(),
+        created_at_ms=at_ms,
     )
-    return _shown(await services.store.run(_link, row))
-
-
-def _reference(services: Services, account: str, details: BankDetails) -> str:
-    """Return a name that tells nothing and is the same for the same account: keyed, so that nobody can try numbers."""
-    identity = f"{account}\n{details.routing_number}\n{details.account_number}\n{details.kind}"
-    digest = hmac.digest(services.personal_key, b"bank account\n" + identity.encode(), hashlib.sha256)
-    return b64url(digest[:18]).decode()
-
-
-def _link(store: Store, row: BankAccountRow) -> BankAccountRow:
-    known = banking.bank_account(store, row.ref)
-    if known is not None:
-        return known
     banking.link_account(store, row)
     return row
+
+
+def _reference(key: bytes, details: BankDetails) -> str:
+    """Return a name that tells nothing and is the same for the same account: keyed, so that nobody can try numbers."""
+    identity = f"{details.routing_number}\n{details.account_number}\n{details.kind}"
+    digest = hmac.digest(key, b"bank account\n" + identity.encode(), hashlib.sha256)
+    return b64url(digest[:18]).decode()
 
 
 def _shown(row: BankAccountRow) -> models.BankAccount:

@@ -78,6 +78,7 @@ _ROWS: Final = (
     ("unknown_transaction_id", 404, "This transaction_id was never given", "Ask for one with `POST /v1/transactions`."),
     ("no_message", 404, "Nothing was sent under this id", "Send a message under it first."),
     ("unknown_user", 404, "There is no such user", "Check the user_id; `me` is whoever signs the proof."),
+    ("erased", 404, "What was known of this person was erased", "Nothing brings it back; transactions and receipts stand."),
     ("unknown_handle", 404, "Nobody has this handle", "Check the spelling; a handle counts once its registration is settled."),
     ("token_not_found", 404, "The region has no such token", "`GET /v1/tokens` lists them."),
     ("transaction_id_used", 409, "Another message was sent under this id", "Ask for a new id; the first message stands."),

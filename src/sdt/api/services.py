@@ -11,6 +11,7 @@ from sdt.domain.region import Region
 from sdt.domain.transaction_id import IdIssuer
 from sdt.ports import Queue
 from sdt.store import Store
+from sdt.workflows.people import People
 
 __all__ = ["Deployment", "Limits", "Services"]
 
@@ -47,7 +48,7 @@ def _now_ms() -> int:
 class Services:
     """One region's API and everything it reaches.
 
-    `public_url` is where clients reach it, as proofs name it. `personal_key` opens the sealed personal data.
+    `public_url` is where clients reach it, as proofs name it. `personal_key` wraps the keys of people.
     `chain_urls` are the nodes that receipts are made from.
     """
 
@@ -63,6 +64,11 @@ class Services:
     limits: Limits = Limits()
     now_ms: Callable[[], int] = _now_ms
     random: Callable[[int], bytes] = secrets.token_bytes
+
+    @property
+    def people(self) -> People:
+        """Who stands behind accounts: what seals and opens everything personal."""
+        return People(self.store, lambda: self.personal_key)
 
     @property
     def now_s(self) -> int:

@@ -19,15 +19,15 @@ from sdt.api.strict_route import StrictRoute
 from sdt.domain.envelope import b64url, open_envelope
 from sdt.domain.errors import Conflict, Invalid, NotFound, Unprocessable
 from sdt.domain.message import NEVER_S, Register, Signed, format_time
-from sdt.domain.personal import Person, PersonAddress, seal
+from sdt.domain.personal import Person, PersonAddress
 from sdt.domain.transaction import Status
 from sdt.store import Store, accounts, transactions
 from sdt.store.accounts import UserRow
 from sdt.store.intake import AcceptedRow, insert_accepted
+from sdt.workflows.people import People
 
 __all__ = ["router"]
 
-NONCE_BYTES = 24
 router = APIRouter(route_class=StrictRoute, tags=["users"])
 
 
@@ -48,8 +48,7 @@ async def register(runtime: Runtime, request: models.NewUser) -> models.Registra
         check_act(signed, key, services.region, services.network, services.now_s)
         runtime.backlog.check()
         row = row_of(signed, 0, services.now_ms())
-        sealed = seal(person, row.account or "", services.personal_key, services.random(NONCE_BYTES))
-        await services.store.run(_create, row, signed.message, sealed)
+        await services.store.run(_create, services.people, row, signed.message, person)
         runtime.dispatch.send([(row.id, row.account or row.kid)])
         status = Status.ACCEPTED
     message: Register = signed.message
@@ -90,7 +89,7 @@ def _sent_before(store: Store, signed: Signed) -> Status | None:
     return row.status
 
 
-def _create(store: Store, row: AcceptedRow, message: Register, sealed: bytes) -> None:
+def _create(store: Store, people: People, row: AcceptedRow, message: Register, person: Person) -> None:
     if accounts.key(store, row.kid) is not None:
         raise Conflict("This key is registered already.", code="user_taken")
     try:
@@ -102,11 +101,11 @@ def _create(store: Store, row: AcceptedRow, message: Register, sealed: bytes) ->
                 handle=message.handle,
                 residency=message.residency,
                 created_at_ms=row.accepted_at_ms,
-                person_sealed=sealed,
             ),
         )
     except Conflict as error:
         raise Conflict(error.detail, code="user_taken") from error
+    accounts.set_person(store, message.account, people.seal(store, message.account, person, row.accepted_at_ms))
     (stored,) = insert_accepted(store, [row])
     if stored.outcome == "conflict":
         raise other_bytes()

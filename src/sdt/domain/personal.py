@@ -1,25 +1,35 @@
-"""What is known of people and their bank accounts: kept sealed, apart from the ledger, never in a message.
-
-The API seals, the worker opens when a vendor needs it; both hold the same key of the vault. The account is sealed
-with the record, so that a sealed row moved to another account does not open.
-Source: libsodium secretbox (XSalsa20-Poly1305) through PyNaCl.
-"""
+"""What is known of people, businesses and their bank accounts: kept sealed, apart from the ledger and messages."""
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
-import nacl.exceptions
-import nacl.secret
 from msgspec import Meta, Struct
 
-__all__ = ["BankDetails", "Person", "PersonAddress", "check_routing", "open_sealed", "seal"]
+from sdt.domain import sealing
+
+__all__ = [
+    "BankDetails",
+    "Business",
+    "BusinessKind",
+    "Owner",
+    "Party",
+    "Person",
+    "PersonAddress",
+    "check_routing",
+    "open_by_master",
+    "open_record",
+    "seal_record",
+]
 
 Text = Annotated[str, Meta(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]+\Z")]
+LegalName = Annotated[str, Meta(min_length=1, max_length=160, pattern=r"^[^\x00-\x1f\x7f]+\Z")]
+State = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")]
 Routing = Annotated[str, Meta(pattern=r"^[0-9]{9}\Z")]
 AccountNumber = Annotated[str, Meta(pattern=r"^[0-9A-Za-z-]{4,17}\Z")]
-_T = TypeVar("_T", "Person", "BankDetails")
+BusinessKind = Literal["corporation", "llc", "partnership", "sole_proprietorship", "nonprofit", "trust", "agency"]
+SHARE_PPM: Final = 1_000_000
 _WEIGHTS: Final = (3, 7, 1) * 3
 
 
@@ -28,15 +38,15 @@ class PersonAddress(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     street: Text
     city: Text
-    state: Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")]
+    state: State
     postal_code: Annotated[str, Meta(pattern=r"^[0-9]{5}(-[0-9]{4})?\Z")]
 
     def __repr__(self) -> str:
         return "PersonAddress(…)"
 
 
-class Person(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who stands behind an account: what the KYC vendor asks for. `born_on` is written 1990-12-31."""
+class Person(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="party", tag="person"):
+    """A natural person: what the KYC vendor asks for. `born_on` is written 1990-12-31."""
 
     given_name: Text
     family_name: Text
@@ -45,8 +55,48 @@ class Person(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ssn_last4: Annotated[str, Meta(pattern=r"^[0-9]{4}\Z")]
     email: Annotated[str, Meta(max_length=254, pattern=r"^[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+\Z")]
 
+    @property
+    def name(self) -> str:
+        """The name as lists and vendors are asked for it."""
+        return f"{self.given_name} {self.family_name}"
+
     def __repr__(self) -> str:
         return "Person(…)"
+
+
+class Owner(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A beneficial owner. Units: `share_ppm` millionths of the equity."""
+
+    person: Person
+    share_ppm: Annotated[int, Meta(ge=1, le=SHARE_PPM)]
+
+    def __repr__(self) -> str:
+        return "Owner(…)"
+
+
+class Business(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="party", tag="business"):
+    """A legal entity, the person who controls it, and whoever owns a quarter of it or more."""
+
+    legal_name: LegalName
+    kind: BusinessKind
+    ein_last4: Annotated[str, Meta(pattern=r"^[0-9]{4}\Z")]
+    formed_in: State
+    address: PersonAddress
+    control: Person
+    owners: tuple[Owner, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name as lists and vendors are asked for it."""
+        return self.legal_name
+
+    @property
+    def people(self) -> tuple[Person, ...]:
+        """Everybody behind it who is identified and screened: the control person first."""
+        return (self.control, *(owner.person for owner in self.owners))
+
+    def __repr__(self) -> str:
+        return "Business(…)"
 
 
 class BankDetails(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -61,6 +111,11 @@ class BankDetails(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         return "BankDetails(…)"
 
 
+Party = Person | Business
+"""Who stands behind an account."""
+_T = TypeVar("_T")
+
+
 def check_routing(routing_number: str) -> bool:
     """Return whether nine digits can be an ABA routing number. Source: ANSI X9.100-160, the check digit."""
     if len(routing_number) != 9 or not routing_number.isascii() or not routing_number.isdigit():
@@ -69,17 +124,21 @@ def check_routing(routing_number: str) -> bool:
     return digits % 10 == 0 and routing_number != "0" * 9
 
 
-def seal(record: Person | BankDetails, account: str, key: bytes, nonce: bytes) -> bytes:
-    """Return a record sealed for one account. Shape: key 32 bytes; nonce 24, fresh for every call."""
-    plain = account.encode() + b"\0" + msgspec.json.encode(record)
-    return bytes(nacl.secret.SecretBox(key).encrypt(plain, nonce))
+def seal_record(record: Party | BankDetails, account: str, key: bytes, nonce: bytes) -> bytes:
+    """Return a record sealed for one account: moved to another account's row it does not open."""
+    return sealing.seal(msgspec.json.encode(record), f"{account} {_name(record)}", key, nonce)
 
 
-def open_sealed(sealed: bytes, account: str, key: bytes, kind: type[_T]) -> _T:
-    """Return what was sealed for this account. Another key, account or a changed byte: an AssertionError."""
-    try:
-        owner, _, record = nacl.secret.SecretBox(key).decrypt(sealed).partition(b"\0")
-    except nacl.exceptions.CryptoError:
-        raise AssertionError("a sealed record does not open with this key") from None
-    assert owner.decode() == account, "a sealed record belongs to another account"
-    return msgspec.json.decode(record, type=kind)
+def open_record(sealed: bytes, account: str, key: bytes, kind: Any) -> Any:
+    """Return the `Party` or `BankDetails` that was sealed for this account. Anything else: an AssertionError."""
+    label = f"{account} {'bank' if kind is BankDetails else 'party'}"
+    return msgspec.json.decode(sealing.unseal(sealed, label, key), type=kind)
+
+
+def _name(record: Party | BankDetails) -> str:
+    return "bank" if isinstance(record, BankDetails) else "party"
+
+
+def open_by_master(sealed: bytes, account: str, master_key: bytes, kind: type[_T]) -> _T:
+    """Return a record from before people had keys of their own: sealed for the account with the master key."""
+    return msgspec.json.decode(sealing.unseal(sealed, account, master_key), type=kind)

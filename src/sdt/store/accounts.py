@@ -157,4 +157,7 @@ def forget_unregistered(store: Store, account: str) -> bool:
         removed: int = store.execute(
             "DELETE FROM users WHERE account = ? AND registered = ?", (account, False)
         ).rowcount
+        store.execute(
+            "DELETE FROM person_keys WHERE NOT EXISTS (SELECT 1 FROM users u WHERE u.user_id = person_keys.user_id)"
+        )
     return removed == 1

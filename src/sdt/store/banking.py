@@ -20,6 +20,7 @@ __all__ = [
     "link_account",
     "put_entry",
     "set_account_status",
+    "set_details",
     "update_entry",
 ]
 
@@ -67,6 +68,15 @@ def set_account_status(store: Store, ref: str, status: str) -> None:
     """Change where the verification of a bank account stands."""
     with store.transaction():
         changed = store.execute("UPDATE bank_accounts SET status = ? WHERE ref = ?", (status, ref)).rowcount
+        assert changed == 1, "there is no such bank account"
+
+
+def set_details(store: Store, ref: str, details_sealed: bytes) -> None:
+    """Replace what is known of a bank account, sealed by the caller."""
+    with store.transaction():
+        changed = store.execute(
+            "UPDATE bank_accounts SET details_sealed = ? WHERE ref = ?", (details_sealed, ref)
+        ).rowcount
         assert changed == 1, "there is no such bank account"
 
 

@@ -31,6 +31,8 @@ _SQLITE_PRAGMAS: Final = {
     "busy_timeout": 10_000,
     "cache_size": -32_768,
     "wal_autocheckpoint": 4_000,
+    # What is deleted is overwritten: a person's key must not outlive its deletion in a page's free space.
+    "secure_delete": 1,
 }
 _DEADLOCKS: Final = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
 _ATTEMPTS: Final = 5

@@ -36,6 +36,7 @@ from sdt.worker.lane import Lane, LaneLimits
 from sdt.worker.reading import Reading
 from sdt.worker.sanctions import Sanctions
 from sdt.worker.screening import Screening
+from sdt.workflows.people import People
 
 __all__ = ["main"]
 
@@ -66,7 +67,9 @@ async def work(settings: Settings) -> None:
 
     stock = settings.signing
     policy = StockPolicy(low=stock.stock_per_pair_min, target=stock.stock_per_pair, per_job=stock.job_presignatures)
-    sanctions = Sanctions(store, vendors.aml, personal_key)
+    people = People(store, personal_key)
+    await people.adopt(clock.now_ms())
+    sanctions = Sanctions(people, vendors.aml)
     reading = Reading()
     screening = Screening(store, queue, region, sanctions, clock, settings.queue.visibility_timeout_s, reading)
     follower = Follower(
@@ -97,7 +100,7 @@ async def work(settings: Settings) -> None:
             follower.run(),
             follower.keep_sent(),
             Expiry(store, clock).run(),
-            Instructions(store, region, vendors, sanctions, personal_key, clock).run(),
+            Instructions(store, region, vendors, people, clock).run(),
             Counterparties(store, region, vendors, min(1.0, settings.sandbox.banking_day_s / 2), clock).run(),
         ]
         await follower.recover()

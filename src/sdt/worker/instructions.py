@@ -15,7 +15,7 @@ from typing import Final
 from sdt.domain.errors import SdtError
 from sdt.domain.ledger import deposit_filed
 from sdt.domain.message import Deposit, Redeem, Register, read_message
-from sdt.domain.personal import BankDetails, open_sealed
+from sdt.domain.personal import Person
 from sdt.domain.region import Region
 from sdt.domain.transaction import Event, Status
 from sdt.ports import AchDirection, AchEntry, AchOrder, ExternalAccount, KycPerson, SecCode
@@ -25,7 +25,8 @@ from sdt.store.transactions import Change, TransactionRow
 from sdt.vendors import Vendors, bank_account
 from sdt.worker.clock import Clock
 from sdt.worker.dead_letters import put_off
-from sdt.worker.sanctions import Sanctions, postal
+from sdt.worker.sanctions import postal
+from sdt.workflows.people import People
 
 __all__ = ["Instructions"]
 
@@ -41,15 +42,13 @@ class Instructions:
         store: Store,
         region: Region,
         vendors: Vendors,
-        sanctions: Sanctions,
-        personal_key: Callable[[], bytes],
+        people: People,
         clock: Clock,
     ) -> None:
         self._store = store
         self._region = region
         self._vendors = vendors
-        self._sanctions = sanctions
-        self._personal_key = personal_key
+        self._people = people
         self._clock = clock
 
     async def run(self) -> None:
@@ -105,8 +104,8 @@ class Instructions:
         """A registration that settled: hand the person to the KYC vendor. Its desk decides on the outcome."""
         message = read_message(row.raw).message
         assert isinstance(message, Register)
-        person = await self._sanctions.person(message.account)
-        if person is None:
+        person = await self._people.party(message.account)
+        if not isinstance(person, Person):
             return
         application = await self._vendors.kyc.apply(
             KycPerson(
@@ -133,7 +132,9 @@ class Instructions:
         if linked is None or linked.account != row.account:
             return None
         token, account = row.value
-        details = open_sealed(linked.details_sealed, account, self._personal_key(), BankDetails)
+        details = await self._people.bank_details(account, linked.details_sealed)
+        if details is None:
+            return None
         return AchOrder(
             direction=direction,
             account=bank_account(token, "clearing"),

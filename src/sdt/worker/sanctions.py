@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from sdt.domain.personal import Person, open_sealed
+from sdt.domain.personal import Business, Party
 from sdt.ports import Aml, PostalAddress, Purpose, ScreeningOutcome, ScreeningRequest
-from sdt.store import Store, accounts
+from sdt.workflows.people import People
 
 __all__ = ["Sanctions"]
 
@@ -21,36 +19,30 @@ _PURPOSES = {
 class Sanctions:
     """Asks the screening vendor about a person; their name is opened for the question alone."""
 
-    def __init__(self, store: Store, aml: Aml, person_key: Callable[[], bytes]) -> None:
-        self._store = store
+    def __init__(self, people: People, aml: Aml) -> None:
+        self._people = people
         self._aml = aml
-        self._person_key = person_key
 
     async def is_clear(self, transaction_id: str, account: str, kind: str) -> bool:
-        """Return whether the person behind an account is on no list.
+        """Return whether nobody behind an account is on a list: a business, its owners and who controls it.
 
         Errors: Unavailable when the vendor does not answer: the transaction waits, it never passes unscreened.
         """
-        person = await self.person(account)
-        if person is None:
+        party = await self._people.party(account)
+        if party is None:
             return False
-        screening = await self._aml.screen(
-            ScreeningRequest(
-                f"{person.given_name} {person.family_name}", postal(person), _PURPOSES[kind], transaction_id
-            ),
-            key=f"screen:{transaction_id}",
-        )
-        return screening.outcome is ScreeningOutcome.CLEAR
-
-    async def person(self, account: str) -> Person | None:
-        """Return who stands behind an account, as they gave it."""
-        user = await self._store.read(accounts.user_by_account, account)
-        if user is None or not user.person_sealed:
-            return None
-        return open_sealed(user.person_sealed, account, self._person_key(), Person)
+        names = (party, *(party.people if isinstance(party, Business) else ()))
+        for n, named in enumerate(names):
+            screening = await self._aml.screen(
+                ScreeningRequest(named.name, postal(named), _PURPOSES[kind], transaction_id),
+                key=f"screen:{transaction_id}" + f":{n}" * bool(n),
+            )
+            if screening.outcome is not ScreeningOutcome.CLEAR:
+                return False
+        return True
 
 
-def postal(person: Person) -> PostalAddress:
-    """Return a person's address as vendors take it."""
-    a = person.address
+def postal(party: Party) -> PostalAddress:
+    """Return an address as vendors take it."""
+    a = party.address
     return PostalAddress(a.street, a.city, a.state, a.postal_code)

@@ -1,0 +1,122 @@
+"""Everything personal is sealed and opened here, with a key for each person that the vault's master key wraps.
+
+Records from before people had keys of their own are sealed with the master key; they are read as they are, and
+sealed anew with a key of the person's own by `adopt`, or by whatever is written of that person first.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Final
+
+from sdt.domain import sealing
+from sdt.domain.errors import NotFound
+from sdt.domain.personal import BankDetails, Party, Person, open_by_master, open_record, seal_record
+from sdt.store import Store, accounts, banking, person_keys
+from sdt.store.person_keys import PersonKeyRow
+
+__all__ = ["People"]
+
+_ADOPTED_AT_ONCE: Final = 200
+
+
+class People:
+    """Who stands behind accounts. `master_key` is asked for each time: a rotation in the vault shows at once."""
+
+    def __init__(self, store: Store, master_key: Callable[[], bytes]) -> None:
+        self._store = store
+        self._master_key = master_key
+
+    def __repr__(self) -> str:
+        return "People(…)"
+
+    async def party(self, account: str) -> Party | None:
+        """Return who stands behind an account; None for nobody, or for somebody who was erased."""
+        row = await self._store.read(person_keys.of_account, account)
+        return self._opened(account, row) if row else None
+
+    async def parties(self, after: str | None, limit: int) -> list[tuple[str, Party]]:
+        """Return everybody, by account, a page at a time: `after` is the last page's last account."""
+        page = await self._store.read(person_keys.page, after or "", limit)
+        return [(account, party) for account, row in page if (party := self._opened(account, row))]
+
+    async def bank_details(self, account: str, sealed: bytes) -> BankDetails | None:
+        """Return the bank account that was sealed for this account; None when the person was erased."""
+        row = await self._store.read(person_keys.of_account, account)
+        if row is None or row.erased_at_ms is not None:
+            return None
+        return self._details(account, row, sealed)
+
+    async def adopt(self, at_ms: int) -> int:
+        """Give a key to everybody who has none and seal what is theirs with it; return how many got one."""
+        adopted = 0
+        while found := await self._store.read(person_keys.without_key, _ADOPTED_AT_ONCE):
+            for account in found:
+                adopted += await self._store.run(self._adopt, account, at_ms)
+        return adopted
+
+    def seal(self, store: Store, account: str, record: Party | BankDetails, at_ms: int) -> bytes:
+        """Return a record sealed with the key of the account's user. Runs within a database transaction.
+
+        Errors: NotFound (erased) for a person who was erased.
+        """
+        return seal_record(record, account, self.key(store, account, at_ms), _nonce())
+
+    def key(self, store: Store, account: str, at_ms: int) -> bytes:
+        """Return the key of the account's user, made now if there is none. Runs within a database transaction.
+
+        Errors: NotFound (erased) for a person who was erased.
+        """
+        row = person_keys.of_account(store, account)
+        assert row is not None, "a record is sealed for nobody"
+        if row.erased_at_ms is not None:
+            raise NotFound("What was known of this person has been erased.", code="erased")
+        if row.wrapped is None:
+            self._adopt(store, account, at_ms)
+            row = person_keys.of_account(store, account)
+            assert row is not None
+        return self._key(row)
+
+    def details(self, store: Store, account: str, sealed: bytes) -> BankDetails:
+        """Return the bank account sealed for this account, within a database transaction."""
+        row = person_keys.of_account(store, account)
+        assert row is not None
+        return self._details(account, row, sealed)
+
+    def _adopt(self, store: Store, account: str, at_ms: int) -> int:
+        row = person_keys.of_account(store, account)
+        if row is None or row.created_at_ms is not None:
+            return 0
+        key = secrets.token_bytes(sealing.KEY_BYTES)
+        if not person_keys.add(store, row.user_id, sealing.wrap(key, row.user_id, self._master_key(), _nonce()), at_ms):
+            return 0  # another process did it at this moment
+        if row.person_sealed is not None:
+            person = open_by_master(row.person_sealed, account, self._master_key(), Person)
+            accounts.set_person(store, account, seal_record(person, account, key, _nonce()))
+        for linked in banking.accounts_of(store, row.user_id):
+            details = open_by_master(linked.details_sealed, account, self._master_key(), BankDetails)
+            banking.set_details(store, linked.ref, seal_record(details, account, key, _nonce()))
+        return 1
+
+    def _opened(self, account: str, row: PersonKeyRow) -> Party | None:
+        if row.person_sealed is None or row.erased_at_ms is not None:
+            return None
+        if row.wrapped is None:
+            return open_by_master(row.person_sealed, account, self._master_key(), Person)
+        party: Party = open_record(row.person_sealed, account, self._key(row), Party)
+        return party
+
+    def _details(self, account: str, row: PersonKeyRow, sealed: bytes) -> BankDetails:
+        if row.wrapped is None:
+            return open_by_master(sealed, account, self._master_key(), BankDetails)
+        details: BankDetails = open_record(sealed, account, self._key(row), BankDetails)
+        return details
+
+    def _key(self, row: PersonKeyRow) -> bytes:
+        assert row.wrapped is not None
+        return sealing.unwrap(row.wrapped, row.user_id, self._master_key())
+
+
+def _nonce() -> bytes:
+    return secrets.token_bytes(sealing.NONCE_BYTES)
