@@ -14,6 +14,8 @@ from sdt.ports.bank import (
     BookTransfer,
     BookTransferOrder,
     BookTransferStatus,
+    Conductor,
+    CurrencyDeposit,
     ExternalAccount,
     SecCode,
 )
@@ -49,6 +51,8 @@ __all__ = [
     "BookTransfer",
     "BookTransferOrder",
     "BookTransferStatus",
+    "Conductor",
+    "CurrencyDeposit",
     "DeadLetter",
     "Depository",
     "Evidence",

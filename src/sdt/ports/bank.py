@@ -6,12 +6,13 @@ Two accounts per dollar token: *clearing* takes every ACH entry, *reserve* moves
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum
 from typing import Protocol
 
 from sdt.domain.money import Amount
 from sdt.ports.evidence import Evidence
+from sdt.ports.kyc import PostalAddress
 from sdt.ports.statement import Statement
 
 
@@ -125,6 +126,39 @@ class BookTransfer:
 
 
 @dataclass(frozen=True, slots=True)
+class Conductor:
+    """Whoever handed currency in, as their document says. Never printed.
+
+    Shape: `document` "drivers_license", "state_id" or "passport"; `issuer` a State's or a country's two letters.
+    """
+
+    given_name: str = field(repr=False)
+    family_name: str = field(repr=False)
+    born_on: date = field(repr=False)
+    address: PostalAddress = field(repr=False)
+    document: str = field(repr=False)
+    document_number: str = field(repr=False)
+    document_issuer: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CurrencyDeposit:
+    """Coin and paper counted at the bank's counter into our clearing account; `reference` is the transaction_id.
+
+    `by_holder`: whoever handed it in is whom it is for.
+    """
+
+    deposit_id: str
+    account: str
+    amount: Amount
+    reference: str
+    by_holder: bool
+    conductor: Conductor
+    counted_at: datetime
+    evidence: Evidence = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class BankCalendar:
     """The bank's present banking day; `compressed` ones are a sandbox's, `seconds_per_banking_day` long."""
 
@@ -154,6 +188,10 @@ class Bank(Protocol):
 
     async def transfer(self, transfer_id: str) -> BookTransfer:
         """Return a book transfer as it stands now."""
+        ...
+
+    async def currency_deposit(self, deposit_id: str) -> CurrencyDeposit:
+        """Return what was counted at the counter, and who handed it in."""
         ...
 
     async def statement(self, account: str, after: int = 0, limit: int = 500) -> Statement:

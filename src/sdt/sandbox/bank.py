@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from sdt.domain.errors import NotFound, Unprocessable
-from sdt.sandbox import accounts, ach
+from sdt.sandbox import accounts, ach, currency
 from sdt.sandbox import calendar as banking_time
 from sdt.sandbox.bank_messages import (
     Accounts,
@@ -43,7 +43,7 @@ class Bank:
     """The service."""
 
     name = "bank"
-    schema = accounts.SCHEMA + banking_time.SCHEMA + ach.SCHEMA + _SCHEMA
+    schema = accounts.SCHEMA + banking_time.SCHEMA + ach.SCHEMA + currency.SCHEMA + _SCHEMA
 
     def __init__(self, calendar: Calendar, clock: Callable[[], float] = time.time) -> None:
         self._calendar = calendar
@@ -56,6 +56,15 @@ class Bank:
             Get("/v1/ach/entries/{entry_id}", lambda call: _entry(call.connection, call.params["entry_id"])),
             Post("/v1/book-transfers", TransferOrder, self._transfer, stalls=lambda order: _asks_for(order, "408")),
             Get("/v1/book-transfers/{transfer_id}", _transfer),
+            Post(
+                "/v1/currency-deposits",
+                currency.CurrencyOrder,
+                lambda call, order: currency.count(call.connection, order, self._clock()),
+            ),
+            Get(
+                "/v1/currency-deposits/{deposit_id}",
+                lambda call: currency.find(call.connection, call.params["deposit_id"]),
+            ),
             Get("/v1/accounts/{account}/statement", self._statement),
             Get("/v1/calendar", self._calendar_now),
         )

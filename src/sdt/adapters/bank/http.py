@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from msgspec import Struct
 
 from sdt.adapters.vendor.client import VendorClient
-from sdt.adapters.vendor.wire import Moment, Sequence, amount, check_lines, same, segment
+from sdt.adapters.vendor.wire import AddressWire, Moment, Sequence, amount, check_lines, same, segment
 from sdt.domain.money import USD
 from sdt.ports import (
     AchDirection,
@@ -16,8 +18,11 @@ from sdt.ports import (
     BookTransfer,
     BookTransferOrder,
     BookTransferStatus,
+    Conductor,
+    CurrencyDeposit,
     Evidence,
     Flow,
+    PostalAddress,
     SecCode,
     Statement,
     StatementLine,
@@ -69,6 +74,26 @@ class _Statement(Struct, frozen=True):
     last_sequence: Sequence
     lines: tuple[_Line, ...]
     more: bool
+
+
+class _Conductor(Struct, frozen=True):
+    given_name: str
+    family_name: str
+    born_on: date
+    address: AddressWire
+    document: str
+    document_number: str
+    document_issuer: str
+
+
+class _Currency(Struct, frozen=True):
+    deposit_id: str
+    account: str
+    amount_cents: str
+    reference: str
+    by_holder: bool
+    conductor: _Conductor
+    counted_at: Moment
 
 
 class _Calendar(Struct, frozen=True):
@@ -135,6 +160,26 @@ class HttpBank:
         transfer = self._transfer(await self._client.get(f"/v1/book-transfers/{segment(transfer_id)}"))
         same(transfer=(transfer_id, transfer.transfer_id))
         return transfer
+
+    async def currency_deposit(self, deposit_id: str) -> CurrencyDeposit:
+        """Return what was counted at the counter, and who handed it in."""
+        answer = await self._client.get(f"/v1/currency-deposits/{segment(deposit_id)}")
+        deposit = self._client.parse(
+            answer,
+            _Currency,
+            lambda wire: CurrencyDeposit(
+                deposit_id=wire.deposit_id,
+                account=wire.account,
+                amount=amount(wire.amount_cents, USD),
+                reference=wire.reference,
+                by_holder=wire.by_holder,
+                conductor=_conductor(wire.conductor),
+                counted_at=wire.counted_at,
+                evidence=Evidence(answer),
+            ),
+        )
+        same(deposit=(deposit_id, deposit.deposit_id))
+        return deposit
 
     async def statement(self, account: str, after: int = 0, limit: int = 500) -> Statement:
         """Return the confirmed balance and the lines numbered above `after`."""
@@ -209,6 +254,19 @@ class HttpBank:
                 evidence=Evidence(answer),
             ),
         )
+
+
+def _conductor(wire: _Conductor) -> Conductor:
+    a = wire.address
+    return Conductor(
+        given_name=wire.given_name,
+        family_name=wire.family_name,
+        born_on=wire.born_on,
+        address=PostalAddress(a.street, a.city, a.state, a.postal_code),
+        document=wire.document,
+        document_number=wire.document_number,
+        document_issuer=wire.document_issuer,
+    )
 
 
 def _line(wire: _Line) -> StatementLine:
