@@ -17,6 +17,7 @@ __all__ = [
     "bank_account",
     "entries",
     "entries_of",
+    "entry",
     "link_account",
     "put_entry",
     "set_account_status",
@@ -112,6 +113,13 @@ def update_entry(
             (status, code, at_ms, external_id, id),
         ).rowcount
         assert changed == 1, f"there is no entry {id}"
+
+
+def entry(store: Store, id: str, *, lock: bool = False) -> BankEntryRow | None:
+    """Return an entry; with `lock` nobody else changes it until the transaction ends."""
+    tail = " FOR UPDATE" if lock and store.postgres else ""
+    found = store.row(f"SELECT {_ENTRY} FROM bank_entries WHERE id = ?{tail}", (id,))  # noqa: S608
+    return BankEntryRow(*found) if found else None
 
 
 def entries(store: Store, statuses: Sequence[str]) -> list[BankEntryRow]:

@@ -8,25 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import UTC, datetime
 from typing import Final
 
+from sdt.domain.ach.entry_life import ASKED, EntryEvent, EntryStatus
 from sdt.domain.errors import SdtError
-from sdt.domain.ledger import deposit_returned, deposit_settled, metal_taken_in, payout_paid
+from sdt.domain.ledger import metal_taken_in
 from sdt.domain.region import Region
-from sdt.domain.transaction import Event, Status
+from sdt.domain.transaction import Status
 from sdt.ports import AchEntry, AchStatus, Flow, KycOutcome, StatementLine
 from sdt.store import Store, accounts, banking, ledger, transactions
 from sdt.store.banking import BankEntryRow
-from sdt.store.transactions import Change
 from sdt.vendors import Vendors
+from sdt.worker import bank_entries
 from sdt.worker.clock import Clock
 
 __all__ = ["Counterparties"]
 
 log = logging.getLogger(__name__)
 
-ACTOR: Final = "worker:counterparties"
-OPEN: Final = (AchStatus.CREATED.value, AchStatus.FILED.value, AchStatus.SETTLED.value)
+OPEN: Final = tuple(status.value for status in ASKED)
 
 
 class Counterparties:
@@ -54,8 +55,7 @@ class Counterparties:
             if entry.direction not in ("debit", "credit") or entry.external_id is None:
                 continue
             found = await self._vendors.bank.ach_entry(entry.external_id)
-            if found.status.value != entry.status:
-                await self._store.run(self._entry_moved, entry, found)
+            await self._store.run(self._entry_moved, entry, found)
         for application in await self._store.read(accounts.open_applications, KycOutcome.PENDING.value):
             found_kyc = await self._vendors.kyc.application(application)
             if found_kyc.outcome is not KycOutcome.PENDING:
@@ -71,42 +71,17 @@ class Counterparties:
                 await self._look_at_vault(token.symbol)
 
     def _entry_moved(self, store: Store, entry: BankEntryRow, found: AchEntry) -> None:
-        """Write one step of an ACH entry. Steps the poll did not see are made up for, in order."""
+        """Tell the steps of an ACH entry. Those the poll did not see are made up for, in order."""
         now_ms = self._clock.now_ms()
-        if found.settled_day is not None and entry.status in (AchStatus.CREATED.value, AchStatus.FILED.value):
-            self._post_settled(store, entry, now_ms)
-        if found.status is AchStatus.RETURNED:
-            self._returned(store, entry, found, now_ms)
-        banking.update_entry(store, entry.id, status=found.status.value, code=found.return_code, at_ms=now_ms)
-
-    def _post_settled(self, store: Store, entry: BankEntryRow, now_ms: int) -> None:
-        if entry.direction == "debit":
-            postings = deposit_settled(entry.token, entry.units)
-        else:
-            postings = payout_paid(entry.token, entry.units)
-            row = transactions.get(store, entry.transaction_id)
-            if row is not None and row.status == Status.SETTLED:
-                change = Change(row.id, Event.COMPLETE)
-                transactions.move(store, [change], actor=ACTOR, at_ms=now_ms)
-        ledger.post(store, [(entry.transaction_id, p) for p in postings], release=[], at_ms=now_ms)
-
-    def _returned(self, store: Store, entry: BankEntryRow, found: AchEntry, now_ms: int) -> None:
-        """A debit that came back before it was minted ends here; any later return is an officer's case."""
-        row = transactions.get(store, entry.transaction_id)
-        minting = any(
-            t.type == "issue" and t.status is not Status.REJECTED
-            for t in transactions.linked_to(store, entry.transaction_id)
-        )
-        if entry.direction != "debit" or row is None or row.status != Status.AWAITING_FUNDS or minting:
-            log.error("entry %s came back as %s after settlement: for an officer", entry.id, found.return_code)
-            return
-        settled = found.settled_day is not None
-        postings = deposit_returned(entry.token, entry.transaction_id, entry.units, settled=settled)
-        ledger.post(store, [(entry.transaction_id, p) for p in postings], release=[], at_ms=now_ms)
-        change = Change(
-            row.id, Event.RETURN, code=found.return_code, detail=f"The bank returned the debit: {found.return_code}."
-        )
-        transactions.move(store, [change], actor=ACTOR, at_ms=now_ms)
+        on = datetime.fromtimestamp(now_ms / 1000, UTC).date()
+        happened = {
+            EntryEvent.SETTLE: found.settled_day is not None,
+            EntryEvent.OUTLAST: found.window_passed_day is not None,
+            EntryEvent.RETURN: found.status is AchStatus.RETURNED,
+        }
+        for event in (event for event, has in happened.items() if has):
+            code = found.return_code if event is EntryEvent.RETURN else None
+            bank_entries.apply(store, self._region, entry, event, code=code, on=on, at_ms=now_ms)
 
     async def _look_at_vault(self, symbol: str) -> None:
         """Book bars that came in for a deposit. The vault's own name of the drop-off is our transaction_id."""
@@ -139,7 +114,7 @@ class Counterparties:
                 token=symbol,
                 units=line.amount.units,
                 external_id=line.subject,
-                status=AchStatus.WINDOW_PASSED.value,
+                status=EntryStatus.WINDOW_PASSED.value,
                 code=None,
                 updated_at_ms=now_ms,
             ),

@@ -9,20 +9,21 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Final
 
+from sdt.domain.ach.entry_life import EntryEvent, EntryStatus
 from sdt.domain.errors import SdtError
-from sdt.domain.ledger import deposit_filed
 from sdt.domain.message import Deposit, Redeem, Register, read_message
 from sdt.domain.personal import Person
 from sdt.domain.region import Region
 from sdt.domain.transaction import Event, Status
 from sdt.ports import AchDirection, AchEntry, AchOrder, ExternalAccount, KycPerson, SecCode
-from sdt.store import Store, accounts, banking, ledger, outbox, transactions
+from sdt.store import Store, accounts, banking, outbox, transactions
 from sdt.store.banking import BankEntryRow
 from sdt.store.transactions import Change, TransactionRow
 from sdt.vendors import Vendors, bank_account
+from sdt.worker import bank_entries
 from sdt.worker.clock import Clock
 from sdt.worker.dead_letters import put_off
 from sdt.worker.sanctions import postal
@@ -148,27 +149,20 @@ class Instructions:
         """Record the entry once, with the posting that says the money is under way."""
         assert row.token
         now_ms = self._clock.now_ms()
-        fresh = banking.put_entry(
-            store,
-            BankEntryRow(
-                id=f"ach:{row.id}",
-                transaction_id=row.id,
-                direction=entry.direction.value,
-                token=row.token,
-                units=row.units,
-                external_id=entry.entry_id,
-                status=entry.status.value,
-                code=None,
-                updated_at_ms=now_ms,
-            ),
+        filed = BankEntryRow(
+            id=f"ach:{row.id}",
+            transaction_id=row.id,
+            direction=entry.direction.value,
+            token=row.token,
+            units=row.units,
+            external_id=entry.entry_id,
+            status=EntryStatus.CREATED.value,
+            code=None,
+            updated_at_ms=now_ms,
         )
-        if fresh and entry.direction is AchDirection.DEBIT:
-            ledger.post(
-                store,
-                [(row.id, posting) for posting in deposit_filed(row.token, row.id, row.units)],
-                release=[],
-                at_ms=now_ms,
-            )
+        if banking.put_entry(store, filed):
+            on = datetime.fromtimestamp(now_ms / 1000, UTC).date()
+            bank_entries.apply(store, self._region, filed, EntryEvent.FILE, code=None, on=on, at_ms=now_ms)
 
     def _refuse(self, store: Store, transaction_id: str) -> None:
         current = transactions.get(store, transaction_id)
