@@ -124,6 +124,7 @@ REASONS: Final = {
     "deposit_mismatch": "The issue says something else than its deposit.",
     "deposit_used": "The deposit was issued already, or does not wait to be.",
     "unknown_bank_account": "No such bank account is linked to the account.",
+    "bank_refused": "The bank did not take the debit; nothing moved.",
     "insufficient_funds": "The account does not hold that much beyond what is already on its way.",
     "payer_frozen": "The payer's account is frozen.",
     "payee_frozen": "The payee's account is frozen.",
