@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from sdt.cli import ach, demo, keys, network, operate, payments, receipts, sanctions, users
+from sdt.cli import ach, demo, keys, network, operate, payments, receipts, sanctions, sandbox, users
 
 __all__ = ["app"]
 
@@ -30,6 +30,7 @@ app.add_typer(network.network, name="network", rich_help_panel="The platform")
 app.add_typer(operate.database, name="db", rich_help_panel="The platform")
 app.add_typer(ach.ach, name="ach", rich_help_panel="The platform")
 app.add_typer(sanctions.sanctions, name="sanctions", rich_help_panel="The platform")
+app.add_typer(sandbox.sandbox, name="sandbox", rich_help_panel="The platform")
 app.add_typer(users.user, name="user", rich_help_panel="A user")
 app.command(rich_help_panel="A user")(payments.pay)
 app.command(rich_help_panel="A user")(payments.deposit)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,8 +18,6 @@ if TYPE_CHECKING:
     from sdt.local.platform import Platform
 
 __all__ = ["demo"]
-
-ONCE_DAY_S = "0.3"
 
 
 def demo(
@@ -45,12 +41,10 @@ def demo(
     [bold]--network DIR[/bold] tells it on real chain nodes instead of the embedded chain.
     """
     if once:
-        os.environ.setdefault("SDT_SANDBOX__BANKING_DAY_S", ONCE_DAY_S)
-        folder = Path(tempfile.mkdtemp(prefix="sdt-demo-"))
-        try:
-            good = run(_tell(folder / "home", network, chain, finality, stay=False))
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        from sdt.local.temporary import temporary_home
+
+        with temporary_home() as folder:
+            good = run(_tell(folder, network, chain, finality, stay=False))
         raise typer.Exit(0 if good else 1)
     if reset:
         _reset(home)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import nacl.signing
 
 from sdt.client import ApiProblem, Client
+from sdt.demo.acts import transfer_claims
 from sdt.demo.story import Story
 from sdt.domain.envelope import b64url
 
@@ -33,7 +34,7 @@ async def _forged(story: Story) -> Attack:
     mallory = Client(story.platform.network, nacl.signing.SigningKey.generate())
     async with mallory:
         (transaction_id,) = await mallory.new_ids()
-        claims = story.transfer_claims(alice, bob, "TXD", 10_000, bob.account)
+        claims = transfer_claims(alice, bob, "TXD", 10_000, bob.account)
         header, payload, _ = alice.client.sign("transfer", transaction_id, claims).split(b".")
         assert mallory.key is not None
         signed = b".".join((header, payload))
@@ -54,7 +55,7 @@ async def _replayed(story: Story) -> Attack:
     paid = await alice.client.transaction(history["transactions"][-1]["transaction_id"], prove=True)
     message = paid["details"]["message"].encode()
     again = await bob.client.put(paid["transaction_id"], message)
-    claims = story.transfer_claims(alice, bob, "TXD", 12_001, bob.account)
+    claims = transfer_claims(alice, bob, "TXD", 12_001, bob.account)
     altered = alice.client.sign("transfer", paid["transaction_id"], claims)
     try:
         await bob.client.put(paid["transaction_id"], altered)

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from sdt.client import ApiProblem, Network
-from sdt.demo.people import ROUTING_NUMBER, Actor, actor, expires, sign_up
+from sdt.demo.acts import deposit, link_bank, transfer_claims
+from sdt.demo.people import Actor, actor, sign_up
 from sdt.domain.errors import SdtError, Unavailable
 
 __all__ = ["Crowd", "Sent", "gather_crowd"]
@@ -58,16 +59,7 @@ class Crowd:
 
     def payment(self, transaction_id: str, giver: Actor, taker: Actor, units: int) -> bytes:
         """Return one signed payment. Units: cents."""
-        claims = {
-            "token": SYMBOL,
-            "payer": giver.account,
-            "payee": taker.account,
-            "payee_handle": taker.wallet.handle,
-            "amount": str(units),
-            "fee_max": "0",
-            "memo": "",
-            "expires_at": expires(),
-        }
+        claims = transfer_claims(giver, taker, SYMBOL, units, taker.account)
         return giver.client.sign("transfer", transaction_id, claims)
 
     async def send(self, ids: Sequence[str], messages: Sequence[bytes]) -> Sent:
@@ -155,19 +147,7 @@ def _letters(number: int) -> str:
 
 
 async def _deposit(who: Actor, number: int) -> None:
-    account = {
-        "routing_number": ROUTING_NUMBER,
-        "account_number": f"00022233{number:04d}",
-        "kind": "checking",
-        "holder": f"Pat Nr{_letters(number)}",
-    }
-    bank = await who.client.request("POST", "/v1/users/me/bank-accounts", json=account, prove=True)
-    claims = {
-        "token": SYMBOL,
-        "account": who.account,
-        "amount": str(DEPOSIT_UNITS),
-        "source": str(bank["ref"]),
-        "expires_at": expires(),
-    }
-    found = await who.client.wait(await who.client.submit("deposit", claims), until=("completed",), timeout_s=120)
+    bank = await link_bank(who, f"00022233{number:04d}", f"Pat Nr{_letters(number)}")
+    transaction_id = await deposit(who, SYMBOL, DEPOSIT_UNITS, bank)
+    found = await who.client.wait(transaction_id, until=("completed",), timeout_s=120)
     assert found["status"] == "completed", f"a deposit did not arrive: {found}"

@@ -11,20 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sdt.demo.people import PEOPLE, ROUTING_NUMBER, Actor, actor, expires, person_of, sign_up
+from sdt.demo.acts import deposit, drop_off, link_bank, pay, redeem
+from sdt.demo.counter import KILOBAR_FINE_NG, take_in
+from sdt.demo.people import PEOPLE, Actor, actor, person_of, sign_up
 from sdt.domain.errors import SdtError, Unprocessable
 from sdt.domain.money import XAU, Amount
 from sdt.local.platform import Platform
-from sdt.ports import AssayTest, BarIntake
-from sdt.vendors import open_vendors
 
 __all__ = ["Story", "StoryFailed", "Tell"]
 
 Tell = Callable[[str, str], None]
 """Told of each step: its title, and what came of it."""
-
-KILOBAR_FINE_NG = 999_914_600_000
-"""A kilobar's agreed fine weight: 32.148 troy ounces. Source: LBMA, Good Delivery weight conventions."""
 
 
 class StoryFailed(Unprocessable):
@@ -92,17 +89,7 @@ class Story:
 
     async def _deposit(self) -> str:
         alice = self.actors["alice"]
-        bank = await self._bank_account(alice, "alice")
-        transaction_id = await alice.client.submit(
-            "deposit",
-            {
-                "token": "TXD",
-                "account": alice.account,
-                "amount": "50000",
-                "source": bank,
-                "expires_at": expires(),
-            },
-        )
+        transaction_id = await deposit(alice, "TXD", 50_000, await self._bank_account("alice"))
         await self._must(alice, transaction_id, ("completed",), 120)
         day_s = self.platform.settings.sandbox.banking_day_s
         return (
@@ -121,9 +108,7 @@ class Story:
 
     async def pay(self, payer: str, payee: str, token: str, units: int) -> str:
         """Send a payment; returns its id."""
-        giver, taker = self.actors[payer], self.actors[payee]
-        bound = await giver.client.get(f"/v1/handles/{taker.wallet.handle}", prove=False)
-        return await giver.client.submit("transfer", self.transfer_claims(giver, taker, token, units, bound["account"]))
+        return await pay(self.actors[payer], self.actors[payee], token, units)
 
     async def alices_payment(self) -> str:
         """Return the id of Alice's newest payment: one to fetch a receipt of."""
@@ -132,93 +117,24 @@ class Story:
         found = await alice.client.get(path, type="transfer", status="completed", limit="1")
         return str(found["transactions"][0]["transaction_id"])
 
-    @staticmethod
-    def transfer_claims(giver: Actor, taker: Actor, token: str, units: int, address: str) -> dict[str, Any]:
-        """Return the claims of a payment; the address is the one bound to the payee's handle."""
-        return {
-            "token": token,
-            "payer": giver.account,
-            "payee": address,
-            "payee_handle": taker.wallet.handle,
-            "amount": str(units),
-            "fee_max": "0",
-            "memo": "",
-            "expires_at": expires(),
-        }
-
     async def _bar(self) -> str:
         carol = self.actors["carol"]
-        transaction_id = await carol.client.submit(
-            "deposit",
-            {
-                "token": "TXG",
-                "account": carol.account,
-                "amount": str(KILOBAR_FINE_NG),
-                "source": "dropoff:austin-1",
-                "expires_at": expires(),
-            },
-        )
-        await carol.client.wait(transaction_id, until=("awaiting_funds",))
-        bar = await self._take_in(carol, transaction_id)
+        transaction_id = await drop_off(carol, "TXG", KILOBAR_FINE_NG)
+        bar = await take_in(self.platform.settings, transaction_id, carol.account)
         await self._must(carol, transaction_id, ("completed",), 120)
-        return f"three tests passed, {bar} in the vault; Carol holds {Amount(KILOBAR_FINE_NG, XAU)} against it"
-
-    async def _take_in(self, carol: Actor, drop_off: str) -> str:
-        """The clerk's part, at the depository and with the depository's own key: the platform has no hand in it."""
-        async with open_vendors(self.platform.settings) as vendors:
-            bar = await vendors.depository.take_in(
-                BarIntake(
-                    vault="TXG",
-                    serial=f"TX-{drop_off[-8:].upper()}",
-                    refiner="Valcambi",
-                    form="kilobar",
-                    metal="XAU",
-                    gross_ng=1_000_050_000_000,
-                    fineness=9999,
-                    tests=(
-                        AssayTest("weight", True, "1000.05 g"),
-                        AssayTest("ultrasound", True, "3240 m/s"),
-                        AssayTest("xrf", True, "999.9"),
-                    ),
-                    photo_digest="5f" * 32,
-                    drop_off=drop_off,
-                    account=carol.account,
-                ),
-                key=f"intake:{drop_off}",
-            )
-        return f"bar {bar.serial}"
+        return (
+            f"three tests passed, bar {bar.serial} in the vault; Carol holds {Amount(KILOBAR_FINE_NG, XAU)} against it"
+        )
 
     async def _redeem(self) -> str:
         bob = self.actors["bob"]
-        bank = await self._bank_account(bob, "bob")
-        transaction_id = await bob.client.submit(
-            "redeem",
-            {
-                "token": "TXD",
-                "account": bob.account,
-                "amount": "5000",
-                "fee_max": "0",
-                "destination": bank,
-                "expires_at": expires(),
-            },
-        )
+        transaction_id = await redeem(bob, "TXD", 5_000, await self._bank_account("bob"))
         await self._must(bob, transaction_id, ("completed",), 120)
         return "burnt, reserve released, paid out by ACH credit"
 
-    async def _bank_account(self, who: Actor, name: str) -> str:
+    async def _bank_account(self, name: str) -> str:
         person = PEOPLE[name]
-        answer = await who.client.request(
-            "POST",
-            "/v1/users/me/bank-accounts",
-            json={
-                "routing_number": ROUTING_NUMBER,
-                "account_number": person.account_number,
-                "kind": "checking",
-                "holder": f"{person.given_name} {person.family_name}",
-            },
-            prove=True,
-        )
-        return str(answer["ref"])
+        return await link_bank(self.actors[name], person.account_number, f"{person.given_name} {person.family_name}")
 
     async def _must(self, who: Actor, transaction_id: str, until: tuple[str, ...], timeout_s: float) -> Any:
         found = await who.client.wait(transaction_id, until=until, timeout_s=timeout_s)

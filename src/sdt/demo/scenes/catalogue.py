@@ -1,0 +1,20 @@
+"""The scenes there are, in the order in which they are best read."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sdt.demo.scenes import r01_before_mint
+from sdt.demo.scenes.scene import Scene
+from sdt.domain.errors import NotFound
+
+__all__ = ["SCENES", "scene_of"]
+
+SCENES: Final[dict[str, Scene]] = {scene.name: scene for scene in (r01_before_mint.SCENE,)}
+
+
+def scene_of(name: str) -> Scene:
+    """Return a scene. Errors: NotFound, naming those there are."""
+    if name not in SCENES:
+        raise NotFound(f"There is no scenario {name!r}; there are: {', '.join(SCENES)}.", code="no_such_scenario")
+    return SCENES[name]
