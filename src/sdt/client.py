@@ -9,6 +9,7 @@ import asyncio
 import json as json_text
 import secrets
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -156,17 +157,38 @@ class Client:
         self, kind: str, transaction_id: str, claims: Mapping[str, object], issued_at_s: int | None = None
     ) -> bytes:
         """Return a signed message; the claims every message has are filled in."""
+        return self._sealed(kind, {"transaction_id": transaction_id}, claims, issued_at_s)
+
+    def sign_act(self, kind: str, act_id: str, claims: Mapping[str, object], issued_at_s: int | None = None) -> bytes:
+        """Return an officer's signed act; the claims every act has are filled in."""
+        return self._sealed(kind, {"act_id": act_id}, claims, issued_at_s)
+
+    def _sealed(
+        self, kind: str, named: Mapping[str, object], claims: Mapping[str, object], issued_at_s: int | None
+    ) -> bytes:
         assert self.key is not None, "signing needs a key"
         issued_at_s = int(time.time()) if issued_at_s is None else issued_at_s
         envelope = {
             "type": kind,
             "version": 1,
             "network": self.network.name,
-            "transaction_id": transaction_id,
+            **named,
             "region": self.network.region,
             "issued_at": format_time(issued_at_s),
         }
         return seal_envelope(kind, {**envelope, **claims}, self.key)
+
+    async def act(self, kind: str, claims: Mapping[str, object]) -> Any:
+        """Sign an officer's act under a new id and send it; returns what became of it.
+
+        Errors: as `request`. What a lost answer leaves open is asked with the same bytes: `put_act`.
+        """
+        act_id = str(uuid.uuid4())
+        return await self.put_act(act_id, self.sign_act(kind, act_id, claims))
+
+    async def put_act(self, act_id: str, act: bytes) -> Any:
+        """Send a signed act. The same bytes may be sent again: the answer is the same."""
+        return await self.request("PUT", f"/v1/office/acts/{act_id}", data=act)
 
     async def put(self, transaction_id: str, message: bytes) -> Any:
         """Send a signed message. The same bytes may be sent again: the answer is the same."""

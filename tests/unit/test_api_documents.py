@@ -57,7 +57,6 @@ NOT_AT_THE_API = {
     "refused",
     # Signers and worker.
     "approval_mismatch",
-    "same_officer",
 }
 
 
@@ -93,8 +92,8 @@ def test_every_operation_says_what_it_takes_and_answers() -> None:
 
 
 def test_every_code_that_can_reach_a_client_is_in_the_table() -> None:
-    # given every code that the domain and the API raise
-    raised = _codes("api", "domain")
+    # given every code that the domain, the workflows and the API raise
+    raised = _codes("api", "domain", "workflows")
     kinds = {cls.code for cls in SdtError.__subclasses__()}
     # then each is a documented problem, or a reason shown in a status
     missing = raised - PROBLEMS.keys() - REASONS.keys() - NOT_AT_THE_API - kinds - {"error"}

@@ -86,6 +86,12 @@ _ROWS: Final = (
     ("receipt_none", 409, "The transaction never reached the chain", "There is nothing to prove; its status says why it ended."),
     ("receipt_elsewhere", 409, "This message is no item of a batch", "Ask for the receipt of the transaction in `receipt_of`; null until there is one."),
     ("user_taken", 409, "The user_id, account, handle or key is taken", "Choose another one; `detail` says which."),
+    # What officers do.
+    ("act_id_mismatch", 400, "The act has another id than the address", "Send the act to the address of its own act_id."),
+    ("same_officer", 403, "Maker and checker are the same person", "Another officer with the role agrees or declines."),
+    ("unknown_act", 404, "There is no such act", "Name the SHA-256 of the act's exact bytes, in lower-case hexadecimal, or its id."),
+    ("act_id_used", 409, "Another act was sent under this id", "Choose a new random id (UUID version 4); the first act stands."),
+    ("act_not_waiting", 409, "The act does not wait for a second officer", "It was agreed to, declined, or lapsed; `GET /v1/office/acts` says which."),
     # What it asks for.
     ("wrong_network", 422, "The message is for another network", "Name the network that `GET /v1/region` shows."),
     ("wrong_region", 422, "The message is for another region", "Send it to that region's API."),

@@ -11,8 +11,7 @@ from collections.abc import Collection
 
 from sdt.domain.authority import KeyFacts
 from sdt.domain.errors import Unavailable
-from sdt.domain.registry import Role
-from sdt.store import Store, accounts
+from sdt.store import Store, accounts, registry
 from sdt.store.accounts import KeyRow
 
 __all__ = ["KeyCache"]
@@ -56,15 +55,7 @@ class KeyCache:
 
     def _take(self, rows: Collection[KeyRow]) -> None:
         for row in rows:
-            self._keys[row.kid] = KeyFacts(
-                kid=row.kid,
-                public_key=bytes(row.public_key),
-                account=row.account or "",
-                roles=Role(row.roles),
-                scope=row.scope,
-                active=row.status == "active",
-                expires_at_s=row.expires_at_s,
-            )
+            self._keys[row.kid] = registry.key_facts(row)
 
 
 def _rows(store: Store, kids: Collection[str]) -> list[KeyRow]:

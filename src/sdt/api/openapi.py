@@ -70,6 +70,7 @@ _TAGS: Final = [
     {"name": "bank accounts", "description": "Where dollars come from and go to."},
     {"name": "region", "description": "What everybody may know."},
     {"name": "desks", "description": "Work for custodian, issuer, approver and KYC desk."},
+    {"name": "office", "description": "What officers decide by signed acts, and what they look at."},
     {"name": "operations", "description": "Health and metrics."},
 ]
 

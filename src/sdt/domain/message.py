@@ -5,13 +5,33 @@ One strict validator for everybody: the API, the worker and each signer read a m
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-import msgspec
 from msgspec import Meta, Struct
 
-from sdt.domain import strict_json
+from sdt.domain.claims import (
+    Address,
+    Digest,
+    DomainName,
+    Handle,
+    Id,
+    Legal,
+    Network,
+    OptionalDigest,
+    OptionalSymbol,
+    Period,
+    PublicKey,
+    Reference,
+    RegionId,
+    RoleName,
+    Sequence,
+    Symbol,
+    Time,
+    Units,
+    format_time,
+    parse_time,
+    read_claims,
+)
 from sdt.domain.envelope import Envelope, check_public_key, message_digest, open_envelope, unb64url
 from sdt.domain.errors import Invalid
 from sdt.domain.money import UNITS_MAX
@@ -44,27 +64,6 @@ __all__ = [
     "parse_time",
     "read_message",
     "read_payload",
-]
-
-Id = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\Z")]
-Address = Annotated[str, Meta(pattern=r"^0x[0-9a-f]{40}\Z")]
-Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
-OptionalDigest = Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?\Z")]
-Units = Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,18})\Z")]
-Time = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\Z")]
-Handle = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9]*([._-][a-z0-9]+)*\Z", min_length=3, max_length=32)]
-Symbol = Annotated[str, Meta(pattern=r"^[A-Z][A-Z0-9]{1,11}\Z")]
-OptionalSymbol = Annotated[str, Meta(pattern=r"^([A-Z][A-Z0-9]{1,11})?\Z")]
-RegionId = Annotated[str, Meta(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?\Z")]
-Network = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{1,31}\Z")]
-PublicKey = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{43}\Z")]
-Reference = Annotated[str, Meta(pattern=r"^(bank|dropoff|delivery):[A-Za-z0-9_-]{1,64}\Z")]
-Legal = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ./:_-]{0,79}\Z")]
-Period = Annotated[int, Meta(ge=3_600, le=366 * 86_400)]
-Sequence = Annotated[int, Meta(ge=0, le=2**53)]
-DomainName = Literal["dollar", "cash"]
-RoleName = Literal[
-    "custodian", "issuer", "approver", "kyc_desk", "screening_desk", "compliance_officer", "administrator"
 ]
 
 
@@ -341,10 +340,6 @@ _AnyMessage = (
 MESSAGE_TYPES: Final[dict[str, type[Message]]] = {
     str(cls.__struct_config__.tag): cls for cls in Message.__subclasses__()
 }
-_TIMES: Final = {
-    name: tuple(f for f in ("issued_at", "expires_at", "as_of", "valid_until", "effective") if f in cls.__annotations__)
-    for name, cls in MESSAGE_TYPES.items()
-}
 _UNITS: Final = {
     name: tuple(f for f in ("amount", "fee_max", "reserve", "limit") if f in cls.__annotations__)
     for name, cls in MESSAGE_TYPES.items()
@@ -367,38 +362,12 @@ class Signed(Struct, frozen=True):
 NEVER_S: Final = 2**40 - 1
 
 
-def parse_time(text: str) -> int:
-    """Return unix seconds of an RFC 3339 time in UTC, written with Z and whole seconds. Errors: Invalid."""
-    try:
-        return int(datetime.fromisoformat(text).timestamp())
-    except ValueError:
-        raise Invalid(f"{text!r} is no time of the calendar.", code="time") from None
-
-
-def format_time(unix_s: int) -> str:
-    """Write unix seconds as messages carry them: 2026-11-23T09:30:00Z."""
-    from datetime import UTC
-
-    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def read_payload(kind: str, payload: bytes) -> Message:
     """Return the message in `payload`, whose header announced `kind`.
 
     Errors: Invalid, naming the claim that is wrong.
     """
-    claims = strict_json.parse_object(payload)
-    if claims.get("type") != kind:
-        raise Invalid(f"The header says {kind!r}, the claims say otherwise.", code="type_mismatch")
-    cls = MESSAGE_TYPES.get(kind)
-    if cls is None:
-        raise Invalid(f"There is no message of type {kind!r}.", code="unknown_type")
-    try:
-        message: Message = msgspec.convert(claims, cls)
-    except msgspec.ValidationError as error:
-        raise Invalid(f"The {kind} message is not well formed: {error}.", code="claims") from None
-    for field in _TIMES[kind]:
-        parse_time(getattr(message, field))
+    message = read_claims(kind, payload, MESSAGE_TYPES)
     for name in _UNITS[kind]:
         if int(getattr(message, name)) > UNITS_MAX:
             raise Invalid(f"The {name} is more than {UNITS_MAX} units.", code="amount")

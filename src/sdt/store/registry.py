@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from sdt.domain.authority import KeyFacts
+from sdt.domain.registry import Role
 from sdt.domain.rules import AccountFacts
 from sdt.store.database import Store
 
@@ -18,6 +20,7 @@ __all__ = [
     "freezes_of",
     "identities_of",
     "key",
+    "key_facts",
     "keys_of",
     "keys_since",
     "revoke_key",
@@ -99,6 +102,19 @@ def _keys(store: Store, condition: str, parameters: Sequence[object]) -> list[Ke
 def key(store: Store, kid: str) -> KeyRow | None:
     """Return a key by its thumbprint."""
     return next(iter(_keys(store, "kid = ?", (kid,))), None)
+
+
+def key_facts(row: KeyRow) -> KeyFacts:
+    """Return a key as the domain knows it."""
+    return KeyFacts(
+        kid=row.kid,
+        public_key=bytes(row.public_key),
+        account=row.account or "",
+        roles=Role(row.roles),
+        scope=row.scope,
+        active=row.status == "active",
+        expires_at_s=row.expires_at_s,
+    )
 
 
 def keys_of(store: Store, account: str) -> list[KeyRow]:

@@ -7,9 +7,20 @@ from __future__ import annotations
 
 from typing import Final
 
-from sdt.store.tables import cases, core, people
+from sdt.store.tables import (
+    cases,
+    core,
+    office,
+    people,
+)
 from sdt.store.tables.columns import Table
 
 __all__ = ["TABLES"]
 
-TABLES: Final[tuple[type[Table], ...]] = (*core.TABLES, *cases.TABLES, *people.TABLES)
+TABLES: Final[tuple[type[Table], ...]] = (
+    *core.TABLES,
+    *cases.TABLES,
+    *people.TABLES,
+    *office.TABLES,
+)
+"""One line for each part of the platform."""

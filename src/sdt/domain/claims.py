@@ -1,0 +1,84 @@
+"""The claims of everything that is signed: their forms, and how they are read, strictly and once for all.
+
+Messages (which go on chain) and the officers' acts (which never do) are read through `read_claims`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Annotated, Final, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from sdt.domain import strict_json
+from sdt.domain.errors import Invalid
+
+__all__ = ["format_time", "parse_time", "read_claims"]
+
+T = TypeVar("T", bound=Struct)
+
+Id = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\Z")]
+Address = Annotated[str, Meta(pattern=r"^0x[0-9a-f]{40}\Z")]
+Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+OptionalDigest = Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?\Z")]
+Units = Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,18})\Z")]
+Time = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\Z")]
+Handle = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9]*([._-][a-z0-9]+)*\Z", min_length=3, max_length=32)]
+Symbol = Annotated[str, Meta(pattern=r"^[A-Z][A-Z0-9]{1,11}\Z")]
+OptionalSymbol = Annotated[str, Meta(pattern=r"^([A-Z][A-Z0-9]{1,11})?\Z")]
+RegionId = Annotated[str, Meta(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?\Z")]
+Network = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{1,31}\Z")]
+PublicKey = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{43}\Z")]
+Reference = Annotated[str, Meta(pattern=r"^(bank|dropoff|delivery):[A-Za-z0-9_-]{1,64}\Z")]
+Legal = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ./:_-]{0,79}\Z")]
+Period = Annotated[int, Meta(ge=3_600, le=366 * 86_400)]
+Sequence = Annotated[int, Meta(ge=0, le=2**53)]
+DomainName = Literal["dollar", "cash"]
+RoleName = Literal[
+    "custodian", "issuer", "approver", "kyc_desk", "screening_desk", "compliance_officer", "administrator"
+]
+Reason = Annotated[str, Meta(min_length=3, max_length=2000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]+\Z")]
+"""Why an officer decides so, in their own words: kept for the file, shown to the role alone."""
+
+_TIME_CLAIMS: Final = ("issued_at", "expires_at", "as_of", "valid_until", "effective")
+
+
+def parse_time(text: str) -> int:
+    """Return unix seconds of an RFC 3339 time in UTC, written with Z and whole seconds. Errors: Invalid."""
+    try:
+        return int(datetime.fromisoformat(text).timestamp())
+    except ValueError:
+        raise Invalid(f"{text!r} is no time of the calendar.", code="time") from None
+
+
+def format_time(unix_s: int) -> str:
+    """Write unix seconds as messages carry them: 2026-11-23T09:30:00Z."""
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@lru_cache(maxsize=256)
+def _times_of(cls: type[Struct]) -> tuple[str, ...]:
+    return tuple(name for name in _TIME_CLAIMS if name in cls.__struct_fields__)
+
+
+def read_claims(kind: str, payload: bytes, types: Mapping[str, type[T]]) -> T:
+    """Return the claims in `payload`, whose header announced `kind`, as the type that `types` gives it.
+
+    Errors: Invalid, naming the claim that is wrong.
+    """
+    claims = strict_json.parse_object(payload)
+    if claims.get("type") != kind:
+        raise Invalid(f"The header says {kind!r}, the claims say otherwise.", code="type_mismatch")
+    cls = types.get(kind)
+    if cls is None:
+        raise Invalid(f"There is no message of type {kind!r}.", code="unknown_type")
+    try:
+        read = msgspec.convert(claims, cls)
+    except msgspec.ValidationError as error:
+        raise Invalid(f"The {kind} message is not well formed: {error}.", code="claims") from None
+    for name in _times_of(cls):
+        parse_time(getattr(read, name))
+    return read
