@@ -265,6 +265,28 @@ async def test_the_calendar_says_that_it_is_compressed(mine: Program, bank: Http
     assert (await bank.calendar()).banking_day >= first.banking_day + 3
 
 
+async def test_a_frozen_clock_lets_nothing_happen_until_it_is_put_on(tmp_path: Path) -> None:
+    with sandbox(tmp_path, "bank", "--speed", "0.05", "--program", "TXD") as (running, _):
+        client, bank = running.client("bank"), running.bank()
+        await client.post("/v1/clock", {"action": "freeze"}, "freeze")
+        entry = await bank.originate(Program("TXD", bank).deposit(50_000), "frozen")
+        await asyncio.sleep(0.3)
+        still = await bank.ach_entry(entry.entry_id)
+
+        await client.post("/v1/clock", {"action": "advance", "days": 4}, "advance")
+
+        assert still.status is AchStatus.CREATED
+        assert (await bank.calendar()).frozen
+        assert (await bank.ach_entry(entry.entry_id)).status is AchStatus.WINDOW_PASSED
+        with pytest.raises(Conflict, match="clock_backwards"):
+            await client.post("/v1/clock", {"action": "set", "date": "2026-01-02"}, "back")
+        for body in ({"action": "advance"}, {"action": "freeze", "days": 1}, {"action": "set", "date": "2026-13-01"}):
+            with pytest.raises(Unprocessable, match="clock"):
+                await client.post("/v1/clock", body, str(uuid4()))
+        await client.close()
+        await bank.close()
+
+
 @pytest.mark.parametrize(
     ("headers", "body", "status", "code"),
     [

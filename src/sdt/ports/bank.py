@@ -6,10 +6,11 @@ Two accounts per dollar token: *clearing* takes every ACH entry, *reserve* moves
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, time
 from enum import Enum
 from typing import Protocol
 
+from sdt.domain.ach.calendar import EASTERN
 from sdt.domain.money import Amount
 from sdt.ports.evidence import Evidence
 from sdt.ports.kyc import PostalAddress
@@ -160,11 +161,22 @@ class CurrencyDeposit:
 
 @dataclass(frozen=True, slots=True)
 class BankCalendar:
-    """The bank's present banking day; `compressed` ones are a sandbox's, `seconds_per_banking_day` long."""
+    """The bank's time: the number of the banking day, its date and the Eastern time of day.
+
+    `compressed` days are a sandbox's, `seconds_per_banking_day` long; a `frozen` clock stands still.
+    """
 
     banking_day: int
+    on: date
+    at: time
+    frozen: bool
     compressed: bool
     seconds_per_banking_day: float
+
+    @property
+    def moment(self) -> datetime:
+        """Date and time of day in Eastern time."""
+        return datetime.combine(self.on, self.at, EASTERN)
 
 
 class Bank(Protocol):
@@ -199,7 +211,7 @@ class Bank(Protocol):
         ...
 
     async def calendar(self) -> BankCalendar:
-        """Return the present banking day."""
+        """Return the present date and time at the bank."""
         ...
 
     async def close(self) -> None:

@@ -1,19 +1,20 @@
 """The life of an ACH entry at the sandbox bank: what happens to it on which banking day, and what magic changes.
 
-created -> filed (a quarter of a day later) -> settled (next banking day opens) -> window_passed (second banking day
-after settlement opens). A return takes back what settlement moved: on the day after settlement, or 31 banking days
-after it (about 45 calendar days) for the codes a consumer has 60 calendar days for.
+created -> filed (six hours later) -> settled (08:30 Eastern of the next banking day) -> window_passed (08:30 of the
+second banking day after settlement). A return takes back what settlement moved: on the morning after settlement, or 45
+calendar days after it for the codes a consumer has 60 calendar days for.
 Source: Nacha Operating Rules, Subsection 3.8 (returns) and Appendix Four (return reason codes).
 """
 
 from __future__ import annotations
 
 import sqlite3
+from datetime import timedelta
 from typing import Final, Literal
 
 from sdt.domain.errors import Unprocessable
 from sdt.sandbox import accounts
-from sdt.sandbox.calendar import MINUTES_PER_DAY, day_of, opening
+from sdt.sandbox.calendar import Calendar, day_of, opening
 
 SCHEMA: Final = """
 create table if not exists entry(
@@ -26,7 +27,11 @@ create index if not exists due_minute on due(minute, n);
 """
 
 WINDOW_DAYS: Final = 2
-LATE_DAYS: Final = 31
+LATE_DAYS: Final = 45
+FILED_AFTER: Final = 6 * 60
+RETURNS_AT: Final = 6 * 60
+"""Minutes after midnight, Eastern: the morning's returns are out before the bank opens."""
+OPENS_AT: Final = 8 * 60 + 30
 LATE_CODES: Final = frozenset({"R05", "R07", "R10", "R11"})
 CODES: Final = LATE_CODES | {"R01", "R02", "R03", "R04", "R08", "R09", "R16", "R20", "R23", "R29"}
 MAGIC_ACCOUNT: Final = "99900000"
@@ -41,26 +46,35 @@ def magic_return(cents: int, number: str) -> str | None:
     return "R01" if cents % 1000 == 420 else None
 
 
-def schedule(connection: sqlite3.Connection, entry: str, created: int, return_code: str | None) -> None:
+def schedule(
+    connection: sqlite3.Connection, calendar: Calendar, entry: str, created: int, return_code: str | None
+) -> None:
     """Write down everything that will happen to an entry."""
-    filed = created + MINUTES_PER_DAY // 4
+    filed = created + FILED_AFTER
     settled_day = day_of(filed) + 1
     events = [
         (filed, "filed"),
-        (opening(settled_day), "settled"),
-        (opening(settled_day + WINDOW_DAYS), "window_passed"),
+        (opening(settled_day) + OPENS_AT, "settled"),
+        (opening(settled_day + WINDOW_DAYS) + OPENS_AT, "window_passed"),
     ]
     if return_code:
-        days = LATE_DAYS if return_code in LATE_CODES else 1
-        events.append((opening(settled_day + days), f"returned {return_code}"))
+        events.append((return_minute(calendar, settled_day, return_code), f"returned {return_code}"))
     connection.executemany(
         "insert into due(minute, entry, event) values(?, ?, ?)",
         [(minute, entry, event) for minute, event in sorted(events)],
     )
 
 
-def advance(connection: sqlite3.Connection, minute: int, now: float) -> None:
+def return_minute(calendar: Calendar, settled_day: int, code: str) -> int:
+    """Return when an entry comes back that settled on a banking day: the next morning, or on day 45."""
+    if code not in LATE_CODES:
+        return opening(settled_day + 1) + RETURNS_AT
+    return opening(calendar.day_on(calendar.date_of(settled_day) + timedelta(days=LATE_DAYS))) + RETURNS_AT
+
+
+def advance(connection: sqlite3.Connection, calendar: Calendar, now: float) -> None:
     """Let everything happen that is due, in order."""
+    minute = calendar.minute(now)
     due = connection.execute(
         "select n, minute, entry, event from due where minute <= ? order by minute, n", (minute,)
     ).fetchall()

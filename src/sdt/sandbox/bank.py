@@ -6,16 +6,20 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from datetime import time as time_of_day
 from typing import Any, Final
 
 import msgspec
 
-from sdt.domain.errors import NotFound, Unprocessable
+from sdt.domain.ach.calendar import EASTERN
+from sdt.domain.errors import Invalid, NotFound, Unprocessable
 from sdt.sandbox import accounts, ach, currency
 from sdt.sandbox import calendar as banking_time
 from sdt.sandbox.bank_messages import (
     Accounts,
     CalendarAnswer,
+    ClockOrder,
     Entry,
     EntryOrder,
     Program,
@@ -67,15 +71,16 @@ class Bank:
             ),
             Get("/v1/accounts/{account}/statement", self._statement),
             Get("/v1/calendar", self._calendar_now),
+            Post("/v1/clock", ClockOrder, self._set_clock),
         )
 
     def advance(self, connection: sqlite3.Connection) -> None:
         now = self._clock()
-        ach.advance(connection, self._calendar.minute(now), now)
+        ach.advance(connection, self._calendar, now)
+        self._calendar.keep(connection, now)
 
     def health(self) -> dict[str, Any]:
-        day = self._calendar.day(self._clock())
-        return {"banking_day": day, "seconds_per_banking_day": self._calendar.seconds_per_day}
+        return msgspec.to_builtins(self._calendar_now(None))  # type: ignore[no-any-return]
 
     def open_program(self, connection: sqlite3.Connection, order: Program) -> Accounts:
         """Open a program's accounts and put the region's prefund into clearing, once."""
@@ -110,7 +115,7 @@ class Bank:
             (entry, order.direction, order.account, cents, order.sec_code, order.reference, _trace(), created),
         )
         code = ach.magic_return(cents, order.counterparty.account_number)
-        ach.schedule(call.connection, entry, created, code)
+        ach.schedule(call.connection, self._calendar, entry, created, code)
         return _entry(call.connection, entry)
 
     def _transfer(self, call: Call, order: TransferOrder) -> Transfer:
@@ -161,8 +166,33 @@ class Bank:
             more=found.more,
         )
 
-    def _calendar_now(self, _: Call) -> CalendarAnswer:
-        return CalendarAnswer(self._calendar.day(self._clock()), True, self._calendar.seconds_per_day)
+    def _calendar_now(self, _: Call | None) -> CalendarAnswer:
+        minute, calendar = self._calendar.minute(self._clock()), self._calendar
+        moment = calendar.moment(minute)
+        return CalendarAnswer(
+            banking_day=day_of(minute),
+            date=f"{moment:%Y-%m-%d}",
+            time=f"{moment:%H:%M}",
+            frozen=calendar.frozen,
+            compressed=calendar.seconds_per_day != banking_time.REAL_S,
+            seconds_per_banking_day=calendar.seconds_per_day,
+        )
+
+    def _set_clock(self, call: Call, order: ClockOrder) -> CalendarAnswer:
+        calendar, now = self._calendar, self._clock()
+        match order:
+            case ClockOrder(action="freeze", date=None, time=None, days=None, seconds_per_banking_day=None):
+                calendar.freeze(call.connection, now)
+            case ClockOrder(action="run", date=None, time=None, days=None, seconds_per_banking_day=speed):
+                calendar.run(call.connection, now, speed)
+            case ClockOrder(action="set", date=str(on), days=None, seconds_per_banking_day=None):
+                calendar.set(call.connection, now, _eastern(on, order.time or "00:00"))
+            case ClockOrder(action="advance", date=None, time=None, days=int(days), seconds_per_banking_day=None):
+                calendar.advance(call.connection, now, days)
+            case _:
+                raise Invalid("`set` takes date and time, `advance` days, `run` a speed, `freeze` none.", code="clock")
+        self.advance(call.connection)
+        return self._calendar_now(call)
 
 
 def _entry(connection: sqlite3.Connection, entry: str) -> Entry:
@@ -206,6 +236,13 @@ def _transfer(call: Call) -> Transfer:
         status="confirmed",
         confirmed_at=rfc3339(row[5]),
     )
+
+
+def _eastern(on: str, at: str) -> datetime:
+    try:
+        return datetime.combine(date.fromisoformat(on), time_of_day.fromisoformat(at), EASTERN)
+    except ValueError:
+        raise Invalid("There is no such date or time of day.", code="clock") from None
 
 
 def _program(account: str) -> str:

@@ -107,9 +107,22 @@ class Statement(Struct, frozen=True):
     more: bool
 
 
+class ClockOrder(Struct, frozen=True, forbid_unknown_fields=True):
+    """Stop the clock, let it run (at another speed), or put it on: to a date and Eastern time, or by banking days."""
+
+    action: Literal["freeze", "run", "set", "advance"]
+    date: Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")] | None = None
+    time: Annotated[str, Meta(pattern=r"^[0-2][0-9]:[0-5][0-9]\Z")] | None = None
+    days: int | None = None
+    seconds_per_banking_day: float | None = None
+
+
 class CalendarAnswer(Struct, frozen=True):
-    """The present banking day, and how long one lasts."""
+    """The present banking day: its number, its date, the Eastern time of day, and how long one lasts."""
 
     banking_day: int
+    date: str
+    time: str
+    frozen: bool
     compressed: bool
     seconds_per_banking_day: float

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, time
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct, field
 
 from sdt.adapters.vendor.client import VendorClient
 from sdt.adapters.vendor.wire import AddressWire, Moment, Sequence, amount, check_lines, same, segment
@@ -98,6 +99,9 @@ class _Currency(Struct, frozen=True):
 
 class _Calendar(Struct, frozen=True):
     banking_day: int
+    on: date = field(name="date")
+    at: Annotated[str, Meta(pattern=r"^[0-2][0-9]:[0-5][0-9]\Z")] = field(name="time")
+    frozen: bool
     compressed: bool
     seconds_per_banking_day: float
 
@@ -204,12 +208,19 @@ class HttpBank:
         return self._client.parse(answer, _Statement, build)
 
     async def calendar(self) -> BankCalendar:
-        """Return the present banking day."""
+        """Return the present date and time at the bank."""
         answer = await self._client.get("/v1/calendar")
         return self._client.parse(
             answer,
             _Calendar,
-            lambda wire: BankCalendar(wire.banking_day, wire.compressed, wire.seconds_per_banking_day),
+            lambda wire: BankCalendar(
+                wire.banking_day,
+                wire.on,
+                time.fromisoformat(wire.at),
+                wire.frozen,
+                wire.compressed,
+                wire.seconds_per_banking_day,
+            ),
         )
 
     async def close(self) -> None:
