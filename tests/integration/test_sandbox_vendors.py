@@ -16,8 +16,12 @@ from sdt.adapters.aml import HttpAml
 from sdt.adapters.kyc import HttpKyc
 from sdt.domain.errors import Conflict, NotFound, Unprocessable
 from sdt.ports import (
+    DocumentKind,
     KycApplication,
+    KycBusiness,
+    KycDocument,
     KycOutcome,
+    KycOwner,
     KycPerson,
     PostalAddress,
     Purpose,
@@ -28,6 +32,11 @@ from sdt.ports import (
 pytestmark = pytest.mark.slow
 AUSTIN = PostalAddress("1 Congress Ave", "Austin", "TX", "78701")
 ALICE = KycPerson("0x" + "a1" * 20, "Alice", "Example", date(1990, 2, 3), AUSTIN, "1234", "TX")
+
+SHOP = KycBusiness(
+    ALICE.account, "Example Feed and Seed LLC", "llc", "4711", "TX", AUSTIN, ALICE, (KycOwner(ALICE, 600_000),), "TX"
+)
+PDF = b"%PDF-1.7 an invented document"
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +136,114 @@ async def test_a_passed_application_and_another_account_are_not_open(kyc: HttpKy
         await kyc.retry(passed.application_id, ALICE, uuid4().hex)
     with pytest.raises(Unprocessable, match="not_this_account"):
         await kyc.retry(passed.application_id, replace(ALICE, account="0x" + "b2" * 20), uuid4().hex)
+
+
+@pytest.mark.parametrize(
+    ("last4", "outcome", "reason"),
+    [
+        ("0001", KycOutcome.FAILED, "date_of_birth_mismatch"),
+        ("0002", KycOutcome.REVIEW, "possible_duplicate"),
+        ("0003", KycOutcome.DOCUMENTS_REQUIRED, "identity_document_needed"),
+        ("0004", KycOutcome.FAILED, "deceased"),
+    ],
+)
+async def test_a_magic_number_decides(kyc: HttpKyc, last4: str, outcome: KycOutcome, reason: str) -> None:
+    found = await decided(kyc, await kyc.apply(replace(ALICE, ssn_last4=last4), uuid4().hex))
+
+    assert (found.outcome, found.reasons) == (outcome, (reason,))
+
+
+async def test_a_number_that_passes_the_second_time_and_one_that_stays_pending(kyc: HttpKyc) -> None:
+    person = replace(ALICE, ssn_last4="0008")
+    first = await decided(kyc, await kyc.apply(person, uuid4().hex))
+    assert first.outcome is KycOutcome.FAILED
+    assert (await decided(kyc, await kyc.retry(first.application_id, person, uuid4().hex))).tier == 1
+
+    waiting = await kyc.apply(replace(ALICE, ssn_last4="0007"), uuid4().hex)
+    await asyncio.sleep(0.4)
+    assert (await kyc.application(waiting.application_id)).outcome is KycOutcome.PENDING
+
+
+async def test_who_was_born_on_the_last_day_of_1999_is_identified_for_a_minute(kyc: HttpKyc) -> None:
+    found = await decided(kyc, await kyc.apply(replace(ALICE, born_on=date(1999, 12, 31)), uuid4().hex))
+
+    assert found.expires_at is not None
+    assert found.decided_at is not None
+    assert found.expires_at - found.decided_at == timedelta(minutes=1)
+
+
+async def test_residency_has_an_outcome_and_a_proof_of_its_own(kyc: HttpKyc) -> None:
+    boxed = replace(ALICE, address=replace(AUSTIN, street="PO Box 12"))
+    found = await decided(kyc, await kyc.apply(boxed, uuid4().hex))
+    assert (found.outcome, found.residency, found.resident) == (KycOutcome.PASSED, KycOutcome.DOCUMENTS_REQUIRED, None)
+    assert found.residency_reasons == ("residency_proof_needed",)
+
+    bill = KycDocument(DocumentKind.ADDRESS, "holder", "application/pdf", PDF)
+    proven = await decided(kyc, await kyc.submit(found.application_id, bill, uuid4().hex))
+
+    assert (proven.outcome, proven.residency, proven.resident) == (KycOutcome.PASSED, KycOutcome.PASSED, True)
+
+
+@pytest.mark.parametrize(
+    ("word", "outcome", "reason"),
+    [
+        (b"", KycOutcome.PASSED, None),
+        (b"SANDBOX-UNREADABLE", KycOutcome.DOCUMENTS_REQUIRED, "document_unreadable"),
+        (b"SANDBOX-EXPIRED", KycOutcome.DOCUMENTS_REQUIRED, "document_expired"),
+        (b"SANDBOX-MISMATCH", KycOutcome.FAILED, "document_mismatch"),
+        (b"SANDBOX-FORGED", KycOutcome.REVIEW, "document_suspect"),
+    ],
+)
+async def test_a_document_settles_what_was_asked(
+    kyc: HttpKyc, word: bytes, outcome: KycOutcome, reason: str | None
+) -> None:
+    asked = await decided(kyc, await kyc.apply(replace(ALICE, family_name="DOCS"), uuid4().hex))
+    # a large document travels whole
+    passport = KycDocument(DocumentKind.IDENTITY, "holder", "image/png", b"\x89PNG" + bytes(5_000_000) + word)
+
+    found = await decided(kyc, await kyc.submit(asked.application_id, passport, uuid4().hex))
+
+    assert (found.outcome, found.reasons) == (outcome, (reason,) if reason else ())
+    if outcome is KycOutcome.PASSED:
+        with pytest.raises(Unprocessable, match="not_open"):
+            await kyc.submit(asked.application_id, passport, uuid4().hex)
+
+
+async def test_a_business_passes_when_everybody_behind_it_does(kyc: HttpKyc) -> None:
+    found = await decided(kyc, await kyc.apply(SHOP, uuid4().hex))
+
+    assert (found.outcome, found.tier, found.resident) == (KycOutcome.PASSED, 1, True)
+    assert [(s.subject, s.outcome) for s in found.subjects] == [
+        ("business", KycOutcome.PASSED),
+        ("control", KycOutcome.PASSED),
+        ("owner-1", KycOutcome.PASSED),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "outcome", "subject", "reason"),
+    [
+        ({"legal_name": "Example FAIL Inc"}, KycOutcome.FAILED, "business", "business_not_found"),
+        ({"legal_name": "DISSOLVED Farms"}, KycOutcome.FAILED, "business", "business_dissolved"),
+        ({"legal_name": "Review Holdings"}, KycOutcome.REVIEW, "business", "ownership_unclear"),
+        ({"legal_name": "Docs LLC"}, KycOutcome.DOCUMENTS_REQUIRED, "business", "formation_document_needed"),
+        ({"ein_last4": "0000"}, KycOutcome.FAILED, "business", "ein_mismatch"),
+        ({"control": replace(ALICE, ssn_last4="0000")}, KycOutcome.FAILED, "control", "ssn_not_issued"),
+        (
+            {"owners": (KycOwner(ALICE, 400_000), KycOwner(replace(ALICE, family_name="DOCS"), 300_000))},
+            KycOutcome.DOCUMENTS_REQUIRED,
+            "owner-2",
+            "address_not_verified",
+        ),
+    ],
+)
+async def test_a_business_stands_as_its_worst_part(
+    kyc: HttpKyc, change: dict[str, object], outcome: KycOutcome, subject: str, reason: str
+) -> None:
+    found = await decided(kyc, await kyc.apply(replace(SHOP, **change), uuid4().hex))  # type: ignore[arg-type]
+
+    assert (found.outcome, found.reasons, found.tier) == (outcome, (reason,), 0)
+    assert [s.subject for s in found.subjects if s.reasons] == [subject]
 
 
 async def test_a_repeated_key_is_one_application(kyc: HttpKyc) -> None:

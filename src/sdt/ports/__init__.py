@@ -32,7 +32,18 @@ from sdt.ports.depository import (
     VaultRedemption,
 )
 from sdt.ports.evidence import Evidence, StateUnknown, VendorFault
-from sdt.ports.kyc import Kyc, KycApplication, KycOutcome, KycPerson, PostalAddress
+from sdt.ports.kyc import (
+    DocumentKind,
+    Kyc,
+    KycApplication,
+    KycBusiness,
+    KycDocument,
+    KycOutcome,
+    KycOwner,
+    KycPerson,
+    KycSubject,
+    PostalAddress,
+)
 from sdt.ports.queue import DeadLetter, Queue, QueueDepth, QueueEntry, Received
 from sdt.ports.statement import Flow, Statement, StatementLine
 
@@ -55,6 +66,7 @@ __all__ = [
     "CurrencyDeposit",
     "DeadLetter",
     "Depository",
+    "DocumentKind",
     "Evidence",
     "ExternalAccount",
     "Flow",
@@ -62,8 +74,12 @@ __all__ = [
     "Inventory",
     "Kyc",
     "KycApplication",
+    "KycBusiness",
+    "KycDocument",
     "KycOutcome",
+    "KycOwner",
     "KycPerson",
+    "KycSubject",
     "PostalAddress",
     "Purpose",
     "Queue",

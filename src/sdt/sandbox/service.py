@@ -57,6 +57,7 @@ class Post:
     body: type[msgspec.Struct]
     handle: Callable[[Call, Any], msgspec.Struct]
     stalls: Callable[[Any], bool] = lambda _: False
+    bytes_max: int = BODY_BYTES_MAX
 
 
 class Service(Protocol):
@@ -155,7 +156,7 @@ def _post(service: Service, store: Store, keys: ApiKeys, route: Post) -> Endpoin
     async def endpoint(request: Request) -> Response:
         keys.check(request)
         key = _checked_key(request.headers.get("idempotency-key", ""))
-        body = await _body(request)
+        body = await _body(request, route.bytes_max)
         answer, stalls = await run_in_threadpool(work, request.url.path, dict(request.path_params), key, body)
         if stalls:
             await asyncio.sleep(STALL_S)
@@ -170,12 +171,12 @@ def _checked_key(key: str) -> str:
     return key
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: Request, bytes_max: int) -> bytes:
     body = b""
     async for chunk in request.stream():
         body += chunk
-        if len(body) > BODY_BYTES_MAX:
-            raise Invalid("A body is at most 64 KiB.", code="body_too_large")
+        if len(body) > bytes_max:
+            raise Invalid(f"A body has at most {bytes_max} bytes.", code="body_too_large")
     return body
 
 
