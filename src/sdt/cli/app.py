@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import typer
 
-from sdt.cli import ach, demo, keys, network, operate, payments, receipts, sanctions, sandbox, sandbox_clock, users
+from sdt.cli import (
+    ach,
+    demo,
+    keys,
+    network,
+    office,
+    operate,
+    payments,
+    receipts,
+    sanctions,
+    sandbox,
+    sandbox_clock,
+    users,
+)
 
 __all__ = ["app"]
 
@@ -29,7 +42,8 @@ app.add_typer(keys.keys, name="keys", rich_help_panel="The platform")
 app.add_typer(network.network, name="network", rich_help_panel="The platform")
 app.add_typer(operate.database, name="db", rich_help_panel="The platform")
 app.add_typer(ach.ach, name="ach", rich_help_panel="The platform")
-app.add_typer(sanctions.sanctions, name="sanctions", rich_help_panel="The platform")
+app.add_typer(office.office, name="office", rich_help_panel="Officers")
+app.add_typer(sanctions.sanctions, name="sanctions", rich_help_panel="Officers")
 app.add_typer(sandbox.sandbox, name="sandbox", rich_help_panel="The platform")
 sandbox.sandbox.add_typer(sandbox_clock.clock, name="clock")
 app.add_typer(users.user, name="user", rich_help_panel="A user")

@@ -24,6 +24,7 @@ DESKS: Final = {
     "issuer": ("issuer", ""),
     "approver": ("approver", ""),
     "compliance": ("compliance_officer", ""),
+    "compliance-2": ("compliance_officer", ""),
 }
 """Each official of the sandbox region: the role its key holds, and for which token (empty: every one)."""
 

@@ -9,7 +9,7 @@ import asyncio
 from typing import Final
 
 from sdt.domain.transaction import Event, Status
-from sdt.store import Store, ledger, outbox, transactions
+from sdt.store import Store, ledger, office, outbox, transactions
 from sdt.store.transactions import Change
 from sdt.worker.clock import Clock
 
@@ -36,6 +36,7 @@ class Expiry:
         pruned_s = 0
         while True:
             await self._store.run(self.expire)
+            await self._store.run(office.expire, self._clock.now_ms())
             if self._clock.now_s() - pruned_s > PRUNE_PERIOD_S:
                 pruned_s = self._clock.now_s()
                 await self._store.run(outbox.prune, self._clock.now_ms() - TOLD_KEPT_MS, PRUNE_MAX)

@@ -1,0 +1,133 @@
+"""`sdt office`: what officers decide by signed acts, and a second officer's agreement."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sdt.cli.officers import AsOfficer, officer_client, told
+from sdt.cli.options import Home, Json, console, run, show
+from sdt.domain.errors import Forbidden, Invalid
+
+if TYPE_CHECKING:
+    from sdt.client import Client
+
+__all__ = ["office"]
+
+office = typer.Typer(no_args_is_help=True, help="Officers' signed acts, and a second officer's word for them.")
+
+ActId = Annotated[str, typer.Argument(help="The act's id, as `sdt office list` shows it.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask; what is agreed to is printed all the same.")]
+
+
+@office.command("act")
+def act(
+    kind: Annotated[str, typer.Argument(metavar="TYPE", help="The type of act: clear_match, decide_case, …")],
+    claims: Annotated[
+        list[str] | None, typer.Argument(metavar="[CLAIM=TEXT | CLAIM:=JSON]...", help="The act's own claims.")
+    ] = None,
+    officer: AsOfficer = "compliance",
+    home: Home = Path(".sdt"),
+    as_json: Json = False,
+) -> None:
+    """Sign an act and send it. The claims that every act has are filled in.
+
+    [bold]sdt office act TYPE case=3f0c… reason="Another date of birth." --as compliance[/bold]
+
+    docs/officials.md lists the acts and their claims. What is refused leaves nothing behind.
+    """
+    found = run(_act(home, officer, kind, dict(_claim(text) for text in claims or ())))
+    show(found, as_json, told(found))
+
+
+def _claim(text: str) -> tuple[str, Any]:
+    name, colon, value = text.partition(":=")
+    if colon and "=" not in name:
+        try:
+            return name, json.loads(value)
+        except ValueError:
+            raise Invalid(f"What follows {name}:= is no JSON.", code="claims") from None
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise Invalid(f"{text!r} is not written CLAIM=TEXT or CLAIM:=JSON.", code="claims")
+    return name, value
+
+
+async def _act(home: Path, officer: str, kind: str, claims: dict[str, Any]) -> Any:
+    async with officer_client(home, officer) as client:
+        return await client.act(kind, claims)
+
+
+@office.command("agree")
+def agree(
+    act_id: ActId,
+    officer: AsOfficer = "compliance-2",
+    yes: Yes = False,
+    home: Home = Path(".sdt"),
+    as_json: Json = False,
+) -> None:
+    """Agree to another officer's act, which is carried out by that.
+
+    [bold]sdt office agree 3f0c1d9e-… --as compliance-2[/bold]
+
+    The act's exact bytes are shown first, and it is their digest that is signed: nobody else's word for it.
+    """
+    found = run(_second(home, officer, act_id, "agree", {}, yes))
+    show(found, as_json, told(found))
+
+
+@office.command("decline")
+def decline(
+    act_id: ActId,
+    reason: Annotated[str, typer.Option(help="Why, for the file.")],
+    officer: AsOfficer = "compliance-2",
+    yes: Yes = False,
+    home: Home = Path(".sdt"),
+    as_json: Json = False,
+) -> None:
+    """Turn down another officer's act, or withdraw your own. Nothing of it is done."""
+    found = run(_second(home, officer, act_id, "decline", {"reason": reason}, yes))
+    show(found, as_json, told(found))
+
+
+async def _second(home: Path, officer: str, act_id: str, kind: str, claims: dict[str, Any], yes: bool) -> Any:
+    async with officer_client(home, officer) as client:
+        digest, text = await _read(client, act_id)
+        console.print(text, style="dim")
+        if not yes and not typer.confirm(f"{kind} to this?", err=True):
+            raise Forbidden("Nothing was signed.", code="not_confirmed")
+        return await client.act(kind, {"digest": digest, **claims})
+
+
+async def _read(client: Client, act_id: str) -> tuple[str, str]:
+    """Return the digest of an act's bytes and its claims: computed here, not believed."""
+    from sdt.domain.envelope import message_digest, open_envelope
+
+    found = await client.get(f"/v1/office/acts/{act_id}")
+    raw = found["message"].encode()
+    claims = json.loads(open_envelope(raw).payload)
+    return message_digest(raw).hex(), json.dumps(claims, indent=2, ensure_ascii=False)
+
+
+@office.command("list")
+def list_(
+    officer: AsOfficer = "compliance",
+    status: Annotated[str | None, typer.Option(help="waiting, done, agreed, declined or expired.")] = None,
+    kind: Annotated[str | None, typer.Option("--type", help="One type of act.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
+    home: Home = Path(".sdt"),
+    as_json: Json = False,
+) -> None:
+    """List the acts that this officer's role may sign or agree to, the newest first."""
+    query = {name: value for name, value in (("status", status), ("type", kind)) if value}
+    found = run(_list(home, officer, query | {"limit": str(limit)}))
+    lines = [f"{one['issued_at']}  {one['status']:9} {one['type']:22} {one['act_id']}" for one in found["acts"]]
+    show(found, as_json, "\n".join(lines) or "No acts.")
+
+
+async def _list(home: Path, officer: str, query: dict[str, str]) -> Any:
+    async with officer_client(home, officer) as client:
+        return await client.get("/v1/office/acts", **query)
