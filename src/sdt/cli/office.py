@@ -130,4 +130,4 @@ def list_(
 
 async def _list(home: Path, officer: str, query: dict[str, str]) -> Any:
     async with officer_client(home, officer) as client:
-        return await client.get("/v1/office/acts", **query)
+        return await client.request("GET", "/v1/office/acts", query=query, prove=True)
