@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
+from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdt.domain.monitoring.movements import Channel, Direction, Finding, Movement, Pattern, day_of
+from sdt.domain.monitoring.movements import BusinessDay, Channel, Direction, Finding, Movement, Pattern
 from sdt.domain.monitoring.rules import DAY_S, Rule, findings_of
 
 ZONE = ZoneInfo("America/Chicago")
+CALENDAR = BusinessDay(ZONE)
 NOON_S = 1_795_543_200  # 2026-11-24 12:00 in Texas
 CTR = Rule("FED-CTR", Pattern.CURRENCY_REPORT, "31 C.F.R. 1010.311", 10_000_00)
 STRUCTURING = Rule("FED-STR", Pattern.STRUCTURING, "31 U.S.C. 5324", 10_000_00, days=7, count=3, floor_cents=3_000_00)
@@ -45,7 +48,7 @@ class _Person:
         return self
 
     def found(self, *rules: Rule, high_risk: frozenset[str] = frozenset()) -> list[Finding]:
-        return findings_of(self.movements, rules, ZONE, high_risk)
+        return findings_of(self.movements, rules, CALENDAR, high_risk)
 
 
 @pytest.mark.parametrize(("cents", "reported"), [(10_000_00, 0), (10_000_01, 1)])
@@ -56,7 +59,7 @@ def test_a_report_begins_a_cent_above_ten_thousand(cents: int, reported: int) ->
 def test_a_day_is_added_up_and_in_and_out_are_not() -> None:
     both = _Person().moved(6_000_00).moved(4_000_01, days=0.1)
     (finding,) = both.found(CTR)
-    assert (finding.cents, finding.movements) == (10_000_01, ("t0", "t1"))
+    assert (finding.cents, finding.count, finding.anchor) == (10_000_01, 2, "2026-11-24:in")
     assert not _Person().moved(6_000_00).moved(6_000_00, direction=Direction.OUT).found(CTR)
     assert not _Person().moved(6_000_00).moved(6_000_00, days=1).found(CTR)
 
@@ -68,15 +71,23 @@ def test_only_physical_money_is_currency(channel: Channel) -> None:
 
 def test_the_day_is_the_regions_own() -> None:
     late_s = NOON_S + 11 * 3_600
-    assert day_of(late_s, ZONE) == day_of(NOON_S, ZONE)
-    assert day_of(late_s + 2 * 3_600, ZONE) > day_of(NOON_S, ZONE)
-    assert day_of(NOON_S + 6 * 3_600, ZONE, closes_hour=17) > day_of(NOON_S, ZONE)
+    assert CALENDAR.of(late_s) == CALENDAR.of(NOON_S)
+    assert CALENDAR.of(late_s + 2 * 3_600) > CALENDAR.of(NOON_S)
+    assert BusinessDay(ZONE, 17).of(NOON_S + 5 * 3_600) > CALENDAR.of(NOON_S)
+    assert BusinessDay(ZONE, 17).of(NOON_S + 5 * 3_600 - 1) == CALENDAR.of(NOON_S)
+
+
+@given(st.integers(1_700_000_000, 2_000_000_000), st.integers(1, 24))
+def test_a_day_begins_where_the_one_before_it_ends(at_s: int, closes_hour: int) -> None:
+    calendar = BusinessDay(ZONE, closes_hour)
+    day = calendar.of(at_s)
+    assert calendar.opens_s(day) <= at_s < calendar.opens_s(day + timedelta(days=1))
 
 
 def test_days_just_below_the_report_are_structuring() -> None:
     person = _Person().moved(9_500_00).moved(9_000_00, days=2).moved(4_000_00, days=5)
     (finding,) = person.found(STRUCTURING)
-    assert (finding.cents, len(finding.movements)) == (22_500_00, 3)
+    assert (finding.cents, finding.count) == (22_500_00, 3)
     assert not person.found(CTR)
 
 
@@ -99,7 +110,7 @@ def test_many_payments_in_a_day_are_noticed_once() -> None:
     for n in range(25):
         person.moved(600_00, days=n / 100, channel=Channel.TOKEN)
     found = person.found(VELOCITY)
-    assert [len(finding.movements) for finding in found] == [10, 10]
+    assert [(finding.count, finding.cents) for finding in found] == [(25, 15_000_00)]
     slow = _Person()
     for n in range(25):
         slow.moved(600_00, days=n / 5, channel=Channel.TOKEN)
@@ -117,8 +128,8 @@ def test_money_that_comes_back_from_whom_it_went_to() -> None:
 
 
 def test_an_account_that_wakes_with_much() -> None:
-    person = _Person().moved(10_00, days=-180).moved(3_000_00).moved(2_000_00, days=0.5)
-    assert [finding.movements for finding in person.found(DORMANT)] == [("t1", "t2")]
+    person = _Person().moved(10_00, days=-180).moved(3_000_00).moved(2_000_00, days=0.4)
+    assert [(finding.count, finding.cents) for finding in person.found(DORMANT)] == [(2, 5_000_00)]
     assert not _Person().moved(10_00, days=-179).moved(5_000_00).found(DORMANT)
     assert not _Person().moved(5_000_00).found(DORMANT), "a first payment wakes nobody"
 
@@ -155,13 +166,25 @@ def test_the_order_in_which_movements_are_read_changes_nothing(drawn: list[tuple
     ]
     shuffled = list(movements)
     random.Random(seed).shuffle(shuffled)
-    found = findings_of(movements, ALL, ZONE, frozenset({"carol"}))
-    assert found == findings_of(shuffled, ALL, ZONE, frozenset({"carol"}))
+    found = findings_of(movements, ALL, CALENDAR, frozenset({"carol"}))
+    assert found == findings_of(shuffled, ALL, CALENDAR, frozenset({"carol"}))
     assert len({finding.key for finding in found}) == len(found), "the same finding twice"
     by_id = {movement.id: movement for movement in movements}
     for finding in found:
-        assert finding.cents == sum(by_id[id_].cents for id_ in finding.movements)
-        assert finding.first_at_s <= finding.last_at_s
+        if finding.movements:
+            assert finding.cents == sum(by_id[id_].cents for id_ in finding.movements)
+
+
+def test_a_rule_holds_on_the_days_it_is_in_force() -> None:
+    person = _Person().moved(20_000_00).moved(20_000_00, days=1).moved(20_000_00, days=2)
+    dated = replace(CTR, effective=date(2026, 11, 25), sunset=date(2026, 11, 26))
+    assert [finding.anchor for finding in person.found(dated)] == ["2026-11-25:in"]
+
+
+def test_a_rule_about_one_domain_leaves_the_other_alone() -> None:
+    movement = Movement("t0", "alice", Channel.TOKEN, Direction.OUT, 5_000_00, NOON_S, "bob", "cash")
+    assert findings_of([movement], [TRAVEL], CALENDAR)
+    assert not findings_of([movement], [replace(TRAVEL, domain="dollar")], CALENDAR)
 
 
 @given(_movements)
@@ -172,9 +195,9 @@ def test_a_day_above_ten_thousand_is_never_missed(drawn: list[tuple[object, ...]
     ]
     sums: dict[object, int] = {}
     for movement in movements:
-        key = (day_of(movement.at_s, ZONE), movement.direction)
+        key = (CALENDAR.of(movement.at_s), movement.direction)
         sums[key] = sums.get(key, 0) + movement.cents
-    found = findings_of(movements, [CTR], ZONE)
+    found = findings_of(movements, [CTR], CALENDAR)
     assert sorted(finding.cents for finding in found) == sorted(cents for cents in sums.values() if cents > 10_000_00)
 
 

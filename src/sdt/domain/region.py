@@ -11,12 +11,16 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Meta, Struct
 
 from sdt.domain.errors import Invalid
 from sdt.domain.money import Amount, Asset, Rounding
+from sdt.domain.monitoring.movements import BusinessDay
+from sdt.domain.monitoring.of_region import LegalStatus, MonitorRule
+from sdt.domain.monitoring.rules import Rule as Monitor
 from sdt.domain.registry import Domain
 
 __all__ = ["Region", "Rule", "Token", "load_region"]
@@ -41,6 +45,8 @@ class Token(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     fee_units: Whole = 0
     fee_ppm: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
     mint_per_day_units: Whole
+    currency: bool = False
+    """Whether the treasury's counter takes coin and paper for it; dollars alone."""
 
     @property
     def asset(self) -> Asset:
@@ -86,13 +92,20 @@ class _File(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: Annotated[str, Meta(min_length=2, max_length=60)]
     acceptance_window_s: Annotated[int, Meta(ge=60, le=86_400)] = 900
     transfer_life_s_max: Annotated[int, Meta(ge=60, le=30 * 86_400)] = 7 * 86_400
+    time_zone: Annotated[str, Meta(pattern=r"^[A-Za-z]+(/[A-Za-z_-]+){0,2}\Z", max_length=40)] = "UTC"
+    closes_hour: Annotated[int, Meta(ge=1, le=24)] = 24
+    legal_status: LegalStatus = "agency"
     token: Annotated[tuple[Token, ...], Meta(min_length=1, max_length=32)]
     rule: tuple[Rule, ...]
+    monitor: Annotated[tuple[MonitorRule, ...], Meta(max_length=200)] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """A region as its file gives it. `digest` is SHA-256 of the file's exact bytes."""
+    """A region as its file gives it. `digest` is SHA-256 of the file's exact bytes.
+
+    `monitors` are the rules over history that its legal status puts in force; each has its dates.
+    """
 
     id: str
     name: str
@@ -101,11 +114,26 @@ class Region:
     acceptance_window_s: int
     transfer_life_s_max: int
     digest: bytes
+    time_zone: str = "UTC"
+    closes_hour: int = 24
+    legal_status: LegalStatus = "agency"
+    monitors: tuple[Monitor, ...] = ()
 
     @cached_property
     def token_index(self) -> dict[str, int]:
         """Position of each token in the Settlement contract's list."""
         return {token.symbol: i for i, token in enumerate(self.tokens)}
+
+    @cached_property
+    def business_day(self) -> BusinessDay:
+        """How the region counts its days. Errors: Invalid when this machine's calendar lacks the time zone.
+
+        Looked up when a worker asks: a signer needs no table of time zones.
+        """
+        try:
+            return BusinessDay(ZoneInfo(self.time_zone), self.closes_hour)
+        except (KeyError, ValueError, OSError):
+            raise Invalid(f"There is no time zone {self.time_zone} here.", code="region_file") from None
 
     @cached_property
     def _by_symbol(self) -> dict[str, Token]:
@@ -174,4 +202,19 @@ def load_region(data: bytes) -> Region:
         file.acceptance_window_s,
         file.transfer_life_s_max,
         hashlib.sha256(data).digest(),
+        file.time_zone,
+        file.closes_hour,
+        file.legal_status,
+        _monitors(file),
     )
+
+
+def _monitors(file: _File) -> tuple[Monitor, ...]:
+    """Every rule is checked; those of the region's own legal status are returned."""
+    rules = [(entry, entry.rule()) for entry in file.monitor]
+    if len({rule.id for _, rule in rules} | {rule.id for rule in file.rule}) != len(rules) + len(file.rule):
+        raise Invalid("The region file names a rule twice.", code="region_file")
+    for token in file.token:
+        if token.currency and (token.domain != "dollar" or token.asset_code != "USD"):
+            raise Invalid(f"{token.symbol} is no dollar: no counter takes currency for it.", code="region_file")
+    return tuple(rule for entry, rule in rules if file.legal_status in entry.statuses)

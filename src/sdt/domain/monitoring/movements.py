@@ -1,14 +1,30 @@
-"""A person's movements of value, and the days they are counted in."""
+"""A person's movements of value, and the business days they are counted in."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
+from typing import Literal
 from zoneinfo import ZoneInfo
 
-__all__ = ["Channel", "Direction", "Finding", "Movement", "Pattern", "by_day", "day_of"]
+__all__ = [
+    "Book",
+    "BusinessDay",
+    "Channel",
+    "Direction",
+    "DomainName",
+    "Finding",
+    "Movement",
+    "Pattern",
+    "Slot",
+    "Total",
+    "book_of",
+    "merged",
+]
+
+DomainName = Literal["dollar", "cash"]
 
 
 class Channel(Enum):
@@ -53,41 +69,90 @@ class Movement:
     cents: int
     at_s: int
     counterparty: str = field(default="", repr=False)
+    domain: DomainName = "dollar"
 
     def __post_init__(self) -> None:
-        assert type(self.cents) is int and self.cents > 0, "a movement moves more than nothing"
+        assert type(self.cents) is int and self.cents >= 0, "a movement moves no less than nothing"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A pattern in a person's movements, by the rule that names it. `movements` are the evidence, oldest first."""
+    """A pattern in a person's movements, by the rule that names it.
+
+    `anchor` is what makes it this finding and no other of the rule: a day, a day and a direction, or a movement.
+    `movements` are the evidence where single movements are; where whole days are, `count` says how many. Units: cents.
+    """
 
     rule: str
     pattern: Pattern
     person: str = field(repr=False)
+    anchor: str
     cents: int
-    movements: tuple[str, ...]
-    first_at_s: int
-    last_at_s: int
+    count: int
+    day: date
+    movements: tuple[str, ...] = ()
 
     @property
-    def key(self) -> tuple[str, str, tuple[str, ...]]:
+    def key(self) -> str:
         """What makes the same finding the same, however often it is looked for."""
-        return self.rule, self.person, self.movements
+        return f"{self.rule}:{self.person}:{self.anchor}"
 
 
-def day_of(at_s: int, zone: ZoneInfo, closes_hour: int = 24) -> date:
-    """Return the business day of a moment in the region's own time.
+@dataclass(frozen=True, slots=True)
+class BusinessDay:
+    """How a region's moments become business days: its time zone, and the hour after which the next day begins.
 
-    What comes after the hour of closing belongs to the next day. Units: at_s in unix seconds.
+    Units: closes_hour 1 to 24 o'clock of the region's own time; 24 is midnight.
     """
-    here = datetime.fromtimestamp(at_s, UTC).astimezone(zone)
-    return here.date() + timedelta(days=here.hour >= closes_hour)
+
+    zone: ZoneInfo
+    closes_hour: int = 24
+
+    def of(self, at_s: int) -> date:
+        """Return the business day of a moment. Units: at_s in unix seconds."""
+        here = datetime.fromtimestamp(at_s, UTC).astimezone(self.zone)
+        return here.date() + timedelta(days=here.hour >= self.closes_hour)
+
+    def opens_s(self, day: date) -> int:
+        """Return the first moment of a business day, in unix seconds."""
+        before = day - timedelta(days=1)
+        midnight = self.closes_hour == 24
+        local = datetime.combine(day if midnight else before, time(0 if midnight else self.closes_hour), self.zone)
+        return int(local.timestamp())
 
 
-def by_day(movements: Iterable[Movement], zone: ZoneInfo, closes_hour: int = 24) -> dict[date, list[Movement]]:
-    """Return movements by business day, in the order of the days."""
-    days: dict[date, list[Movement]] = {}
-    for movement in sorted(movements, key=lambda movement: (movement.at_s, movement.id)):
-        days.setdefault(day_of(movement.at_s, zone, closes_hour), []).append(movement)
-    return days
+@dataclass(frozen=True, slots=True)
+class Total:
+    """What was moved. Units: cents."""
+
+    count: int = 0
+    cents: int = 0
+
+    def __add__(self, other: Total) -> Total:
+        return Total(self.count + other.count, self.cents + other.cents)
+
+
+Slot = tuple[Channel, Direction, DomainName]
+Book = Mapping[date, Mapping[Slot, Total]]
+"""A person's business days: what moved by which way. A day on which nothing moved is not in it."""
+
+
+def book_of(movements: Iterable[Movement], calendar: BusinessDay) -> Book:
+    """Add movements up by day and way."""
+    book: dict[date, dict[Slot, Total]] = {}
+    for movement in movements:
+        of_day = book.setdefault(calendar.of(movement.at_s), {})
+        slot = (movement.channel, movement.direction, movement.domain)
+        of_day[slot] = of_day.get(slot, Total()) + Total(1, movement.cents)
+    return book
+
+
+def merged(books: Iterable[Book]) -> Book:
+    """Add up the books of several accounts that one person stands behind."""
+    book: dict[date, dict[Slot, Total]] = {}
+    for one in books:
+        for day, slots in one.items():
+            of_day = book.setdefault(day, {})
+            for slot, total in slots.items():
+                of_day[slot] = of_day.get(slot, Total()) + total
+    return book

@@ -1,26 +1,43 @@
-"""The rules of monitoring, each with the law it follows. Numbers are the region's; counsel confirms each citation."""
+"""The rules of monitoring, each with the law it follows. Numbers are the region's; counsel confirms each citation.
+
+Two kinds. What is seen in whole business days is looked for in a book of days, so that a busy account costs no more
+than a quiet one: currency report, velocity, and, once a day is over, structuring and dormancy. What is seen in a
+single payment is looked for when it settles: travel data, watched counterparties, money that comes back.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
-from sdt.domain.monitoring.movements import Channel, Direction, Finding, Movement, Pattern, by_day
+from sdt.domain.monitoring.movements import (
+    Book,
+    BusinessDay,
+    Channel,
+    Direction,
+    DomainName,
+    Finding,
+    Movement,
+    Pattern,
+    Total,
+    book_of,
+)
 
-__all__ = ["DAY_S", "Rule", "findings_of"]
+__all__ = ["DAY_S", "WHEN_OVER", "Rule", "day_findings", "findings_of", "movement_findings", "pair_findings", "reach"]
 
 DAY_S: Final = 86_400
+WHEN_OVER: Final = frozenset({Pattern.STRUCTURING, Pattern.DORMANT_THEN_ACTIVE})
+"""Patterns that more of the same day could still undo: looked for once the day is over."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One rule. What its numbers mean is said where its pattern is looked for.
 
-    Units: cents; days; `count` movements or days; `share_ppm` millionths.
+    Units: cents; days; `count` movements or days; `share_ppm` millionths. In force from `effective` to before `sunset`.
     """
 
     id: str
@@ -31,146 +48,178 @@ class Rule:
     count: int = 1
     floor_cents: int = 0
     share_ppm: int = 1_000_000
+    domain: DomainName | None = None
+    effective: date = date.min
+    sunset: date | None = None
+
+    def in_force(self, day: date) -> bool:
+        """Return whether it is in force on a day."""
+        return self.effective <= day and (self.sunset is None or day < self.sunset)
+
+    def is_about(self, domain: DomainName) -> bool:
+        """Return whether it is about this domain."""
+        return self.domain in (None, domain)
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """One person's movements, oldest first, and what they are held against."""
-
-    movements: Sequence[Movement]
-    zone: ZoneInfo
-    high_risk: AbstractSet[str]
+def reach(rules: Iterable[Rule]) -> int:
+    """Return how many business days back the longest of the rules over days looks; dormancy asks for no more."""
+    over_days = (Pattern.STRUCTURING, Pattern.VELOCITY, Pattern.CURRENCY_REPORT)
+    return max((rule.days for rule in rules if rule.pattern in over_days), default=1)
 
 
 def findings_of(
-    movements: Sequence[Movement], rules: Sequence[Rule], zone: ZoneInfo, high_risk: AbstractSet[str] = frozenset()
+    movements: Sequence[Movement],
+    rules: Sequence[Rule],
+    calendar: BusinessDay,
+    high_risk: AbstractSet[str] = frozenset(),
 ) -> list[Finding]:
-    """Return every finding in one person's movements, by rule. The same movements always give the same findings.
+    """Return every finding in all of one person's movements, all of whose days are over, in the order of their keys.
 
-    `zone` is the region's time; `high_risk` are addresses to be watched.
+    The same movements always give the same findings, in whatever order they are given.
     """
     assert len({movement.person for movement in movements}) <= 1, "movements are one person's"
-    ordered = sorted(movements, key=lambda movement: (movement.at_s, movement.id))
-    look = _Look(ordered, zone, high_risk)
-    return [finding for rule in rules for finding in _PATTERNS[rule.pattern](rule, look)]
+    if not movements:
+        return []
+    person, book = movements[0].person, book_of(movements, calendar)
+    found = [
+        finding for day in book for over in (False, True) for finding in day_findings(rules, person, book, day, over)
+    ]
+    for movement in movements:
+        found += movement_findings(rules, movement, calendar, high_risk)
+    found += pair_findings(rules, movements, calendar)
+    return sorted(found, key=lambda finding: finding.key)
 
 
-def _finding(rule: Rule, evidence: Sequence[Movement]) -> Finding:
-    return Finding(
-        rule=rule.id,
-        pattern=rule.pattern,
-        person=evidence[0].person,
-        cents=sum(movement.cents for movement in evidence),
-        movements=tuple(movement.id for movement in evidence),
-        first_at_s=evidence[0].at_s,
-        last_at_s=evidence[-1].at_s,
-    )
+def day_findings(rules: Iterable[Rule], person: str, book: Book, day: date, over: bool) -> Iterator[Finding]:
+    """Return what one business day shows; `over` asks for the patterns that wait until the day has ended.
+
+    Shape: `book` goes `reach` days back from `day`, and holds the last day before that on which anything moved.
+    """
+    for rule in rules:
+        look = _DAYS.get(rule.pattern)
+        if look is not None and (rule.pattern in WHEN_OVER) == over and rule.in_force(day) and day in book:
+            yield from look(rule, person, book, day)
 
 
-def _currency_days(look: _Look, direction: Direction) -> dict[date, list[Movement]]:
-    currency = [m for m in look.movements if m.channel is Channel.CURRENCY and m.direction is direction]
-    return by_day(currency, look.zone)
+def _day_finding(rule: Rule, person: str, day: date, total: Total, direction: Direction | None = None) -> Finding:
+    anchor = f"{day}:{direction.value}" if direction else str(day)
+    return Finding(rule.id, rule.pattern, person, anchor, total.cents, total.count, day)
 
 
-def _currency_report(rule: Rule, look: _Look) -> Iterator[Finding]:
+def _sum(rule: Rule, book: Book, day: date, *, channel: Channel | None = None, way: Direction | None = None) -> Total:
+    total = Total()
+    for (by, direction, domain), moved in book.get(day, {}).items():
+        if channel in (None, by) and way in (None, direction) and rule.is_about(domain):
+            total += moved
+    return total
+
+
+def _window(rule: Rule, day: date) -> list[date]:
+    return [day - timedelta(days=back) for back in range(rule.days)]
+
+
+def _currency_report(rule: Rule, person: str, book: Book, day: date) -> Iterator[Finding]:
     """More than `cents` of currency in one business day; in and out are not added up.
 
     Source: 31 C.F.R. 1010.311 and 1010.313 (aggregation).
     """
     for direction in Direction:
-        for of_day in _currency_days(look, direction).values():
-            if sum(movement.cents for movement in of_day) > rule.cents:
-                yield _finding(rule, of_day)
+        total = _sum(rule, book, day, channel=Channel.CURRENCY, way=direction)
+        if total.cents > rule.cents:
+            yield _day_finding(rule, person, day, total, direction)
 
 
-def _structuring(rule: Rule, look: _Look) -> Iterator[Finding]:
+def _structuring(rule: Rule, person: str, book: Book, day: date) -> Iterator[Finding]:
     """Currency on `count` days or more within `days`, no day above `cents` and each at least `floor_cents`, more
     than `cents` together: as somebody would who knows where the report begins.
 
     Source: 31 U.S.C. 5324.
     """
     for direction in Direction:
-        under = [
-            (day, of_day)
-            for day, of_day in _currency_days(look, direction).items()
-            if rule.floor_cents <= sum(m.cents for m in of_day) <= rule.cents
-        ]
-        start = 0
-        while start < len(under):
-            last = under[start][0] + timedelta(days=rule.days - 1)
-            run = [of_day for day, of_day in under[start:] if day <= last]
-            evidence = [movement for of_day in run for movement in of_day]
-            if len(run) >= rule.count and sum(m.cents for m in evidence) > rule.cents:
-                yield _finding(rule, evidence)
-                start += len(run)
-            else:
-                start += 1
+        under = {
+            one: total
+            for one in _window(rule, day)
+            if (total := _sum(rule, book, one, channel=Channel.CURRENCY, way=direction)).count
+            and rule.floor_cents <= total.cents <= rule.cents
+        }
+        together = sum(under.values(), Total())
+        if day in under and len(under) >= rule.count and together.cents > rule.cents:
+            yield _day_finding(rule, person, day, together, direction)
 
 
-def _velocity(rule: Rule, look: _Look) -> Iterator[Finding]:
-    """`count` movements or more within `days`, of more than `cents` together; each is evidence once."""
-    start = 0
-    moves = look.movements
-    for end in range(len(moves)):
-        while moves[end].at_s - moves[start].at_s >= rule.days * DAY_S:
-            start += 1
-        run = moves[start : end + 1]
-        if len(run) >= rule.count and sum(movement.cents for movement in run) > rule.cents:
-            yield _finding(rule, run)
-            start = end + 1
+def _velocity(rule: Rule, person: str, book: Book, day: date) -> Iterator[Finding]:
+    """`count` movements or more within `days` business days, of more than `cents` together."""
+    total = sum((_sum(rule, book, one) for one in _window(rule, day)), Total())
+    if total.count >= rule.count and total.cents > rule.cents and _sum(rule, book, day).count:
+        yield _day_finding(rule, person, day, total)
 
 
-def _round_trip(rule: Rule, look: _Look) -> Iterator[Finding]:
-    """What went out to somebody comes back from them within `days`: at least `cents`, and `share_ppm` of it."""
-    used: set[str] = set()
-    for place, out in enumerate(look.movements):
-        if out.direction is not Direction.OUT or not out.counterparty or out.cents < rule.cents:
-            continue
-        for back in look.movements[place + 1 :]:
-            if back.at_s - out.at_s >= rule.days * DAY_S:
-                break
-            same = back.direction is Direction.IN and back.counterparty == out.counterparty and back.id not in used
-            if same and back.cents * 1_000_000 >= out.cents * rule.share_ppm:
-                used.add(back.id)
-                yield _finding(rule, (out, back))
-                break
+def _dormant(rule: Rule, person: str, book: Book, day: date) -> Iterator[Finding]:
+    """Nothing for `days`, then `cents` or more in one business day. A first day wakes nobody."""
+    active = [one for one in book if one < day and _sum(rule, book, one).count]
+    total = _sum(rule, book, day)
+    if active and (day - max(active)).days >= rule.days and total.cents >= rule.cents:
+        yield _day_finding(rule, person, day, total)
 
 
-def _dormant(rule: Rule, look: _Look) -> Iterator[Finding]:
-    """Nothing for `days`, then `cents` or more in a day."""
-    for place in range(1, len(look.movements)):
-        now, before = look.movements[place], look.movements[place - 1]
-        if now.at_s - before.at_s < rule.days * DAY_S:
-            continue
-        burst = [movement for movement in look.movements[place:] if movement.at_s - now.at_s < DAY_S]
-        if sum(movement.cents for movement in burst) >= rule.cents:
-            yield _finding(rule, burst)
-
-
-def _high_risk(rule: Rule, look: _Look) -> Iterator[Finding]:
-    """Any movement of `cents` or more with somebody who is watched."""
-    for movement in look.movements:
-        if movement.counterparty in look.high_risk and movement.cents >= rule.cents:
-            yield _finding(rule, (movement,))
-
-
-def _travel_rule(rule: Rule, look: _Look) -> Iterator[Finding]:
-    """A payment of `cents` or more that is no ACH entry: who pays whom must travel with it.
-
-    Source: 31 C.F.R. 1010.410(f).
-    """
-    for movement in look.movements:
-        paid = movement.direction is Direction.OUT and movement.channel is Channel.TOKEN
-        if paid and movement.cents >= rule.cents:
-            yield _finding(rule, (movement,))
-
-
-_PATTERNS: Final[Mapping[Pattern, Callable[[Rule, _Look], Iterator[Finding]]]] = {
+_DAYS: Final[Mapping[Pattern, Callable[[Rule, str, Book, date], Iterator[Finding]]]] = {
     Pattern.CURRENCY_REPORT: _currency_report,
     Pattern.STRUCTURING: _structuring,
     Pattern.VELOCITY: _velocity,
-    Pattern.ROUND_TRIP: _round_trip,
     Pattern.DORMANT_THEN_ACTIVE: _dormant,
-    Pattern.HIGH_RISK_COUNTERPARTY: _high_risk,
-    Pattern.TRAVEL_RULE: _travel_rule,
 }
+
+
+def movement_findings(
+    rules: Iterable[Rule], movement: Movement, calendar: BusinessDay, high_risk: AbstractSet[str]
+) -> Iterator[Finding]:
+    """Return what one movement shows by itself: travel data that it needs, or somebody who is watched.
+
+    Travel data: a token payment of `cents` or more. An ACH entry carries its own. Source: 31 C.F.R. 1010.410(f).
+    """
+    for rule in rules:
+        if rule.pattern is Pattern.TRAVEL_RULE:
+            shown = movement.direction is Direction.OUT and movement.channel is Channel.TOKEN
+        else:
+            shown = rule.pattern is Pattern.HIGH_RISK_COUNTERPARTY and movement.counterparty in high_risk
+        day = calendar.of(movement.at_s)
+        if shown and movement.cents >= rule.cents and rule.is_about(movement.domain) and rule.in_force(day):
+            yield _pair_finding(rule, movement.id, day, (movement,))
+
+
+def pair_findings(rules: Iterable[Rule], movements: Iterable[Movement], calendar: BusinessDay) -> Iterator[Finding]:
+    """Return what comes back from whom it went to, within `days`: at least `cents` out, and `share_ppm` of it back.
+
+    One finding for each payment that comes back, with the last payment out that explains it.
+    """
+    trips = [rule for rule in rules if rule.pattern is Pattern.ROUND_TRIP]
+    if not trips:
+        return
+    outs: dict[str, list[Movement]] = {}
+    for movement in sorted(movements, key=lambda movement: (movement.at_s, movement.id)):
+        if not movement.counterparty:
+            continue
+        if movement.direction is Direction.OUT:
+            outs.setdefault(movement.counterparty, []).append(movement)
+            continue
+        day = calendar.of(movement.at_s)
+        for rule in trips:
+            out = _went_out(rule, movement, outs.get(movement.counterparty, ()))
+            if out is not None and rule.in_force(day):
+                yield _pair_finding(rule, movement.id, day, (out, movement))
+
+
+def _went_out(rule: Rule, back: Movement, outs: Sequence[Movement]) -> Movement | None:
+    for out in reversed(outs):
+        if back.at_s - out.at_s >= rule.days * DAY_S:
+            return None
+        about = rule.is_about(out.domain) and out.domain == back.domain
+        if about and out.cents >= rule.cents and back.cents * 1_000_000 >= out.cents * rule.share_ppm:
+            return out
+    return None
+
+
+def _pair_finding(rule: Rule, anchor: str, day: date, evidence: Sequence[Movement]) -> Finding:
+    cents = sum(movement.cents for movement in evidence)
+    ids = tuple(movement.id for movement in evidence)
+    return Finding(rule.id, rule.pattern, evidence[0].person, anchor, cents, len(evidence), day, ids)
