@@ -60,11 +60,11 @@ def in_s(seconds: float) -> str:
     return format_time(int(time.time() + seconds))
 
 
-def claims(kind: str, *, network: str = NETWORK, region: str = "US-TX", given_s: float | None = None, **more: object):
+def claims(type_: str, /, *, network=NETWORK, region="US-TX", given_s: float | None = None, **more: object):
     """Return a message's claims with a fresh id."""
     now_s = time.time() if given_s is None else given_s
     return {
-        "type": kind,
+        "type": type_,
         "version": 1,
         "network": network,
         "transaction_id": uuid7(int(now_s * 1000), secrets.token_bytes(10)),
@@ -74,11 +74,11 @@ def claims(kind: str, *, network: str = NETWORK, region: str = "US-TX", given_s:
     }
 
 
-def signed(key: SigningKey, kind: str, **more) -> Entry:
+def signed(key: SigningKey, kind: str, /, **more) -> Entry:
     return Entry(seal_envelope(kind, claims(kind, **more), key))
 
 
-def approved(maker: SigningKey, checker: SigningKey, kind: str, **more) -> Entry:
+def approved(maker: SigningKey, checker: SigningKey, kind: str, /, **more) -> Entry:
     raw = seal_envelope(kind, claims(kind, **more), maker)
     approval = seal_envelope("approve", claims("approve", digest=message_digest(raw).hex()), checker)
     return Entry(raw, (approval,))
@@ -251,6 +251,27 @@ class RegionRig:
             **more,
         }
         return approved(self.desks["issuer"], self.desks["approver"], "issue", **fields)
+
+    def client_act(self, kind: str, person: Person, units: int, key: SigningKey | None = None, **more: object) -> bytes:
+        """A deposit or a redemption, as its client signed it."""
+        way = {"source": "bank:one"} if kind == "deposit" else {"destination": "bank:one", "fee_max": "0"}
+        fields = {"token": "TXD", "account": person.account, "amount": str(units), "expires_at": in_s(60)} | way | more
+        return signed(key or person.key, kind, **fields).jws
+
+    def adjust(self, kind: str, person: Person, units: int, original: bytes | None, **more: object) -> Entry:
+        """An adjustment as it is proposed: approved, with its original last beside it."""
+        named = read_message(original).message.transaction_id if original else claims("deposit")["transaction_id"]
+        fields = {
+            "kind": kind,
+            "token": "TXD",
+            "account": person.account,
+            "amount": str(units),
+            "original": named,
+            "evidence": secrets.token_hex(32),
+            **more,
+        }
+        made = approved(self.desks["issuer"], self.desks["approver"], "adjust", **fields)
+        return Entry(made.jws, (*made.attachments, *([original] if original else [])))
 
     def transfer(self, payer: Person, payee: Person, units: int = 100, key: SigningKey | None = None, **more) -> Entry:
         fields = {

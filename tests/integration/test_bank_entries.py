@@ -32,7 +32,7 @@ def payout(store: Store, n: int, units: int = 100) -> BankEntryRow:
     """A redemption that is burnt, and its credit."""
     fund(store, 1, units)
     transactions.insert_accepted(store, [accepted(n, units=units, type="redeem")])
-    burnt = redeem_postings(TOKEN, address(1), units, 0, FEE_ACCOUNT)
+    burnt = redeem_postings(TOKEN, transaction_id(n), address(1), units, 0, FEE_ACCOUNT)
     ledger.post(store, [(transaction_id(n), p) for p in burnt], release=[], at_ms=NOW_MS)
     steps = (Event.SCREEN, Event.BATCH, Event.SUBMIT, Event.SETTLE)
     for step in steps:

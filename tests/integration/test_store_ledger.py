@@ -111,11 +111,11 @@ def test_bank_accounts_may_stand_on_either_side(store: Store) -> None:
     ]
     ledger.post(store, [(deposit, p) for p in postings], release=[], at_ms=NOW_MS)
     fund(store, 1, 500, deposit=deposit)
-    burn = redeem_postings(TOKEN, address(1), 200, 0, FEE_ACCOUNT)
+    burn = redeem_postings(TOKEN, transaction_id(9), address(1), 200, 0, FEE_ACCOUNT)
     ledger.post(store, [(transaction_id(2), p) for p in burn], release=[], at_ms=NOW_MS)
     assert ledger.account_balance(store, f"Reserve:{TOKEN}") == AccountBalance(500, 0, 0)
     assert ledger.account_balance(store, f"Pending:{TOKEN}:{deposit}") == AccountBalance(500, 500, 0)
-    assert ledger.account_balance(store, f"Payout:{TOKEN}") == AccountBalance(0, 200, 0)
+    assert ledger.account_balance(store, f"Payout:{TOKEN}:{transaction_id(9)}") == AccountBalance(0, 200, 0)
     assert ledger.account_balance(store, "Nothing") == AccountBalance(0, 0, 0)
     assert ledger.supply(store, TOKEN) == 300
     assert ledger.token_balances(store, TOKEN) == {address(1): Balance(TOKEN, 300, 0, 300)}

@@ -188,7 +188,7 @@ def _ledger_account(row: AcceptedRow) -> str:
 def _postings(row: AcceptedRow) -> list[Posting]:
     payer, payee = row.account or "", row.counterparty or ""
     if row.type == "redeem":
-        return redeem_postings(TOKEN, payer, row.units, row.fee_units, FEE_ACCOUNT)
+        return redeem_postings(TOKEN, row.id, payer, row.units, row.fee_units, FEE_ACCOUNT)
     return transfer_postings(TOKEN, payer, payee, row.units, row.fee_units, FEE_ACCOUNT)
 
 

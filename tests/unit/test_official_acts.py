@@ -120,7 +120,7 @@ class TestWhoMay:
             assert caught.value.code == "wrong_scope"
 
     def test_a_seizure_is_approved_by_the_approver_and_an_allowance_by_an_administrator(self) -> None:
-        assert approver_role("seize") is approver_role("issue") is Role.APPROVER
+        assert approver_role("seize") is approver_role("issue") is approver_role("adjust") is Role.APPROVER
         for kind in ("resume", "set_mint_allowance", "grant_role", "set_rules"):
             assert approver_role(kind) is Role.ADMINISTRATOR
         signed = act("seize", SEIZE)

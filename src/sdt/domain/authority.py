@@ -11,6 +11,7 @@ from typing import Final
 from sdt.domain.envelope import unb64url
 from sdt.domain.errors import Forbidden, Invalid, Unauthenticated, Unprocessable
 from sdt.domain.message import (
+    Adjust,
     AttestReserve,
     Deposit,
     Freeze,
@@ -45,7 +46,7 @@ __all__ = [
 
 CLOCK_SKEW_S = 30
 
-_OF_A_TOKEN: Final = (Issue, AttestReserve, Fund, Release, Freeze, Unfreeze, Seize, Pause, Resume)
+_OF_A_TOKEN: Final = (Issue, Adjust, AttestReserve, Fund, Release, Freeze, Unfreeze, Seize, Pause, Resume)
 """What a key whose role is limited to one token may sign of that token alone; an empty token is every token."""
 
 
@@ -85,6 +86,8 @@ def parties(message: Message) -> tuple[str | None, str | None]:
     if isinstance(message, Transfer):
         return message.payer, message.payee
     if isinstance(message, Register | Deposit | Redeem | RotateKey):
+        return message.account, None
+    if isinstance(message, Adjust) and message.kind != "remint":
         return message.account, None
     return None, getattr(message, "account", None)
 
@@ -139,7 +142,7 @@ def approver_role(kind: str) -> Role:
     """Return the second officer's role: of money that is made or taken the approver, of the region's order the other
     administrator.
     """
-    return Role.APPROVER if kind in ("issue", "seize") else Role.ADMINISTRATOR
+    return Role.APPROVER if kind in ("issue", "adjust", "seize") else Role.ADMINISTRATOR
 
 
 def check_approval(signed: Signed, approve: Signed, approver: KeyFacts, maker: KeyFacts) -> None:

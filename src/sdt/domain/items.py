@@ -13,6 +13,7 @@ from sdt.domain.batch_items import EVERY_TOKEN, AdminItem, ValueItem, ValueKind
 from sdt.domain.envelope import kid_of, unb64url
 from sdt.domain.errors import Invalid
 from sdt.domain.message import (
+    Adjust,
     AttestIdentity,
     AttestReserve,
     Freeze,
@@ -36,7 +37,16 @@ from sdt.domain.message import (
 from sdt.domain.region import Region
 from sdt.domain.registry import NOBODY, Domain, KeyStatus, KeyWord, Role
 
-__all__ = ["CLIENT_KEY_LIFE_S", "admin_item", "build_item", "fee_of", "key_word", "minter_of", "order_digest"]
+__all__ = [
+    "CLIENT_KEY_LIFE_S",
+    "adjustment_sides",
+    "admin_item",
+    "build_item",
+    "fee_of",
+    "key_word",
+    "minter_of",
+    "order_digest",
+]
 
 CLIENT_KEY_LIFE_S: Final = 10 * 365 * 86_400
 """How long the key of a registration counts, from the registration on."""
@@ -97,6 +107,13 @@ def _key_word(signed: Signed, place: Place) -> KeyWord:
     return KeyWord(NOBODY, _ROLES[m.role], scope, status, parse_time(m.expires_at))
 
 
+def adjustment_sides(message: Adjust, kid: str) -> tuple[ValueKind, str, str]:
+    """Return kind, payer and payee of the item that an adjustment becomes: a re-mint mints, the others burn."""
+    if message.kind == "remint":
+        return ValueKind.MINT, minter_of(kid), message.account
+    return ValueKind.BURN, message.account, NOBODY
+
+
 def build_item(signed: Signed, region: Region) -> ValueItem | AdminItem:
     """Return the one item a message becomes.
 
@@ -112,6 +129,9 @@ def build_item(signed: Signed, region: Region) -> ValueItem | AdminItem:
         return ValueItem(ValueKind.MINT, minter, m.account, int(m.amount), 0, _index(region, m.token))
     if isinstance(m, Redeem):
         return ValueItem(ValueKind.BURN, m.account, NOBODY, int(m.amount), 0, _index(region, m.token))
+    if isinstance(m, Adjust):
+        kind, payer, payee = adjustment_sides(m, signed.kid)
+        return ValueItem(kind, payer, payee, int(m.amount), 0, _index(region, m.token))
     return admin_item(signed, lambda symbol: _index(region, symbol))
 
 

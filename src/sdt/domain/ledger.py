@@ -11,15 +11,38 @@ from dataclasses import dataclass
 
 __all__ = [
     "Posting",
+    "bank_fee",
+    "bank_fee_from_clearing",
+    "bank_fee_made_good",
+    "blocked_set_apart",
+    "clawback_postings",
+    "deposit_blocked",
     "deposit_filed",
     "deposit_returned",
     "deposit_settled",
+    "dishonored_surplus",
     "fund_postings",
+    "interest_earned",
+    "interest_swept",
     "issue_postings",
+    "loss_borne",
+    "loss_fund_endowed",
+    "metal_taken_in",
+    "mint_refused_after_return",
+    "payout_blocked",
     "payout_paid",
+    "payout_returned",
+    "payout_suspended",
+    "prefund_taken_out",
+    "prefunded",
     "redeem_postings",
     "release_postings",
+    "remint_postings",
+    "return_undone",
+    "returned_late",
     "seize_postings",
+    "surplus_taken_back",
+    "suspense_ended",
     "token_account",
     "token_of",
     "transfer_postings",
@@ -71,7 +94,7 @@ def deposit_settled(token: str, units: int) -> list[Posting]:
 
 
 def deposit_returned(token: str, deposit: str, units: int, *, settled: bool) -> list[Posting]:
-    """The bank sent an ACH debit back before anything was minted."""
+    """The bank sent an ACH debit back before anything was minted, or never took it."""
     source = f"Clearing:{token}" if settled else f"InFlight:{token}"
     return [Posting(f"Pending:{token}:{deposit}", source, token, units)]
 
@@ -96,9 +119,9 @@ def issue_postings(token: str, deposit: str, account: str, units: int) -> list[P
     return [Posting(f"Pending:{token}:{deposit}", token_account(token, account), token, units)]
 
 
-def redeem_postings(token: str, account: str, units: int, fee: int, fee_account: str) -> list[Posting]:
+def redeem_postings(token: str, redemption: str, account: str, units: int, fee: int, fee_account: str) -> list[Posting]:
     """The token is burnt; what is owed waits in Payout until the bank has paid."""
-    postings = [Posting(token_account(token, account), f"Payout:{token}", token, units)]
+    postings = [Posting(token_account(token, account), f"Payout:{token}:{redemption}", token, units)]
     if fee:
         postings.append(Posting(token_account(token, account), token_account(token, fee_account), token, fee))
     return postings
@@ -109,6 +132,122 @@ def seize_postings(token: str, account: str, to: str, units: int) -> list[Postin
     return [Posting(token_account(token, account), token_account(token, to), token, units)]
 
 
-def payout_paid(token: str, units: int) -> list[Posting]:
+def payout_paid(token: str, redemption: str, units: int) -> list[Posting]:
     """The bank paid the ACH credit out of clearing."""
-    return [Posting(f"Payout:{token}", f"Clearing:{token}", token, units)]
+    return [Posting(f"Payout:{token}:{redemption}", f"Clearing:{token}", token, units)]
+
+
+def payout_returned(token: str, redemption: str, units: int) -> list[Posting]:
+    """A payout came back: the dollars are in clearing again, and owed as before."""
+    return [Posting(f"Clearing:{token}", f"Payout:{token}:{redemption}", token, units)]
+
+
+def remint_postings(token: str, redemption: str, account: str, units: int) -> list[Posting]:
+    """What came back is the user's token again, once the reserve holds its dollars."""
+    return [Posting(f"Payout:{token}:{redemption}", token_account(token, account), token, units)]
+
+
+def payout_suspended(token: str, redemption: str, units: int) -> list[Posting]:
+    """What came back cannot go to its owner now: the account is closed, frozen or its holder is dead."""
+    return [Posting(f"Payout:{token}:{redemption}", f"Suspense:{token}:{redemption}", token, units)]
+
+
+def suspense_ended(token: str, redemption: str, units: int) -> list[Posting]:
+    """An officer found whose it is: it waits to be paid or minted again."""
+    return [Posting(f"Suspense:{token}:{redemption}", f"Payout:{token}:{redemption}", token, units)]
+
+
+def returned_late(token: str, deposit: str, units: int) -> list[Posting]:
+    """A debit came back after its mint: whoever made the deposit owes it."""
+    return [Posting(f"Receivable:{token}:{deposit}", f"Clearing:{token}", token, units)]
+
+
+def clawback_postings(token: str, deposit: str, account: str, units: int) -> list[Posting]:
+    """Tokens were burnt against what their deposit owes; from the region's loss account it is a write-down."""
+    return [Posting(token_account(token, account), f"Receivable:{token}:{deposit}", token, units)]
+
+
+def return_undone(token: str, deposit: str, units: int) -> list[Posting]:
+    """Dollars of a returned deposit came in after all: repaid, or our bank dishonored the return."""
+    return [Posting(f"Clearing:{token}", f"Receivable:{token}:{deposit}", token, units)]
+
+
+def mint_refused_after_return(token: str, deposit: str, units: int) -> list[Posting]:
+    """A debit came back while its mint was on the way, and then nothing was minted: nobody owes anything."""
+    return [Posting(f"Pending:{token}:{deposit}", f"Receivable:{token}:{deposit}", token, units)]
+
+
+def loss_borne(token: str, deposit: str, units: int) -> list[Posting]:
+    """Officers gave up a receivable; the loss fund pays it into clearing."""
+    return [
+        Posting(f"LossFundEquity:{token}", f"Receivable:{token}:{deposit}", token, units),
+        Posting(f"Clearing:{token}", f"LossFund:{token}", token, units),
+    ]
+
+
+def dishonored_surplus(token: str, deposit: str, units: int) -> list[Posting]:
+    """A dishonored return brought dollars that nobody owes any more: an officer finds whose they are."""
+    return [Posting(f"Clearing:{token}", f"Suspense:{token}:{deposit}", token, units)]
+
+
+def surplus_taken_back(token: str, deposit: str, units: int) -> list[Posting]:
+    """The return that our bank dishonored stands after all."""
+    return [Posting(f"Suspense:{token}:{deposit}", f"Clearing:{token}", token, units)]
+
+
+def deposit_blocked(token: str, deposit: str, units: int) -> list[Posting]:
+    """A sanctions hit before the mint: the dollars are blocked, not refunded."""
+    return [Posting(f"Pending:{token}:{deposit}", f"Blocked:{token}:{deposit}", token, units)]
+
+
+def payout_blocked(token: str, redemption: str, units: int) -> list[Posting]:
+    """A sanctions hit after the burn: the payout is blocked, not sent."""
+    return [Posting(f"Payout:{token}:{redemption}", f"Blocked:{token}:{redemption}", token, units)]
+
+
+def blocked_set_apart(token: str, units: int) -> list[Posting]:
+    """Blocked dollars moved into the segregated account that bears interest."""
+    return [Posting(f"BlockedBank:{token}", f"Clearing:{token}", token, units)]
+
+
+def prefunded(token: str, units: int) -> list[Posting]:
+    """The region put money of its own into clearing, to stand behind what may come back."""
+    return [Posting(f"Clearing:{token}", f"Prefund:{token}", token, units)]
+
+
+def prefund_taken_out(token: str, units: int) -> list[Posting]:
+    """The region took some of its own money out of clearing."""
+    return [Posting(f"Prefund:{token}", f"Clearing:{token}", token, units)]
+
+
+def loss_fund_endowed(token: str, units: int) -> list[Posting]:
+    """The region put money into its loss fund."""
+    return [Posting(f"LossFund:{token}", f"LossFundEquity:{token}", token, units)]
+
+
+def bank_fee(token: str, units: int) -> list[Posting]:
+    """A fee of the bank hits operating money, never the users'."""
+    return [Posting(f"BankFees:{token}", f"Operating:{token}", token, units)]
+
+
+def bank_fee_from_clearing(token: str, units: int) -> list[Posting]:
+    """The bank helped itself from clearing: operating money owes it."""
+    return [Posting(f"FeesDue:{token}", f"Clearing:{token}", token, units)]
+
+
+def bank_fee_made_good(token: str, units: int) -> list[Posting]:
+    """Operating money paid clearing what the bank had taken."""
+    return [
+        Posting(f"Clearing:{token}", f"FeesDue:{token}", token, units),
+        Posting(f"BankFees:{token}", f"Operating:{token}", token, units),
+    ]
+
+
+def interest_earned(token: str, units: int) -> list[Posting]:
+    """The reserve account bore interest, which is the region's and adds headroom."""
+    return [Posting(f"Reserve:{token}", f"Interest:{token}", token, units)]
+
+
+def interest_swept(token: str, units: int) -> list[Posting]:
+    """The region took interest out of the reserve account: never more than it holds above supply."""
+    return [Posting(f"Interest:{token}", f"Reserve:{token}", token, units)]

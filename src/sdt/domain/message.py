@@ -39,6 +39,7 @@ from sdt.domain.registry import Role
 
 __all__ = [
     "MESSAGE_TYPES",
+    "Adjust",
     "Approve",
     "AttestIdentity",
     "AttestReserve",
@@ -179,6 +180,24 @@ class Issue(Message, frozen=True, tag="issue"):
     account: Address
     amount: Units
     deposit: Id
+    evidence: Digest
+
+
+class Adjust(Message, frozen=True, tag="adjust"):
+    """Set right what a bank undid, naming the transaction it undid and the evidence: both together, once for ever.
+
+    A clawback burns what a returned deposit had minted; a re-mint gives back a payout that failed; a write-down burns
+    tokens of the region's own loss account against a debt that nobody pays.
+    """
+
+    signer_roles: ClassVar[Role] = Role.ISSUER
+    approval: ClassVar[bool] = True
+
+    kind: Literal["clawback", "remint", "write_down"]
+    token: Symbol
+    account: Address
+    amount: Units
+    original: Id
     evidence: Digest
 
 
@@ -325,6 +344,7 @@ _AnyMessage = (
     | Deposit
     | Redeem
     | Issue
+    | Adjust
     | AttestReserve
     | Fund
     | Release
@@ -384,7 +404,7 @@ def _check_meaning(message: Message) -> None:
             raise Invalid("Payer and payee are the same account.", code="same_account")
         if message.amount == "0":
             raise Invalid("A transfer moves more than nothing.", code="amount")
-    elif isinstance(message, Deposit | Redeem | Issue | Fund | Release | Seize):
+    elif isinstance(message, Deposit | Redeem | Issue | Adjust | Fund | Release | Seize):
         if message.amount == "0":
             raise Invalid("The amount is zero.", code="amount")
     elif isinstance(message, Register | RotateKey | GrantRole | SetMintAllowance):

@@ -32,8 +32,8 @@ from sdt.domain.chain_receipt import ChainReceipt, read_chain_receipt
 from sdt.domain.chain_tx import read_signed, transaction_hash
 from sdt.domain.envelope import kid_of, open_envelope
 from sdt.domain.errors import SdtError, Unprocessable
-from sdt.domain.items import admin_item, minter_of
-from sdt.domain.message import Issue, Redeem, Signed, Transfer, read_message
+from sdt.domain.items import adjustment_sides, admin_item, minter_of
+from sdt.domain.message import Adjust, Issue, Redeem, Signed, Transfer, read_message
 from sdt.domain.mpt import prove_index
 from sdt.domain.qbft import Header
 from sdt.domain.receipt import Receipt
@@ -166,6 +166,8 @@ def _words(signed: Signed) -> str:
         return f"{m.account} is issued {m.amount} smallest units of {m.token} for deposit {m.deposit}"
     if isinstance(m, Redeem):
         return f"{m.account} redeems {m.amount} smallest units of {m.token}"
+    if isinstance(m, Adjust):
+        return f"{m.kind} of {m.amount} smallest units of {m.token} at {m.account} for transaction {m.original}"
     return f"transaction {m.transaction_id}"
 
 
@@ -244,6 +246,8 @@ def _asked(signed: Signed, found: ValueItem, trust: Trust) -> ValueItem:
         kind, payer, payee = ValueKind.MINT, minter_of(signed.kid), m.account
     elif isinstance(m, Redeem):
         kind, payer, payee = ValueKind.BURN, m.account, NOBODY
+    elif isinstance(m, Adjust):
+        kind, payer, payee = adjustment_sides(m, signed.kid)
     else:
         raise _refuse(f"A {signed.type} message has no item of its own.")
     return ValueItem(kind, payer, payee, int(m.amount), found.fee, _place(m.token, found.token, trust))

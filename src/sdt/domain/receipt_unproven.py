@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sdt.domain.message import Issue, Message, Redeem, Signed, Transfer
+from sdt.domain.message import Adjust, Issue, Message, Redeem, Signed, Transfer
 from sdt.domain.qbft import Header
 from sdt.domain.receipt_trust import Signers, Trust, Validators
 
@@ -20,7 +20,9 @@ def unproven(signed: Signed, header: Header, trust: Trust) -> tuple[str, ...]:
     message: Message = signed.message
     if message.approval:
         found.append("The second officer's approval: the signers demanded it, and it is not part of the batch's root.")
-    if isinstance(signed.message, Issue | Redeem):
+    if isinstance(signed.message, Adjust):
+        found.append("That the original transaction was undone by a bank: the signers read its message, not the bank.")
+    if isinstance(signed.message, Issue | Redeem | Adjust):
         found.append("What bank or depository did: the chain knows tokens, not dollars and bars.")
     symbol: object = getattr(message, "token", "")
     if trust.tokens is None and symbol:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
 from typing import Annotated, Literal
@@ -23,7 +23,7 @@ from sdt.domain.monitoring.of_region import LegalStatus, MonitorRule
 from sdt.domain.monitoring.rules import Rule as Monitor
 from sdt.domain.registry import Domain
 
-__all__ = ["Region", "Rule", "Token", "load_region"]
+__all__ = ["AchTerms", "CoverTerms", "Region", "Rule", "Token", "load_region"]
 
 Address = Annotated[str, Meta(pattern=r"^0x[0-9a-f]{40}\Z")]
 Day = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")]
@@ -42,6 +42,8 @@ class Token(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     asset_scale: Annotated[int, Meta(ge=0, le=18)]
     domain: Literal["dollar", "cash"]
     fee_account: Address
+    loss_account: Address | None = None
+    """The region's own tokens that stand in for losses: all that a write-down may burn."""
     fee_units: Whole = 0
     fee_ppm: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
     mint_per_day_units: Whole
@@ -87,6 +89,22 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     types: tuple[str, ...] = ("transfer", "redeem", "deposit", "issue")
 
 
+class CoverTerms(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What must stand behind debits that may still come back; see `sdt.domain.ach.exposure`.
+
+    Units: share_ppm in millionths of all that may come back; largest_users counts those covered whole.
+    """
+
+    share_ppm: Annotated[int, Meta(ge=0, le=1_000_000)] = 100_000
+    largest_users: Annotated[int, Meta(ge=0, le=1_000)] = 5
+
+
+class AchTerms(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The region's terms for money that comes in by ACH."""
+
+    cover: CoverTerms = CoverTerms()
+
+
 class _File(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     id: Annotated[str, Meta(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?\Z")]
     name: Annotated[str, Meta(min_length=2, max_length=60)]
@@ -98,6 +116,7 @@ class _File(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     token: Annotated[tuple[Token, ...], Meta(min_length=1, max_length=32)]
     rule: tuple[Rule, ...]
     monitor: Annotated[tuple[MonitorRule, ...], Meta(max_length=200)] = ()
+    ach: AchTerms = AchTerms()
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +137,7 @@ class Region:
     closes_hour: int = 24
     legal_status: LegalStatus = "agency"
     monitors: tuple[Monitor, ...] = ()
+    ach: AchTerms = field(default_factory=AchTerms)
 
     @cached_property
     def token_index(self) -> dict[str, int]:
@@ -206,6 +226,7 @@ def load_region(data: bytes) -> Region:
         file.closes_hour,
         file.legal_status,
         _monitors(file),
+        file.ach,
     )
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
-from sdt.domain.authority import KeyFacts, check_approval, check_authority, check_times, own_key
+from sdt.domain.adjustment import check_account, check_original
+from sdt.domain.authority import KeyFacts, check_approval, check_authority, check_times, own_key, speaks_for
 from sdt.domain.envelope import Envelope, kid_of, open_envelope
 from sdt.domain.errors import Forbidden, Invalid, Unauthenticated, Unprocessable
 from sdt.domain.items import build_item
-from sdt.domain.message import Approve, Deposit, Register, Seize, Signed, Transfer, read_message
+from sdt.domain.message import Adjust, Approve, Deposit, Register, Seize, Signed, Transfer, read_message
 from sdt.domain.region import Region
 from sdt.domain.registry import NEVER_S, Role, handle_hash
 from sdt.domain.rules import Refused, check_rules, check_seizure
@@ -43,7 +44,10 @@ class MessageChecks:
             raise Invalid(f"A {signed.type} message has no place in this batch.", code="wrong_batch_kind")
         check_times(signed, self._region, self._now_s, window=False)
         self._check_age(signed)
-        self._check_approval(signed, key, entry.attachments)
+        beside = entry.attachments
+        if isinstance(signed.message, Adjust):
+            beside = self._check_adjustment(signed.message, beside)
+        self._check_approval(signed, key, beside)
         refusal = check_rules(signed.type, signed.message, self._region, self._registry.account, self._now_s)
         if refusal is not None:
             raise Refused(refusal)
@@ -111,6 +115,27 @@ class MessageChecks:
             check_times(approval, self._region, self._now_s, window=False)
             self._check_age(approval)
             check_approval(signed, approval, checker, maker)
+
+    def _check_adjustment(self, message: Adjust, attachments: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        """Hold an adjustment against the original message, which stands last beside it; return what else stands there.
+
+        The original is evidence, not an act: that its key or its time has run out since does not unsay it.
+        Errors: Forbidden, Invalid, Unauthenticated, Unprocessable.
+        """
+        if not attachments:
+            raise Forbidden("An adjustment comes with the message of its original.", code="original_missing")
+        *approvals, raw = attachments
+        envelope = open_envelope(raw)
+        key = self._registry.key(envelope.kid)
+        if key is None:
+            raise Unauthenticated("The registry knows no such key.", code="unknown_key")
+        envelope.verify(key.public_key)
+        original = read_message(raw, envelope).message
+        if not key.account or key.account != speaks_for(original):
+            raise Forbidden("The original is not signed for the account it speaks for.", code="wrong_key")
+        check_original(message, original, self._region)
+        check_account(message, self._region, self._registry.account, self._now_s)
+        return tuple(approvals)
 
     def _check_handle(self, message: Transfer) -> None:
         """The payer verified a handle: it must be bound to the payee on chain.

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
+from sdt.domain.adjustment import used_by
 from sdt.domain.items import minter_of
-from sdt.domain.message import Fund, Issue, Release, Signed
+from sdt.domain.message import Adjust, Fund, Issue, Message, Release, Signed
 from sdt.domain.region import Region
 from sdt.domain.transaction_id import id_bytes
 from sdt.signing.chain_view import ChainView, Reserve, View
@@ -17,8 +18,9 @@ from sdt.signing.wire import MessageRefusal
 async def check_minting(
     messages: Sequence[Signed], region: Region, chain: ChainView, view: View, now_s: int
 ) -> list[MessageRefusal]:
-    """Refuse issues beyond the reserve's headroom, the day's allowance or the issuer's own, counting down through the
-    batch.
+    """Refuse issues and re-mints beyond the reserve's headroom, the day's allowance or the issuer's own.
+
+    It counts down through the batch.
 
     The contract checks the same again, with the mints of batches still on their way.
     Errors: Unavailable when the node does not answer.
@@ -28,7 +30,7 @@ async def check_minting(
     minted_by: dict[tuple[int, str], int] = defaultdict(int)
     reserves: dict[tuple[int, str], Reserve] = {}
     for position, signed in enumerate(messages):
-        if not isinstance(signed.message, Issue):
+        if not mints(signed.message):
             continue
         token, units = region.token_index[signed.message.token], int(signed.message.amount)
         minter = minter_of(signed.kid)
@@ -48,6 +50,11 @@ async def check_minting(
                 MessageRefusal(position, "mint_allowance_spent", "This issuer's own allowance is spent for its period.")
             )
     return refusals
+
+
+def mints(message: Message) -> bool:
+    """Return whether a message makes new tokens."""
+    return isinstance(message, Issue) or (isinstance(message, Adjust) and message.kind == "remint")
 
 
 def check_sequences(messages: Sequence[Signed], region: Region, registry: Registry) -> list[MessageRefusal]:
@@ -71,10 +78,12 @@ def check_sequences(messages: Sequence[Signed], region: Region, registry: Regist
 
 
 def used_up(messages: Sequence[Signed]) -> tuple[tuple[int, bytes], ...]:
-    """Return by position what each issue uses up for ever: its deposit and its evidence."""
+    """Return by position what each message uses up for ever: a deposit, its evidence, an original with its evidence."""
     found: list[tuple[int, bytes]] = []
     for position, signed in enumerate(messages):
         if isinstance(signed.message, Issue):
             found.append((position, b"deposit" + id_bytes(signed.message.deposit)))
             found.append((position, b"evidence" + bytes.fromhex(signed.message.evidence)))
+        elif isinstance(signed.message, Adjust):
+            found += [(position, what) for what in used_by(signed.message)]
     return tuple(found)

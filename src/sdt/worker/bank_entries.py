@@ -132,7 +132,7 @@ def _debit_refused(store: Store, region: Region, fact: _Fact) -> None:
 
 
 def _credit_settled(store: Store, region: Region, fact: _Fact) -> None:
-    _post(store, fact, payout_paid(fact.entry.token, fact.entry.units))
+    _post(store, fact, payout_paid(fact.entry.token, fact.entry.transaction_id, fact.entry.units))
     row = transactions.get(store, fact.entry.transaction_id)
     if row is not None and row.status is Status.SETTLED:
         _move(store, fact, Change(row.id, Event.COMPLETE))
