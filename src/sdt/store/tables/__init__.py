@@ -10,6 +10,7 @@ from typing import Final
 from sdt.store.tables import (
     cases,
     core,
+    monitoring,
     office,
     people,
 )
@@ -20,6 +21,7 @@ __all__ = ["TABLES"]
 TABLES: Final[tuple[type[Table], ...]] = (
     *core.TABLES,
     *cases.TABLES,
+    *monitoring.TABLES,
     *people.TABLES,
     *office.TABLES,
 )
