@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, Self
 
@@ -11,12 +13,29 @@ from sdt.adapters.bank.http import HttpBank
 from sdt.adapters.depository.http import HttpDepository
 from sdt.adapters.kyc.http import HttpKyc
 from sdt.adapters.vault import SealedFile
+from sdt.adapters.vendor.errors import VendorFolderInvalid
+from sdt.adapters.vendor.folder import SPEC_FILE, load_folder
+from sdt.adapters.vendor.kinds import Kind
+from sdt.adapters.vendor.mapped import MappedVendor, VendorHealth
+from sdt.adapters.vendor.shipped import SHIPPED, shipped
 from sdt.config import Settings
 from sdt.config.model import Vendor
+from sdt.domain.errors import NotFound
 from sdt.ports import Aml, Bank, Depository, Kyc
 from sdt.store import Store, open_store
 
-__all__ = ["READ_ONLY", "Vendors", "bank_account", "open_database", "open_vault", "open_vendors"]
+__all__ = [
+    "READ_ONLY",
+    "Vendors",
+    "bank_account",
+    "find_folder",
+    "open_database",
+    "open_vault",
+    "open_vendor",
+    "open_vendors",
+    "trace_folder",
+    "vendor_url",
+]
 
 
 READ_ONLY: Final = "-read"
@@ -31,6 +50,11 @@ class Vendors:
     kyc: Kyc
     aml: Aml
     depository: Depository
+    mapped: tuple[MappedVendor, ...] = ()
+
+    def health(self) -> list[VendorHealth]:
+        """Return how each of them does, as this process sees it."""
+        return [vendor.health() for vendor in self.mapped]
 
     async def __aenter__(self) -> Self:
         return self
@@ -65,19 +89,83 @@ def open_vendors(settings: Settings, *, read_only: bool = False) -> Vendors:
     """Return every vendor, reached as settings say. No connection is made before the first call.
 
     `read_only`: with the keys that can look and order nothing, for a desk that only checks.
+    Errors: VendorFolderInvalid; NotFound for a folder that is nowhere; SecretNotFound.
     """
     vault = open_vault(settings)
 
-    def reached(vendor: Vendor) -> tuple[str, str]:
-        return vendor.url, vault.get(vendor.key_secret + READ_ONLY * read_only).text()
+    def opened(kind: Kind) -> MappedVendor:
+        name = _of(settings, kind).key_secret + READ_ONLY * read_only
+        vault.get(name)
+        # Read anew for each use, so that a rotated secret counts at once.
+        return open_vendor(settings, kind, secret=lambda: vault.get(name).text())
 
-    of = settings.vendors
+    ach, treasury, kyc, aml, depository = (opened(kind) for kind in _KINDS)
     return Vendors(
-        HttpBank(*reached(of.bank), timeout_s=of.bank.timeout_s),
-        HttpKyc(*reached(of.kyc), timeout_s=of.kyc.timeout_s),
-        HttpAml(*reached(of.aml), timeout_s=of.aml.timeout_s),
-        HttpDepository(*reached(of.depository), timeout_s=of.depository.timeout_s),
+        HttpBank(ach, treasury),
+        HttpKyc(kyc),
+        HttpAml(aml),
+        HttpDepository(depository),
+        (ach, treasury, kyc, aml, depository),
     )
+
+
+_KINDS: Final[tuple[Kind, ...]] = ("ach", "treasury", "kyc", "aml", "depository")
+
+
+def open_vendor(settings: Settings, kind: Kind, *, secret: Callable[[], str]) -> MappedVendor:
+    """Return the vendor that settings name for a kind.
+
+    Errors: VendorFolderInvalid; NotFound for a folder that is nowhere.
+    """
+    folder = load_folder(find_folder(settings.home, _of(settings, kind).folder))
+    if folder.spec.kind != kind:
+        raise VendorFolderInvalid(
+            [f"{folder.path / SPEC_FILE}: kind: settings want one for {kind}, and this is one for {folder.spec.kind}"]
+        )
+    return MappedVendor(
+        folder,
+        vendor_url(settings, kind, folder.spec.url),
+        secret,
+        trace_folder=trace_folder(settings.home, folder.spec.name),
+    )
+
+
+def find_folder(home: Path, named: str) -> Path:
+    """Return a vendor's folder: a path, or a name looked up in home/vendors and among those that ship.
+
+    Errors: NotFound.
+    """
+    places = [home / named] if "/" in named else [home / "vendors" / named, SHIPPED / named]
+    for place in places:
+        if (place / SPEC_FILE).is_file():
+            return place
+    known = ", ".join(folder.name for folder in shipped())
+    raise NotFound(f"There is no vendor folder {named!r}. Shipped are: {known}.", code="vendor_folder_unknown")
+
+
+def trace_folder(home: Path, name: str) -> Path:
+    """Return where a vendor's traces are kept."""
+    return home / "vendors" / name
+
+
+def vendor_url(settings: Settings, kind: Kind, url: str) -> str:
+    """Return where a vendor is: as settings say, else as its folder does, else the sandbox on this machine."""
+    return _of(settings, kind).url or url or settings.sandbox.url(_SANDBOX[kind])
+
+
+_SANDBOX: Final[dict[Kind, Literal["bank", "kyc", "aml", "depository"]]] = {
+    "ach": "bank",
+    "treasury": "bank",
+    "kyc": "kyc",
+    "aml": "aml",
+    "depository": "depository",
+}
+"""Which service of the sandbox stands in for a kind."""
+
+
+def _of(settings: Settings, kind: Kind) -> Vendor:
+    vendor: Vendor = getattr(settings.vendors, kind)
+    return vendor
 
 
 def bank_account(token: str, purpose: Literal["clearing", "reserve"]) -> str:

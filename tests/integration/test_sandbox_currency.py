@@ -10,10 +10,10 @@ import pytest
 from sandbox_servers import DAY_S, Sandbox, sandbox
 
 from sdt.adapters.bank import HttpBank
-from sdt.adapters.vendor.client import VendorClient
 from sdt.domain.errors import NotFound, SdtError, Unprocessable
 from sdt.domain.money import USD, Amount
 from sdt.ports import Flow
+from sdt.sandbox.control import SandboxControl
 
 pytestmark = pytest.mark.slow
 CONDUCTOR = {
@@ -35,7 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-async def counter(server: Sandbox) -> AsyncIterator[VendorClient]:
+async def counter(server: Sandbox) -> AsyncIterator[SandboxControl]:
     client = server.client("bank")
     yield client
     await client.close()
@@ -58,7 +58,7 @@ def order(reference: str, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
-async def test_what_is_counted_is_a_line_with_our_reference(counter: VendorClient, bank: HttpBank) -> None:
+async def test_what_is_counted_is_a_line_with_our_reference(counter: SandboxControl, bank: HttpBank) -> None:
     reference = str(uuid4())
     before = await bank.statement("TXD-clearing")
     for _ in range(2):
@@ -74,7 +74,7 @@ async def test_what_is_counted_is_a_line_with_our_reference(counter: VendorClien
     assert "Courier" not in repr(found)
 
 
-async def test_one_reference_is_counted_once(counter: VendorClient) -> None:
+async def test_one_reference_is_counted_once(counter: SandboxControl) -> None:
     reference = str(uuid4())
     await counter.post("/v1/currency-deposits", order(reference), reference)
     with pytest.raises(Unprocessable) as caught:
@@ -92,7 +92,7 @@ async def test_one_reference_is_counted_once(counter: VendorClient) -> None:
     ],
     ids=["reserve", "nothing", "no document", "no number"],
 )
-async def test_what_is_not_counted(counter: VendorClient, changes: dict[str, Any]) -> None:
+async def test_what_is_not_counted(counter: SandboxControl, changes: dict[str, Any]) -> None:
     with pytest.raises(SdtError, match=r"not_clearing|schema"):
         await counter.post("/v1/currency-deposits", order(str(uuid4()), **changes), str(uuid4()))
 

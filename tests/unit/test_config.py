@@ -74,11 +74,11 @@ def test_a_local_file_does_not_slip_in_beside_a_settings_file(tmp_path: Path) ->
 
 
 def test_a_text_that_looks_like_a_number_is_marked_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SDT_VENDORS__BANK__KEY_SECRET", "12")
-    with pytest.raises(ConfigurationInvalid, match="SDT_VENDORS__BANK__KEY_SECRET='@str …'"):
+    monkeypatch.setenv("SDT_VENDORS__ACH__KEY_SECRET", "12")
+    with pytest.raises(ConfigurationInvalid, match="SDT_VENDORS__ACH__KEY_SECRET='@str …'"):
         load_settings()
-    monkeypatch.setenv("SDT_VENDORS__BANK__KEY_SECRET", "@str 12")
-    assert load_settings().vendors.bank.key_secret == "12"
+    monkeypatch.setenv("SDT_VENDORS__ACH__KEY_SECRET", "@str 12")
+    assert load_settings().vendors.ach.key_secret == "12"
 
 
 # What is derived
@@ -94,7 +94,7 @@ def test_ports_left_open_are_listed_and_filled_from_the_home_folder(tmp_path: Pa
     assert open_ports(settings) == ()
     assert settings.api.url == f"http://127.0.0.1:{settings.api.port}"
     assert settings.chain.urls == (f"http://127.0.0.1:{settings.chain.port}",)
-    assert settings.vendors.bank.url == f"http://127.0.0.1:{settings.sandbox.bank_port}"
+    assert settings.sandbox.url("bank") == f"http://127.0.0.1:{settings.sandbox.bank_port}"
 
 
 def test_a_port_that_is_set_is_not_taken_from_the_home_folder(tmp_path: Path) -> None:

@@ -68,14 +68,13 @@ def advance(
 async def _asked(home: Path, order: dict[str, Any] | None) -> dict[str, Any]:
     import msgspec
 
-    from sdt.adapters.vendor.client import VendorClient
     from sdt.local.platform import network_of, settings_of
-    from sdt.vendors import open_vault
+    from sdt.sandbox.control import SandboxControl
 
     await network_of(home)
     settings = settings_of(home)
-    bank = settings.vendors.bank
-    client = VendorClient("bank", bank.url, open_vault(settings).get(bank.key_secret).text(), timeout_s=bank.timeout_s)
+    key = (settings.home / "sandbox" / "bank.key").read_text().strip()
+    client = SandboxControl(settings.sandbox.url("bank"), key)
     try:
         if order is None:
             answer = await client.get("/v1/calendar")

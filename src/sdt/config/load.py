@@ -141,7 +141,7 @@ def _fill(values: dict[str, Any], home: Path, ports: Mapping[str, int], prefix: 
 
 def _derive(values: dict[str, Any]) -> None:
     """Say where the parts of this machine are, for every address that was left empty."""
-    database, chain, api, sandbox = (values[name] for name in ("database", "chain", "api", "sandbox"))
+    database, chain, api = (values[name] for name in ("database", "chain", "api"))
     relative = str(database["url"]).removeprefix("sqlite:///")
     if relative != database["url"] and relative != ":memory:":
         database["url"] = f"sqlite:///{values['home'] / relative}"
@@ -149,10 +149,6 @@ def _derive(values: dict[str, Any]) -> None:
         chain["nodes"] = {"embedded": f"http://{chain['host']}:{chain['port']}"}
     if not api["url"] and api["port"]:
         api["url"] = f"http://{api['host']}:{api['port']}"
-    for name, vendor in values["vendors"].items():
-        port = sandbox.get(f"{name}_port")
-        if not vendor["url"] and port:
-            vendor["url"] = f"http://{sandbox['host']}:{port}"
 
 
 def _validated(values: dict[str, Any]) -> Settings:

@@ -166,6 +166,10 @@ class Sandbox(Section):
     depository_port: Port
     banking_day_s: Duration
 
+    def url(self, service: Literal["bank", "kyc", "aml", "depository"]) -> str:
+        """Return where a service is reached on this machine."""
+        return f"http://{self.host}:{getattr(self, f'{service}_port')}"
+
 
 class Desks(Section):
     """The role desks."""
@@ -175,18 +179,19 @@ class Desks(Section):
 
 
 class Vendor(Section):
-    """One vendor: where it is, and which secrets of the vault are spoken to it."""
+    """One vendor: the folder that says how to speak to it, where it is, and which secrets of the vault it knows."""
 
+    folder: Annotated[str, Field(min_length=1)]
     url: HttpUrl
     key_secret: str
     webhook_secret: str
-    timeout_s: Duration
 
 
 class Vendors(Section):
-    """The outside parties."""
+    """The outside parties, by kind. One bank may serve both `ach` and `treasury`."""
 
-    bank: Vendor
+    ach: Vendor
+    treasury: Vendor
     kyc: Vendor
     aml: Vendor
     depository: Vendor

@@ -11,9 +11,11 @@ import nacl.utils
 
 from sdt.adapters.vault import SealedFile, SecretNotFound
 from sdt.adapters.vault.private_file import write_private
+from sdt.adapters.vendor.auth import needs_id
+from sdt.adapters.vendor.folder import load_folder
 from sdt.config import Settings
 from sdt.desk.desk import desk_key
-from sdt.vendors import READ_ONLY
+from sdt.vendors import READ_ONLY, find_folder
 
 __all__ = ["DESKS", "Official", "make_secrets", "officials"]
 
@@ -29,7 +31,8 @@ DESKS: Final = {
 """Each official of the sandbox region: the role its key holds, and for which token (empty: every one)."""
 
 ADMINISTRATORS: Final = ("administrator-1", "administrator-2")
-VENDOR_SERVICES: Final = ("bank", "kyc", "aml", "depository")
+VENDOR_SERVICES: Final = {"ach": "bank", "treasury": "bank", "kyc": "kyc", "aml": "aml", "depository": "depository"}
+"""Which service of the sandbox stands in for each kind of vendor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +58,14 @@ def make_secrets(settings: Settings) -> None:
 def take_vendor_keys(settings: Settings, sandbox: Path) -> None:
     """Put the keys that the sandbox vendors handed out into the vault, under the names that settings give."""
     vault = SealedFile.open(settings.vault.sealed_file, settings.vault.key_file, settings.vault.passphrase_file)
-    for service in VENDOR_SERVICES:
-        full = getattr(settings.vendors, service).key_secret
-        for name, file in ((full, f"{service}.key"), (full + READ_ONLY, f"{service}.read.key")):
-            key = (sandbox / file).read_text().strip().encode()
+    for kind, service in VENDOR_SERVICES.items():
+        vendor = getattr(settings.vendors, kind)
+        with_id = needs_id(load_folder(find_folder(settings.home, vendor.folder)).spec.auth)
+        for name, who, file in (
+            (vendor.key_secret, "full", f"{service}.key"),
+            (vendor.key_secret + READ_ONLY, "read", f"{service}.read.key"),
+        ):
+            key = (f"{who}:" * with_id + (sandbox / file).read_text().strip()).encode()
             _put(vault, name, key)
             if vault.get(name).reveal() != key:
                 vault.rotate(name, key)

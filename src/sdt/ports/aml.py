@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import Enum
-from typing import Protocol
+from typing import Annotated, Protocol
+
+from msgspec import Meta
 
 from sdt.ports.evidence import Evidence
 from sdt.ports.kyc import PostalAddress
@@ -45,7 +47,7 @@ class SanctionsList:
     """The edition of the list in force. Shape: `digest` is SHA-256 in lower-case hex."""
 
     list_date: date
-    digest: str
+    digest: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Screening:
 
     screening_id: str
     outcome: ScreeningOutcome
-    score: int
+    score: Annotated[int, Meta(ge=0, le=100)]
     reasons: tuple[str, ...]
     purpose: Purpose
     reference: str

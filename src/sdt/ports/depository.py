@@ -86,8 +86,16 @@ class Inventory:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldBar:
+    """A bar as a holding statement names it."""
+
+    bar_id: str
+    fine: Amount
+
+
+@dataclass(frozen=True, slots=True)
 class HoldingStatement:
-    """What a vault holds as of a moment: what its custodian attests.
+    """What a vault holds as of a moment: what its custodian attests. `total` is the sum over `held`.
 
     `last_sequence` is the newest statement line contained; `evidence.digest` names every bar in the document.
     """
@@ -96,6 +104,7 @@ class HoldingStatement:
     asset: Asset
     total: Amount
     bars: int
+    held: tuple[HeldBar, ...]
     as_of: datetime
     last_sequence: int
     evidence: Evidence = field(compare=False)

@@ -1,22 +1,21 @@
-"""A depository over HTTP."""
+"""A depository of metal, spoken to as its folder says."""
 
 from __future__ import annotations
 
 from typing import Final, Literal
 
-from sdt.adapters.depository import wire
-from sdt.adapters.vendor.client import VendorClient
-from sdt.adapters.vendor.wire import amount, check_lines, same, segment
-from sdt.domain.money import XAG, XAU, Amount, Asset
+from sdt.adapters.vendor.agreement import check_lines, same
+from sdt.adapters.vendor.mapped import MappedVendor
+from sdt.domain.money import XAG, XAU, Asset
 from sdt.ports import (
     Bar,
     BarIntake,
-    Evidence,
     HoldingStatement,
     Inventory,
     RedemptionOrder,
     Statement,
     VaultRedemption,
+    VendorFault,
 )
 
 _METALS: Final[dict[str, Asset]] = {"XAU": XAU, "XAG": XAG}
@@ -25,12 +24,13 @@ _METALS: Final[dict[str, Asset]] = {"XAU": XAU, "XAG": XAG}
 class HttpDepository:
     """The `Depository` port."""
 
-    def __init__(self, url: str, api_key: str, *, timeout_s: float = 10) -> None:
-        self._client = VendorClient("depository", url, api_key, timeout_s=timeout_s)
+    def __init__(self, vendor: MappedVendor) -> None:
+        self._vendor = vendor
 
     async def take_in(self, intake: BarIntake, key: str) -> Bar:
         """Take in one bar."""
-        bar = self._bar(await self._client.post("/v1/intakes", wire.intake_body(intake), f"intake.{key}"))
+        bar = await self._vendor.call("take_in", Bar, {"intake": intake}, key)
+        _check_bar(bar)
         same(
             bar=((intake.refiner, intake.serial), (bar.refiner, bar.serial)),
             vault=(intake.vault, bar.vault),
@@ -41,72 +41,43 @@ class HttpDepository:
 
     async def bar(self, bar_id: str) -> Bar:
         """Return a bar as it stands now."""
-        bar = self._bar(await self._client.get(f"/v1/bars/{segment(bar_id)}"))
+        bar = await self._vendor.call("bar", Bar, {"bar_id": bar_id})
+        _check_bar(bar)
         same(bar=(bar_id, bar.bar_id))
         return bar
 
     async def inventory(self, vault: str, after: int = 0, limit: int = 500) -> Inventory:
         """Return a page of the bars in a vault; each bar's evidence is the page that names it."""
-        path = f"/v1/vaults/{segment(vault)}/bars"
-        answer = await self._client.get(path, {"after": str(after), "limit": str(limit)})
-        inventory = self._client.parse(
-            answer,
-            wire.InventoryWire,
-            lambda page: Inventory(
-                tuple(wire.bar(each, _asset(each.metal), Evidence(answer)) for each in page.bars), page.next_after
-            ),
-        )
+        asked = {"vault": vault, "after": after, "limit": limit}
+        inventory = await self._vendor.call("inventory", Inventory, asked)
         for bar in inventory.bars:
+            _check_bar(bar)
             same(vault=(vault, bar.vault))
         return inventory
 
     async def holding_statement(self, vault: str) -> HoldingStatement:
         """Return what the vault holds now, its total checked against its bars."""
-        answer = await self._client.get(f"/v1/vaults/{segment(vault)}/holding-statement")
-
-        def build(held: wire.HoldingWire) -> HoldingStatement:
-            asset = _asset(held.metal)
-            bars = sum((amount(bar.fine_ng, asset) for bar in held.bars), Amount(0, asset))
-            same(vault=(vault, held.vault), total=(amount(held.fine_ng, asset), bars))
-            same(number_of_bars=(held.bar_count, len(held.bars)))
-            return HoldingStatement(
-                vault, asset, bars, len(held.bars), held.as_of, held.last_sequence, Evidence(answer)
-            )
-
-        return self._client.parse(answer, wire.HoldingWire, build)
+        statement = await self._vendor.call("holding_statement", HoldingStatement, {"vault": vault})
+        asset = statement.asset
+        same(vault=(vault, statement.vault), metal=(True, asset in _ASSETS))
+        same(asset=({asset}, {asset, statement.total.asset, *(bar.fine.asset for bar in statement.held)}))
+        same(
+            total=(statement.total.units, sum(bar.fine.units for bar in statement.held)),
+            number_of_bars=(statement.bars, len({bar.bar_id for bar in statement.held})),
+        )
+        return statement
 
     async def statement(self, vault: str, after: int = 0, limit: int = 500) -> Statement:
         """Return the fine weight held and the movements numbered above `after`."""
-        path = f"/v1/vaults/{segment(vault)}/statement"
-        answer = await self._client.get(path, {"after": str(after), "limit": str(limit)})
-
-        def build(found: wire.StatementWire) -> Statement:
-            asset = _asset(found.metal)
-            same(vault=(vault, found.vault))
-            lines = tuple(wire.line(each, asset) for each in found.lines)
-            check_lines(lines, after, found.last_sequence, found.more)
-            return Statement(
-                account=vault,
-                balance=amount(found.balance_ng, asset),
-                overdraft=Amount(0, asset),
-                as_of=found.as_of,
-                last_sequence=found.last_sequence,
-                lines=lines,
-                more=found.more,
-                evidence=Evidence(answer),
-            )
-
-        return self._client.parse(answer, wire.StatementWire, build)
+        asked = {"vault": vault, "after": after, "limit": limit}
+        statement = await self._vendor.call("statement", Statement, asked)
+        same(vault=(vault, statement.account), metal=(True, statement.balance.asset in _ASSETS))
+        check_lines(statement, after, statement.balance.asset)
+        return statement
 
     async def lock(self, order: RedemptionOrder, key: str) -> VaultRedemption:
         """Set bars aside for an order."""
-        body = {
-            "vault": order.vault,
-            "bar_ids": order.bar_ids,
-            "account": order.account,
-            "reference": order.reference,
-        }
-        redemption = self._redemption(await self._client.post("/v1/redemptions", body, f"lock.{key}"))
+        redemption = await self._vendor.call("lock", VaultRedemption, {"order": order}, key)
         same(
             vault=(order.vault, redemption.vault),
             bars=(set(order.bar_ids), set(redemption.bar_ids)),
@@ -116,52 +87,40 @@ class HttpDepository:
 
     async def pick(self, order_id: str, key: str) -> VaultRedemption:
         """Bring an order's bars to the counter."""
-        return await self._step(order_id, "pick", key)
+        return await self._step("pick", order_id, key)
 
     async def hand_over(self, order_id: str, key: str) -> VaultRedemption:
         """Record that an order's bars left the vault."""
-        return await self._step(order_id, "hand-over", key)
+        return await self._step("hand_over", order_id, key)
 
     async def cancel(self, order_id: str, key: str) -> VaultRedemption:
         """Free an order's bars."""
-        return await self._step(order_id, "cancel", key)
+        return await self._step("cancel", order_id, key)
 
     async def redemption(self, order_id: str) -> VaultRedemption:
         """Return an order as it stands now."""
-        redemption = self._redemption(await self._client.get(f"/v1/redemptions/{segment(order_id)}"))
+        redemption = await self._vendor.call("redemption", VaultRedemption, {"order_id": order_id})
         same(order=(order_id, redemption.order_id))
         return redemption
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()
+        await self._vendor.close()
 
-    async def _step(self, order_id: str, step: Literal["pick", "hand-over", "cancel"], key: str) -> VaultRedemption:
-        answer = await self._client.post(f"/v1/redemptions/{segment(order_id)}/{step}", {}, f"{step}.{key}")
-        redemption = self._redemption(answer)
+    async def _step(self, step: Literal["pick", "hand_over", "cancel"], order_id: str, key: str) -> VaultRedemption:
+        redemption = await self._vendor.call(step, VaultRedemption, {"order_id": order_id}, key)
         same(order=(order_id, redemption.order_id))
         return redemption
 
-    def _bar(self, answer: bytes) -> Bar:
-        return self._client.parse(answer, wire.BarWire, lambda bar: wire.bar(bar, _asset(bar.metal), Evidence(answer)))
 
-    def _redemption(self, answer: bytes) -> VaultRedemption:
-        return self._client.parse(
-            answer,
-            wire.RedemptionWire,
-            lambda found: VaultRedemption(
-                order_id=found.order_id,
-                vault=found.vault,
-                bar_ids=found.bar_ids,
-                fine=amount(found.fine_ng, _asset(found.metal)),
-                account=found.account,
-                reference=found.reference,
-                status=found.status,
-                evidence=Evidence(answer),
-            ),
-        )
+_ASSETS: Final = frozenset(_METALS.values())
 
 
-def _asset(metal: str) -> Asset:
-    same(metal=(True, metal in _METALS))
-    return _METALS[metal]
+def _check_bar(bar: Bar) -> None:
+    """Refuse a bar counted in another metal than its own, or worth more than its weight allows.
+
+    Errors: VendorFault.
+    """
+    same(metal=(_METALS.get(bar.metal), bar.fine.asset))
+    if bar.fine.units > bar.gross_ng * bar.fineness // 10_000:
+        raise VendorFault("The depository counts more fine metal than a bar can hold.")
