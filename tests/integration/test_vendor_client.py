@@ -1,71 +1,45 @@
-"""The vendors' client against a vendor that misbehaves: a real server whose next answers the test writes."""
+"""How a vendor is spoken to when it misbehaves: a real server whose next answers the test writes."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 
 import pytest
-from aiohttp import web
+from lying_vendor import DONE, ORDER, Vendor, lying_vendor, quick_folder, speaker
 
 from sdt.adapters.aml import HttpAml
 from sdt.adapters.bank import HttpBank
-from sdt.adapters.vendor.client import VendorClient
+from sdt.adapters.vendor.mapped import MappedVendor
 from sdt.domain.errors import Conflict, NotFound, SdtError, Unavailable, Unprocessable
-from sdt.ports import StateUnknown, VendorFault
+from sdt.ports import BookTransfer, StateUnknown, VendorFault
 
 STATEMENT = (
-    '{"account":"A","balance_cents":"%s","overdraft_cents":"0","as_of":"2026-01-02T03:04:05Z","last_sequence":%d,'
-    '"lines":[%s],"more":false}'
+    '{"account":"A","balance_cents":"%s","overdraft_cents":"0","as_of":"2026-01-02T03:04:05Z","banking_day":1,'
+    '"last_sequence":%d,"lines":[%s],"more":false}'
 )
 LINE = (
     '{"sequence":%d,"kind":"book","flow":"in","amount_cents":"5","subject":"s","reference":"r",'
     '"at":"2026-01-02T03:04:05Z"}'
 )
-
-
-@dataclass
-class Vendor:
-    """Answers what it is told, in turn, and notes what it was asked."""
-
-    answers: list[tuple[int, str] | str] = field(default_factory=list)
-    asked: list[tuple[str, str, str]] = field(default_factory=list)
-    url: str = ""
-
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        self.asked.append((request.method, request.path, request.headers.get("Idempotency-Key", "")))
-        answer = self.answers.pop(0)
-        if answer == "silence":
-            await asyncio.sleep(1)
-        if answer == "hang up":
-            assert request.transport is not None
-            request.transport.close()
-        if isinstance(answer, str):
-            return web.Response()
-        status, body = answer
-        headers = {"Location": "http://127.0.0.1:1/"} if status == 302 else {}
-        return web.Response(status=status, text=body, headers=headers)
+POST = ("POST", "/v1/book-transfers", "book.k")
+ASK = ("GET", "/v1/requests/book.k", "")
 
 
 @pytest.fixture
 async def vendor() -> AsyncIterator[Vendor]:
-    vendor, app = Vendor(), web.Application()
-    app.router.add_route("*", "/{path:.*}", vendor.handle)
-    runner = web.AppRunner(app, shutdown_timeout=0)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    vendor.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield vendor
-    await runner.cleanup()
+    async with lying_vendor() as vendor:
+        yield vendor
 
 
 @pytest.fixture
-async def client(vendor: Vendor) -> AsyncIterator[VendorClient]:
-    client = VendorClient("bank", vendor.url, "key", timeout_s=0.3, pause_s=0.01)
+async def client(vendor: Vendor) -> AsyncIterator[MappedVendor]:
+    client = speaker(vendor.url)
     yield client
     await client.close()
+
+
+async def order(client: MappedVendor) -> BookTransfer:
+    return await client.call("book_transfer", BookTransfer, {"order": ORDER}, "k")
 
 
 @pytest.mark.parametrize(
@@ -80,12 +54,12 @@ async def client(vendor: Vendor) -> AsyncIterator[VendorClient]:
     ],
 )
 async def test_a_refusal_is_typed_and_not_tried_again(
-    client: VendorClient, vendor: Vendor, status: int, error: type[SdtError], code: str
+    client: MappedVendor, vendor: Vendor, status: int, error: type[SdtError], code: str
 ) -> None:
     vendor.answers = [(status, '{"code":"some_code","detail":"about Alice Example"}')]
 
     with pytest.raises(error) as raised:
-        await client.post("/x", {}, "k")
+        await order(client)
 
     assert raised.value.code == code
     assert "Alice" not in str(raised.value)
@@ -93,78 +67,78 @@ async def test_a_refusal_is_typed_and_not_tried_again(
 
 
 @pytest.mark.parametrize("code", ['"Alice Example"', "7", "null"])
-async def test_a_code_that_is_none_is_not_passed_on(client: VendorClient, vendor: Vendor, code: str) -> None:
+async def test_a_code_that_is_none_is_not_passed_on(client: MappedVendor, vendor: Vendor, code: str) -> None:
     vendor.answers = [(422, f'{{"code":{code}}}')]
 
     with pytest.raises(Unprocessable) as raised:
-        await client.post("/x", {}, "k")
+        await order(client)
 
     assert raised.value.code == "http_422"
 
 
-async def test_a_busy_vendor_is_tried_again_under_the_same_key(client: VendorClient, vendor: Vendor) -> None:
-    vendor.answers = [(503, ""), (429, ""), (201, "{}")]
+async def test_a_busy_vendor_is_tried_again_under_the_same_key(client: MappedVendor, vendor: Vendor) -> None:
+    vendor.answers = [(503, ""), (429, ""), (201, DONE)]
 
-    assert await client.post("/x", {}, "k") == b"{}"
+    assert (await order(client)).transfer_id == "t"
 
-    assert vendor.asked == [("POST", "/x", "k")] * 3
+    assert vendor.asked == [POST] * 3
 
 
-async def test_a_vendor_busy_three_times_did_nothing(client: VendorClient, vendor: Vendor) -> None:
+async def test_a_vendor_busy_three_times_did_nothing(client: MappedVendor, vendor: Vendor) -> None:
     vendor.answers = [(503, "")] * 3
 
     with pytest.raises(Unavailable) as raised:
-        await client.post("/x", {}, "k")
+        await order(client)
 
     assert not isinstance(raised.value, StateUnknown)
-    assert raised.value.code == "bank_unavailable"
+    assert raised.value.code == "treasury_unavailable"
 
 
 @pytest.mark.parametrize("failure", ["silence", "hang up", (500, ""), (502, "")])
 async def test_an_unanswered_order_is_asked_about_before_anything_else(
-    client: VendorClient, vendor: Vendor, failure: tuple[int, str] | str
+    client: MappedVendor, vendor: Vendor, failure: tuple[int, str] | str
 ) -> None:
-    vendor.answers = [failure, (200, '{"done":1}')]
+    vendor.answers = [failure, (200, DONE)]
 
-    assert await client.post("/x", {}, "k") == b'{"done":1}'
+    assert (await order(client)).transfer_id == "t"
 
-    assert vendor.asked == [("POST", "/x", "k"), ("GET", "/v1/requests/k", "")]
+    assert vendor.asked == [POST, ASK]
 
 
-async def test_it_is_sent_again_only_after_the_vendor_knew_nothing_of_it(client: VendorClient, vendor: Vendor) -> None:
-    vendor.answers = ["hang up", (404, "{}"), (201, "{}")]
+async def test_it_is_sent_again_only_after_the_vendor_knew_nothing_of_it(client: MappedVendor, vendor: Vendor) -> None:
+    vendor.answers = ["hang up", (404, "{}"), (201, DONE)]
 
-    await client.post("/x", {}, "k")
+    await order(client)
 
-    assert vendor.asked == [("POST", "/x", "k"), ("GET", "/v1/requests/k", ""), ("POST", "/x", "k")]
+    assert vendor.asked == [POST, ASK, POST]
 
 
 @pytest.mark.parametrize("reply", ["hang up", (503, ""), (500, "")])
 async def test_without_a_word_on_it_the_state_is_unknown_and_nothing_is_sent_again(
-    client: VendorClient, vendor: Vendor, reply: tuple[int, str] | str
+    client: MappedVendor, vendor: Vendor, reply: tuple[int, str] | str
 ) -> None:
     vendor.answers = ["hang up", reply, reply]  # A read cut off may be made twice below us.
 
     with pytest.raises(StateUnknown) as raised:
-        await client.post("/x", {}, "k")
+        await order(client)
 
     assert raised.value.code == "state_unknown"
     assert [method for method, _, _ in vendor.asked].count("POST") == 1
 
 
-async def test_reading_is_tried_again(client: VendorClient, vendor: Vendor) -> None:
-    vendor.answers = ["hang up", (500, ""), (200, "{}")]
+async def test_reading_is_tried_again(client: MappedVendor, vendor: Vendor) -> None:
+    vendor.answers = ["hang up", (500, ""), (200, DONE)]
 
-    assert await client.get("/x") == b"{}"
+    assert (await client.call("transfer", BookTransfer, {"transfer_id": "t"})).transfer_id == "t"
 
 
 async def test_nobody_at_the_address_is_unavailable() -> None:
-    client = VendorClient("bank", "http://127.0.0.1:1", "key", pause_s=0.01)
+    client = speaker("http://127.0.0.1:1")
 
     with pytest.raises(Unavailable) as raised:
-        await client.post("/x", {}, "k")
+        await order(client)
 
-    assert raised.value.code == "bank_unavailable"
+    assert raised.value.code == "treasury_unavailable"
     await client.close()
 
 
@@ -190,7 +164,7 @@ async def test_nobody_at_the_address_is_unavailable() -> None:
 )
 async def test_a_statement_in_a_wrong_form_is_a_fault(vendor: Vendor, answer: str) -> None:
     vendor.answers = [(200, answer)]
-    bank = HttpBank(vendor.url, "key")
+    bank = HttpBank(speaker(vendor.url, quick_folder("sandbox-ach")), speaker(vendor.url))
 
     with pytest.raises(VendorFault):
         await bank.statement("A")
@@ -199,7 +173,7 @@ async def test_a_statement_in_a_wrong_form_is_a_fault(vendor: Vendor, answer: st
 
 async def test_a_statement_in_the_right_form_passes_with_members_we_do_not_know(vendor: Vendor) -> None:
     vendor.answers = [(200, (STATEMENT % ("5", 1, LINE % 1)).replace("{", '{"new":1,', 1))]
-    bank = HttpBank(vendor.url, "key")
+    bank = HttpBank(speaker(vendor.url, quick_folder("sandbox-ach")), speaker(vendor.url))
 
     assert (await bank.statement("A")).balance.units == 5
     await bank.close()
@@ -207,7 +181,7 @@ async def test_a_statement_in_the_right_form_passes_with_members_we_do_not_know(
 
 async def test_another_list_edition_must_have_a_digest(vendor: Vendor) -> None:
     vendor.answers = [(200, '{"list_date":"2026-01-05","list_digest":"none"}')]
-    aml = HttpAml(vendor.url, "key")
+    aml = HttpAml(speaker(vendor.url, quick_folder("sandbox-aml")))
 
     with pytest.raises(VendorFault):
         await aml.sanctions_list()

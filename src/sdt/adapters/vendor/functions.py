@@ -52,7 +52,7 @@ class Functions(functions.Functions):
         super().__init__()
         self._tables = tables
         self._backwards = {
-            name: {there: here for here, there in reversed(table.items())} for name, table in tables.items()
+            name: {there: here for here, there in reversed(list(table.items()))} for name, table in tables.items()
         }
 
     @signature(_NUMERIC)

@@ -193,9 +193,7 @@ class MappedVendor:
             return await asyncio.to_thread(our_answer, *arguments)
         return our_answer(*arguments)
 
-    async def _try(
-        self, operation: CompiledOperation, prepared: Prepared, ask: CompiledAsk | None = None
-    ) -> _Answered:
+    async def _try(self, operation: CompiledOperation, prepared: Prepared, ask: CompiledAsk | None = None) -> _Answered:
         """Send once, and once more when a token had run out.
 
         Errors: NotDone, PerhapsDone, NotFound, Conflict, Unprocessable, VendorFault.
@@ -227,9 +225,7 @@ class MappedVendor:
         document = b""
         try:
             proof = await self._auth.headers(outgoing)
-            status, document = await self._transport.send(
-                outgoing, {**self._spec.headers, **prepared.headers, **proof}
-            )
+            status, document = await self._transport.send(outgoing, {**self._spec.headers, **prepared.headers, **proof})
         except (NotDone, PerhapsDone):
             self._breaker.failed()
             raise
@@ -290,7 +286,7 @@ class MappedVendor:
             return None
 
     def _known_code(self, code: object) -> str | None:
-        """A code of the folder's table, or one that looks like a code; anything else may be a sentence about somebody."""
+        """A code of the folder's table, or one that looks like a code; anything else may be a sentence on somebody."""
         if isinstance(code, int) and not isinstance(code, bool):
             code = str(code)
         if not isinstance(code, str):

@@ -14,7 +14,7 @@ from jmespath.visitor import Options
 
 from sdt.adapters.vendor.functions import Functions, Refused
 
-__all__ = ["EXPRESSION_CHARS_MAX", "MappingFailed", "MappingInvalid", "Mapper"]
+__all__ = ["EXPRESSION_CHARS_MAX", "Mapper", "MappingFailed", "MappingInvalid"]
 
 EXPRESSION_CHARS_MAX: Final = 32_768
 _LOOKUPS: Final = ("lookup", "lookup_back")

@@ -20,7 +20,7 @@ from sdt.adapters.vendor.mapping import Mapper, MappingFailed
 from sdt.adapters.vendor.schemas import Schema
 from sdt.adapters.vendor.spec import Idempotency, PathTemplate
 from sdt.adapters.vendor.transport import BadAddress, filled_path, query_text
-from sdt.domain.errors import NotFound, SdtError
+from sdt.domain.errors import NotFound, SdtError, Unprocessable
 from sdt.ports import Evidence, VendorFault
 
 __all__ = ["Prepared", "addressed", "key_text", "our_answer", "prepare", "read_answer"]
@@ -43,8 +43,8 @@ class Prepared:
 def prepare(operation: CompiledOperation, arguments: dict[str, Any], key: str | None) -> Prepared:
     """Map a request and hold it against the vendor's schema.
 
-    Errors: VendorFault when the mapping does not fit our message, or the schema what came of it; NotFound for an id
-    that no vendor could have given.
+    Errors: Unprocessable when the vendor's schema does not take what we would send; VendorFault when the mapping does
+    not fit our message; NotFound for an id that no vendor could have given.
     """
     spec, name = operation.spec, operation.kind.name
     values = {parameter: to_json(arguments[parameter]) for parameter in operation.kind.parameters}
@@ -61,7 +61,9 @@ def prepare(operation: CompiledOperation, arguments: dict[str, Any], key: str | 
             raise VendorFault(f"{name}: {spec.request} makes no object to put the key into.")
         sent[spec.idempotency.field] = values["key"]
     if operation.request_schema is not None and (problem := operation.request_schema.problem(sent)) is not None:
-        raise VendorFault(f"{name}: what we would send does not fit {spec.request_schema} at {problem}.")
+        raise Unprocessable(
+            f"{name}: what we would send does not fit {spec.request_schema} at {problem}.", code="vendor_schema"
+        )
     path = addressed(spec.path, operation.query, values, name)
     body = b"" if sent is None else msgspec.json.encode(sent)
     if body:

@@ -32,7 +32,9 @@ def _pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterat
         yield jsonschema.ValidationError("pattern")
 
 
-_Validator: Final[Any] = validators.extend(Draft202012Validator, {"pattern": _pattern})
+_Validator: Final[Any] = validators.extend(  # type: ignore[no-untyped-call]
+    Draft202012Validator, {"pattern": _pattern}
+)
 
 
 class Schema:
@@ -52,7 +54,10 @@ class Schema:
             raise SchemaInvalid(f"{error.json_path}: {error.message}") from None
         self._validator = _Validator(schema, registry=Registry())
         self.names = frozenset(
-            name for key, value in _keywords(schema) if key == "properties" and isinstance(value, dict) for name in value
+            name
+            for key, value in _keywords(schema)
+            if key == "properties" and isinstance(value, dict)
+            for name in value
         )
         """Every member that the schema names."""
 

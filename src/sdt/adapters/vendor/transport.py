@@ -1,4 +1,4 @@
-"""One HTTP request to a vendor: bounded in time and size, to no other place than the vendor's, and typed in how it fails.
+"""One HTTP request to a vendor: bounded in time and size, to no other place, and typed in how it fails.
 
 Redirects are refused, compression is not accepted, cookies are not kept.
 """
