@@ -62,7 +62,7 @@ def prepare(operation: CompiledOperation, arguments: dict[str, Any], key: str | 
         sent[spec.idempotency.field] = values["key"]
     if operation.request_schema is not None and (problem := operation.request_schema.problem(sent)) is not None:
         raise Unprocessable(
-            f"{name}: what we would send does not fit {spec.request_schema} at {problem}.", code="vendor_schema"
+            f"{name}: what we would send does not fit {spec.request_schema} at {problem}.", code="schema"
         )
     path = addressed(spec.path, operation.query, values, name)
     body = b"" if sent is None else msgspec.json.encode(sent)
