@@ -56,12 +56,12 @@ def test_a_search_of_the_whole_list_is_quick(edition: Edition, index: Index) -> 
     entries = list(edition.entries.values())
     took = []
     for entry in entries[::15]:
-        began = time.perf_counter()
+        began = time.process_time()
         index.search(f"{entry.name} Smith")
-        took.append(time.perf_counter() - began)
+        took.append(time.process_time() - began)
     took.sort()
-    # The bar is 50 ms; a machine that runs other tests beside this one gets three times that.
-    assert took[int(len(took) * 0.99)] < 3 * SEARCH_S_P99_MAX
+    # Processor time, so that a machine which runs other things beside this test does not fail it.
+    assert took[int(len(took) * 0.99)] < SEARCH_S_P99_MAX
 
 
 @pytest.mark.parametrize(
