@@ -444,6 +444,8 @@ class TokenReport(Token):
 
     supply: Digits
     reserve: Reserve | None
+    minting: Literal["open", "attestation_stale", "reserve_used_up"]
+    """Whether more may be minted now; what stands in the way otherwise. Payments go on."""
     rules: list[Rule]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path
 
@@ -12,7 +12,7 @@ from sdt.api.runtime import Running
 from sdt.api.services import Services
 from sdt.api.strict_route import StrictRoute
 from sdt.domain.errors import Invalid, NotFound
-from sdt.domain.message import format_time
+from sdt.domain.message import format_time, parse_time
 from sdt.domain.region import Rule, Token
 from sdt.store import Store, ledger, reserves
 
@@ -59,8 +59,18 @@ async def token_report(services: Services, symbol: str) -> models.TokenReport:
         **_token(token).model_dump(),
         supply=str(supply),
         reserve=reserve,
+        minting=_minting(supply, reserve, services.now_s),
         rules=[_rule(r) for r in rules if r.domain in (None, token.domain) and r.token in (None, symbol)],
     )
+
+
+def _minting(
+    supply: int, reserve: models.Reserve | None, now_s: int
+) -> Literal["open", "attestation_stale", "reserve_used_up"]:
+    """What the contract would say to the next mint; it has the last word."""
+    if reserve is None or parse_time(reserve.valid_until) <= now_s:
+        return "attestation_stale"
+    return "open" if supply < int(reserve.held) else "reserve_used_up"
 
 
 def _books(store: Store, symbol: str) -> tuple[int, models.Reserve | None]:

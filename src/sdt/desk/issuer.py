@@ -38,9 +38,14 @@ class Issuer:
             await self._client.wait(transaction_id, until=("held", "completed"))
 
     async def _headroom(self, token: str) -> int:
-        """How much the reserve on chain still covers; the contract asks the same and has the last word."""
+        """How much may still be minted: nothing on an attestation that has run out, nor beyond the reserve.
+
+        The contract asks the same and has the last word.
+        """
         report = await self._client.get(f"/v1/tokens/{token}", prove=False)
-        return int(report["reserve"]["held"]) - int(report["supply"]) if report["reserve"] else 0
+        if report["minting"] != "open":
+            return 0
+        return int(report["reserve"]["held"]) - int(report["supply"])
 
     async def close(self) -> None:
         """Let go of connections."""

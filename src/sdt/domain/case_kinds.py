@@ -53,6 +53,8 @@ KINDS: Final[Mapping[str, CaseKind]] = {
     "ach_unmatched": CaseKind("a bank's line that belongs to nothing known", Clock.NONE, custodian=True),
     "return_rate": CaseKind("returns above the network's threshold", Clock.NONE, custodian=True),
     "receivable": CaseKind("a return after the tokens were spent", Clock.NONE, custodian=True),
+    "bar_lost": CaseKind("a bar that is lost, or weighs less than it did", Clock.NONE, custodian=True),
+    "delivery_owed": CaseKind("a redemption burnt whose bar is lost: metal is owed", Clock.NONE, custodian=True),
     "payout_suspense": CaseKind("a payout that came back and may not be minted again", Clock.NONE, custodian=True),
 }
 

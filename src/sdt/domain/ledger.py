@@ -104,6 +104,21 @@ def metal_taken_in(token: str, deposit: str, units: int) -> list[Posting]:
     return [Posting(f"Vault:{token}", f"Pending:{token}:{deposit}", token, units)]
 
 
+def metal_handed_over(token: str, redemption: str, units: int) -> list[Posting]:
+    """The bars that were owed left the vault with their owner."""
+    return [Posting(f"Delivery:{token}:{redemption}", f"Vault:{token}", token, units)]
+
+
+def metal_lost(token: str, units: int) -> list[Posting]:
+    """A bar is gone, or weighs less than it did: its keeper owes it."""
+    return [Posting(f"Claim:{token}", f"Vault:{token}", token, units)]
+
+
+def metal_replaced(token: str, units: int) -> list[Posting]:
+    """The keeper put another bar in the place of one that was lost."""
+    return [Posting(f"Vault:{token}", f"Claim:{token}", token, units)]
+
+
 def fund_postings(token: str, units: int) -> list[Posting]:
     """The custodian moved dollars from clearing to the reserve account: before the mint."""
     return [Posting(f"Reserve:{token}", f"Clearing:{token}", token, units)]
@@ -119,9 +134,12 @@ def issue_postings(token: str, deposit: str, account: str, units: int) -> list[P
     return [Posting(f"Pending:{token}:{deposit}", token_account(token, account), token, units)]
 
 
-def redeem_postings(token: str, redemption: str, account: str, units: int, fee: int, fee_account: str) -> list[Posting]:
-    """The token is burnt; what is owed waits in Payout until the bank has paid."""
-    postings = [Posting(token_account(token, account), f"Payout:{token}:{redemption}", token, units)]
+def redeem_postings(
+    token: str, redemption: str, account: str, units: int, fee: int, fee_account: str, *, in_kind: bool = False
+) -> list[Posting]:
+    """The token is burnt; what is owed waits in Payout until the bank has paid, or in Delivery for metal."""
+    owed = f"{'Delivery' if in_kind else 'Payout'}:{token}:{redemption}"
+    postings = [Posting(token_account(token, account), owed, token, units)]
     if fee:
         postings.append(Posting(token_account(token, account), token_account(token, fee_account), token, fee))
     return postings

@@ -106,8 +106,8 @@ NEXT: Final[Mapping[tuple[Status, Event], Status]] = {
 FINAL: Final = frozenset({_S.COMPLETED, _S.EXPIRED, _S.CANCELED, _S.REJECTED, _S.RETURNED})
 """Nothing more happens by itself (a bank may still return what was completed)."""
 
-HOLDING: Final = frozenset({_S.SCREENED, _S.BATCHED, _S.SUBMITTED})
-"""While here, the payer's funds are held."""
+HOLDING: Final = frozenset({_S.HELD, _S.SCREENED, _S.BATCHED, _S.SUBMITTED})
+"""While here, the payer's funds are held, if it is of a kind that holds any."""
 
 CANCELABLE: Final = frozenset(s for s, e in NEXT if e is _E.CANCEL)
 

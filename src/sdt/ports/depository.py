@@ -16,12 +16,13 @@ from sdt.ports.statement import Statement
 
 
 class BarStatus(Enum):
-    """Where a bar stands: `locked` and `picked` for an order, gone once `handed_over`."""
+    """Where a bar stands: `locked` and `picked` for an order, gone once `handed_over` or `lost`."""
 
     HELD = "held"
     LOCKED = "locked"
     PICKED = "picked"
     HANDED_OVER = "handed_over"
+    LOST = "lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +112,16 @@ class HoldingStatement:
 
 
 class RedemptionStatus(Enum):
-    """Lock, pick, then burn on chain, then hand over; cancel frees the bars while they are in the vault."""
+    """Lock, pick, then burn on chain, then hand over; cancel frees the bars while they are in the vault.
+
+    `broken`: a bar of the order was lost or weighs less than it did; it cannot be filled, only canceled.
+    """
 
     LOCKED = "locked"
     PICKED = "picked"
     HANDED_OVER = "handed_over"
     CANCELED = "canceled"
+    BROKEN = "broken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +180,11 @@ class Depository(Protocol):
         ...
 
     async def pick(self, order_id: str, key: str) -> VaultRedemption:
-        """Bring an order's bars to the counter."""
+        """Have an order's bars brought to the counter; the order is still `locked` while a clerk is on the way."""
         ...
 
     async def hand_over(self, order_id: str, key: str) -> VaultRedemption:
-        """Record that an order's bars left the vault. Burn first."""
+        """Have an order's bars handed over; it is still `picked` until they have left the vault. Burn first."""
         ...
 
     async def cancel(self, order_id: str, key: str) -> VaultRedemption:

@@ -11,16 +11,20 @@ from typing import Any, Final
 import msgspec
 
 from sdt.domain.errors import Conflict, NotFound, Unprocessable
-from sdt.sandbox import accounts
+from sdt.sandbox import accounts, redemptions, vault_events
 from sdt.sandbox.depository_messages import (
     BarAnswer,
     Held,
     HoldingAnswer,
     Intake,
     InventoryAnswer,
+    Loss,
     Nothing,
     Order,
     OrderAnswer,
+    Reassay,
+    Silence,
+    SilenceAnswer,
     Vault,
     VaultAnswer,
     VaultLine,
@@ -38,33 +42,20 @@ create table if not exists bar(
   account text not null, status text not null, taken_in_at real not null, tests text not null,
   unique(refiner, serial));
 create index if not exists bar_vault on bar(vault, n);
-create table if not exists redemption(
-  order_id text primary key, vault text not null, account text not null, reference text not null,
-  status text not null) without rowid;
-create table if not exists redemption_bar(
-  order_id text not null references redemption(order_id), bar_id text not null references bar(bar_id),
-  primary key(order_id, bar_id)) without rowid;
 """
-
-_STEPS: Final = {
-    "pick": ({"locked"}, "picked", "picked"),
-    "hand-over": ({"picked"}, "handed_over", "handed_over"),
-    "cancel": ({"locked", "picked"}, "canceled", "held"),
-}
-"""Step -> (order statuses it may follow, the order's new status, its bars' new status)."""
 
 
 class Depository:
     """The service."""
 
     name = "depository"
-    schema = accounts.SCHEMA + _SCHEMA
+    schema = accounts.SCHEMA + _SCHEMA + redemptions.SCHEMA + vault_events.SCHEMA
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
 
     def routes(self) -> Sequence[Get | Post]:
-        steps = [Post(f"/v1/redemptions/{{order_id}}/{step}", Nothing, self._step(step)) for step in _STEPS]
+        steps = [Post(f"/v1/redemptions/{{order_id}}/{step}", Nothing, self._step(step)) for step in redemptions.STEPS]
         return (
             Post("/v1/vaults", Vault, lambda call, order: self.open_vault(call.connection, order)),
             Post("/v1/intakes", Intake, self._take_in, stalls=lambda intake: intake.serial.endswith("-408")),
@@ -72,13 +63,17 @@ class Depository:
             Get("/v1/vaults/{vault}/bars", _inventory),
             Get("/v1/vaults/{vault}/holding-statement", self._holding),
             Get("/v1/vaults/{vault}/statement", self._statement),
-            Post("/v1/redemptions", Order, _lock),
+            Post("/v1/bars/{bar_id}/lost", Loss, self._lose),
+            Post("/v1/bars/{bar_id}/reassay", Reassay, self._reassay),
+            Post("/v1/vaults/{vault}/silence", Silence, self._fall_silent),
+            Post("/v1/redemptions", Order, lambda call, order: redemptions.lock(call.connection, order, _bar)),
             *steps,
-            Get("/v1/redemptions/{order_id}", lambda call: _order(call.connection, call.params["order_id"])),
+            Get("/v1/redemptions/{order_id}", _order),
         )
 
     def advance(self, connection: sqlite3.Connection) -> None:
-        """Nothing is ever due."""
+        """Let slow clerks finish."""
+        redemptions.advance(connection, self._clock())
 
     def health(self) -> dict[str, Any]:
         return {}
@@ -120,10 +115,11 @@ class Depository:
     def _holding(self, call: Call) -> HoldingAnswer:
         vault = call.params["vault"]
         metal = accounts.kind_of(call.connection, vault)
+        vault_events.check_speaks(call.connection, vault, self._clock())
         found = accounts.lines_after(call.connection, vault, 0, 1)
         rows = call.connection.execute(
-            "select bar_id, serial, refiner, fine_ng, status from bar where vault = ? and status != 'handed_over'"
-            " order by n",
+            "select bar_id, serial, refiner, fine_ng, status from bar"
+            " where vault = ? and status not in ('handed_over', 'lost') order by n",
             (vault,),
         ).fetchall()
         total = sum(row[3] for row in rows)
@@ -148,34 +144,19 @@ class Depository:
         )
 
     def _step(self, step: str) -> Callable[[Call, Nothing], OrderAnswer]:
-        after, order_status, bar_status = _STEPS[step]
+        return lambda call, _: redemptions.ask(call.connection, call.params["order_id"], step, self._clock())
 
-        def handle(call: Call, _: Nothing) -> OrderAnswer:
-            order = _order(call.connection, call.params["order_id"])
-            if order.status not in after:
-                raise Unprocessable(f"An order that is {order.status} cannot do this.", code="order_status")
-            call.connection.execute(
-                "update redemption set status = ? where order_id = ?", (order_status, order.order_id)
-            )
-            _mark(call.connection, order.bar_ids, bar_status)
-            if step == "hand-over":
-                self._post_out(call.connection, order)
-            return _order(call.connection, order.order_id)
+    def _lose(self, call: Call, _: Loss) -> BarAnswer:
+        vault_events.lose(call.connection, _bar(call.connection, call.params["bar_id"]), self._clock())
+        return _bar(call.connection, call.params["bar_id"])
 
-        return handle
+    def _reassay(self, call: Call, order: Reassay) -> BarAnswer:
+        bar = _bar(call.connection, call.params["bar_id"])
+        vault_events.reassay(call.connection, bar, order.fineness, self._clock())
+        return _bar(call.connection, bar.bar_id)
 
-    def _post_out(self, connection: sqlite3.Connection, order: OrderAnswer) -> None:
-        for bar_id in order.bar_ids:
-            accounts.post(
-                connection,
-                order.vault,
-                "out",
-                int(_bar(connection, bar_id).fine_ng),
-                kind="hand_over",
-                subject=bar_id,
-                reference=order.reference,
-                at=self._clock(),
-            )
+    def _fall_silent(self, call: Call, order: Silence) -> SilenceAnswer:
+        return vault_events.fall_silent(call.connection, call.params["vault"], order, self._clock())
 
 
 def _check_bar(connection: sqlite3.Connection, intake: Intake) -> None:
@@ -223,56 +204,14 @@ def _inventory(call: Call) -> InventoryAnswer:
     accounts.kind_of(call.connection, vault)
     after = whole_number(call.params, "after", 0, 0, 10**15 - 1)
     limit = whole_number(call.params, "limit", 500, 1, 500)
-    where = "vault = ? and n > ? and status != 'handed_over'"
+    where = "vault = ? and n > ? and status not in ('handed_over', 'lost')"
     found = _bars(call.connection, where, (vault, after), limit + 1)
     page = found[:limit]
     return InventoryAnswer(tuple(bar for _, bar in page), page[-1][0] if len(found) > limit else None)
 
 
-def _lock(call: Call, order: Order) -> OrderAnswer:
-    if len(set(order.bar_ids)) < len(order.bar_ids):
-        raise Unprocessable("A bar is named twice.", code="bar_twice")
-    for bar_id in order.bar_ids:
-        bar = _bar(call.connection, bar_id)
-        if bar.vault != order.vault or bar.status != "held":
-            raise Unprocessable("A bar is not in this vault, or is spoken for.", code="bar_not_free")
-    order_id = f"out_{secrets.token_hex(12)}"
-    call.connection.execute(
-        "insert into redemption values(?, ?, ?, ?, 'locked')",
-        (order_id, order.vault, order.account, order.reference),
-    )
-    call.connection.executemany(
-        "insert into redemption_bar values(?, ?)", [(order_id, bar_id) for bar_id in order.bar_ids]
-    )
-    _mark(call.connection, order.bar_ids, "locked")
-    return _order(call.connection, order_id)
-
-
-def _order(connection: sqlite3.Connection, order_id: str) -> OrderAnswer:
-    row = connection.execute(
-        "select vault, account, reference, status from redemption where order_id = ?", (order_id,)
-    ).fetchone()
-    if row is None:
-        raise NotFound("There is no such order.", code="order_unknown")
-    bars = connection.execute(
-        "select bar_id, fine_ng from redemption_bar join bar using (bar_id) where order_id = ? order by n",
-        (order_id,),
-    ).fetchall()
-    vault, account, reference, status = row
-    return OrderAnswer(
-        order_id=order_id,
-        vault=vault,
-        metal=accounts.kind_of(connection, vault),
-        bar_ids=tuple(bar[0] for bar in bars),
-        fine_ng=str(sum(bar[1] for bar in bars)),
-        account=account,
-        reference=reference,
-        status=status,
-    )
-
-
-def _mark(connection: sqlite3.Connection, bar_ids: Sequence[str], status: str) -> None:
-    connection.executemany("update bar set status = ? where bar_id = ?", [(status, bar_id) for bar_id in bar_ids])
+def _order(call: Call) -> OrderAnswer:
+    return redemptions.order_of(call.connection, call.params["order_id"])
 
 
 def _line(line: accounts.Line) -> VaultLine:

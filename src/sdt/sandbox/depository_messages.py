@@ -56,6 +56,31 @@ class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
     """An empty object."""
 
 
+class Loss(Struct, frozen=True, forbid_unknown_fields=True):
+    """A bar that is not where it should be, and what the clerk says of it."""
+
+    reason: Name
+
+
+class Reassay(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a new assay found; in parts per ten thousand."""
+
+    fineness: Annotated[int, Meta(ge=0, le=9999)]
+
+
+class Silence(Struct, frozen=True, forbid_unknown_fields=True):
+    """For how long a vault signs no holding statement."""
+
+    seconds: Annotated[int, Meta(ge=0, le=3600)]
+
+
+class SilenceAnswer(Struct, frozen=True):
+    """Until when."""
+
+    vault: str
+    until: str
+
+
 class BarAnswer(Struct, frozen=True):
     """A bar; `fine_ng` is what it counts for."""
 

@@ -161,7 +161,7 @@ def holding(store: Store, account: str, token: str) -> list[TransactionRow]:
     """Return what holds funds of this account and is in no batch yet; nobody else changes it meanwhile."""
     return _where(
         store,
-        f"status = 'screened' AND {LIVE} AND account = ? AND token = ? AND held_units > 0 ORDER BY seq"
+        f"status IN ('held', 'screened') AND {LIVE} AND account = ? AND token = ? AND held_units > 0 ORDER BY seq"
         + (" FOR UPDATE" if store.postgres else ""),
         (account, token),
     )

@@ -28,6 +28,7 @@ from sdt.signing.coordinator import Coordinator, StockPolicy
 from sdt.vendors import open_database, open_vault, open_vendors
 from sdt.worker.clock import Clock
 from sdt.worker.counterparties import Counterparties
+from sdt.worker.deliveries import Deliveries
 from sdt.worker.expiry import Expiry
 from sdt.worker.follower import Follower
 from sdt.worker.health import serve_health
@@ -36,6 +37,7 @@ from sdt.worker.lane import Lane, LaneLimits
 from sdt.worker.reading import Reading
 from sdt.worker.sanctions import Sanctions
 from sdt.worker.screening import Screening
+from sdt.worker.vaults import Vaults
 from sdt.workflows.people import People
 
 __all__ = ["main"]
@@ -91,6 +93,7 @@ async def work(settings: Settings) -> None:
         gas_max=settings.chain.gas_in_flight_max,
         deadline_s=int(settings.worker.batch_deadline_s),
     )
+    poll_s = min(1.0, settings.sandbox.banking_day_s / 2)
     async with Coordinator(settings.home / "coordinator", settings.network, policy) as coordinator:
         lane = Lane(store, region, coordinator, follower, screening.screened, limits, clock, reading)
         parts: list[Coroutine[Any, Any, None]] = [
@@ -101,7 +104,9 @@ async def work(settings: Settings) -> None:
             follower.keep_sent(),
             Expiry(store, clock).run(),
             Instructions(store, region, vendors, people, clock).run(),
-            Counterparties(store, region, vendors, min(1.0, settings.sandbox.banking_day_s / 2), clock).run(),
+            Deliveries(store, vendors.depository, screening.screened, clock, poll_s).run(),
+            Vaults(store, region, vendors.depository, clock, poll_s).run(),
+            Counterparties(store, region, vendors, poll_s, clock).run(),
         ]
         await follower.recover()
         health = await serve_health(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from sdt.domain.transaction import Event, Status
+from sdt.domain.transaction import HOLDING, Event, Status
 from sdt.store import Store, ledger, office, outbox, transactions
 from sdt.store.transactions import Change
 from sdt.worker.clock import Clock
@@ -51,9 +51,7 @@ class Expiry:
             for row in transactions.in_status(store, status, ROUND)
             if row.expires_at_s <= now_s
         ]
-        holding = [
-            (row.ledger_account, row.held_units) for row in late if row.status is Status.SCREENED and row.held_units
-        ]
+        holding = [(row.ledger_account, row.held_units) for row in late if row.status in HOLDING and row.held_units]
         ledger.release_holds(store, holding)
         changes = [
             Change(row.id, Event.EXPIRE, code="expired_message", detail="The message's expires_at has passed.")

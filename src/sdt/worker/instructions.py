@@ -96,6 +96,8 @@ class Instructions:
         """A redemption that is burnt: credit the user's bank account."""
         message = read_message(row.raw).message
         assert isinstance(message, Redeem)
+        if not message.destination.startswith("bank:"):
+            return  # Metal was brought to the counter before the burn; its delivery goes on by itself.
         order = await self._ach_order(row, message.destination, AchDirection.CREDIT)
         assert order is not None, "a redemption was accepted for a bank account that is not there"
         entry = await self._vendors.bank.originate(order, key=row.id)

@@ -90,7 +90,8 @@ def _postings(region: Region, row: TransactionRow) -> list[Posting]:
     token, account = row.value
     fee_account = region.token(token).fee_account
     if row.type == "redeem":
-        return redeem_postings(token, row.id, account, row.units, row.fee_units, fee_account)
+        in_kind = region.token(token).domain == "cash"
+        return redeem_postings(token, row.id, account, row.units, row.fee_units, fee_account, in_kind=in_kind)
     assert row.type == "transfer" and row.counterparty, f"a {row.type} does not move value"
     return transfer_postings(token, account, row.counterparty, row.units, row.fee_units, fee_account)
 

@@ -20,7 +20,7 @@ from sdt.domain.region import Region
 from sdt.domain.rules import UNKNOWN, AccountFacts, check_rules, check_seizure
 from sdt.domain.transaction import Event, Status
 from sdt.ports import Queue, Received
-from sdt.store import Store, banking, ledger, registry, transactions
+from sdt.store import Store, banking, deliveries, ledger, registry, transactions
 from sdt.store.transactions import Change, TransactionRow
 from sdt.worker.clock import Clock
 from sdt.worker.reading import Reading
@@ -34,6 +34,7 @@ RECEIVE_MAX = 500
 FORGOTTEN_S = 180
 """After so long a message that is still `accepted` has died in the queue, or its vendor was away."""
 ACTOR = "worker:screening"
+APPROVAL_REQUIRED = "approval_required"
 
 
 @dataclass(slots=True)
@@ -43,6 +44,8 @@ class _Verdicts:
     changes: list[Change] = field(default_factory=list)
     to_hold: list[tuple[TransactionRow, int]] = field(default_factory=list)
     outside: list[tuple[TransactionRow, Message]] = field(default_factory=list)
+    in_kind: dict[str, str] = field(default_factory=dict)
+    """Redemptions in metal, and where it is to be handed over: nothing is burnt before the bars are at the counter."""
     deposits: set[str] = field(default_factory=set)
     """Deposits that an issue of this very round was judged for."""
 
@@ -175,10 +178,14 @@ class Screening:
         """Say why a deposit or redemption goes nowhere: no such way, or another's bank account."""
         if isinstance(message, Register):
             return None
+        coming_in = isinstance(message, Deposit)
         way, _, reference = (message.source if isinstance(message, Deposit) else message.destination).partition(":")
-        dollar = self._region.token(message.token).domain == "dollar"
-        if way != ("bank" if dollar else "dropoff"):
-            return "not_offered", f"{message.token} does not come in or go out by {way}."
+        if self._region.token(message.token).domain == "dollar":
+            offered = "bank"
+        else:
+            offered = "dropoff" if coming_in else "delivery"
+        if way != offered:
+            return "not_offered", f"{message.token} does not {'come in' if coming_in else 'go out'} by {way}."
         if way == "bank":
             linked = banking.bank_account(store, reference)
             if linked is None or linked.account != message.account:
@@ -189,7 +196,9 @@ class Screening:
         """Reserve funds in the order of arrival; who has too little is rejected here and not on chain."""
         wants = [(row.id, row.ledger_account, units) for row, units in verdicts.to_hold]
         for (row, units), enough in zip(verdicts.to_hold, ledger.hold(store, wants), strict=True):
-            if enough:
+            if enough and row.id in verdicts.in_kind:
+                verdicts.changes.append(_held_for_picking(store, row, units, verdicts.in_kind[row.id], self._clock))
+            elif enough:
                 verdicts.changes.append(Change(row.id, Event.SCREEN, held_units=units))
             else:
                 verdicts.changes.append(
@@ -241,7 +250,7 @@ class Screening:
     def _judge_approval(self, store: Store, row: TransactionRow, message: Approve) -> list[Change]:
         """An approval frees the message it names, and travels with it."""
         target = transactions.by_digest(store, bytes.fromhex(message.digest))
-        if target is None or target.status != Status.HELD:
+        if target is None or target.status != Status.HELD or target.code != APPROVAL_REQUIRED:
             return [
                 Change(
                     row.id,
@@ -281,6 +290,8 @@ class Screening:
             verdicts.changes.append(Change(row.id, Event.REVIEW, code="in_review"))
         elif isinstance(message, Redeem):
             verdicts.to_hold.append((row, row.units + row.fee_units))
+            if message.destination.startswith("delivery:"):
+                verdicts.in_kind[row.id] = message.destination
         elif isinstance(message, Deposit):
             verdicts.changes.append(Change(row.id, Event.AWAIT_FUNDS))
         else:
@@ -293,7 +304,15 @@ def _held_for_approval(row: TransactionRow, linked_id: str | None = None) -> Cha
     return Change(
         row.id,
         Event.HOLD,
-        code="approval_required",
+        code=APPROVAL_REQUIRED,
         detail="A second officer's approval is needed.",
         linked_id=linked_id,
     )
+
+
+def _held_for_picking(store: Store, row: TransactionRow, units: int, destination: str, clock: Clock) -> Change:
+    """Metal is wanted and its tokens are held; the burn waits until the bars are at the counter."""
+    token, account = row.value
+    deliveries.put(store, row.id, token, account, row.units, destination, at_ms=clock.now_ms())
+    detail = "The tokens are held; the bars are being set aside and brought to the counter."
+    return Change(row.id, Event.HOLD, code="being_picked", detail=detail, held_units=units)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from sdt.demo.scenes import r01_before_mint
+from sdt.demo.scenes import gold_lost_and_stale, r01_before_mint
 from sdt.demo.scenes.scene import Scene
 from sdt.domain.errors import NotFound
 
 __all__ = ["SCENES", "scene_of"]
 
-SCENES: Final[dict[str, Scene]] = {scene.name: scene for scene in (r01_before_mint.SCENE,)}
+SCENES: Final[dict[str, Scene]] = {scene.name: scene for scene in (r01_before_mint.SCENE, gold_lost_and_stale.SCENE)}
 
 
 def scene_of(name: str) -> Scene:

@@ -10,7 +10,7 @@ from typing import Final
 from sdt.store.tables import (
     cases,
     core,
-    monitoring,
+    deliveries,
     office,
     people,
 )
@@ -21,8 +21,8 @@ __all__ = ["TABLES"]
 TABLES: Final[tuple[type[Table], ...]] = (
     *core.TABLES,
     *cases.TABLES,
-    *monitoring.TABLES,
     *people.TABLES,
     *office.TABLES,
+    *deliveries.TABLES,
 )
 """One line for each part of the platform."""
