@@ -23,7 +23,7 @@ from sdt.domain.registry import NEVER_S, Role
 from sdt.domain.transaction import Event, Status
 from sdt.domain.transaction_id import uuid7
 from sdt.ports import QueueEntry
-from sdt.store import Store, banking, ledger, open_store, registry, transactions
+from sdt.store import Store, banking, deliveries, ledger, open_store, registry, transactions
 from sdt.store.accounts import UserRow, create_user, mark_registered
 from sdt.store.registry import FreezeRow, IdentityRow, KeyRow
 from sdt.store.transactions import AcceptedRow, Change, TransactionRow
@@ -363,6 +363,71 @@ async def test_a_seizure_waits_for_the_approver(rig: Rig) -> None:
     await rig.accept(good)
     await rig.screen()
     assert await rig.status(order[0]) == (Status.SCREENED, None)
+
+
+async def test_two_approvals_that_arrive_together_approve_once(rig: Rig) -> None:
+    # Given what waits for an approval, and two of them, sent by the same officer from two desks at the same moment
+    await freeze(rig)
+    order = seizure(rig)
+    await rig.accept(order)
+    await rig.screen()
+    twice = [rig.message("approve", APPROVER, digest=message_digest(order[1]).hex()) for _ in range(2)]
+    await rig.accept(*twice)
+    # When one round takes both
+    await rig.screen()
+    # Then the first frees it, and the second finds nothing to approve: no message stops the lane
+    assert await rig.status(order[0]) == (Status.SCREENED, None)
+    assert [await rig.status(id_) for id_, _ in twice] == [
+        (Status.SCREENED, None),
+        (Status.REJECTED, "nothing_to_approve"),
+    ]
+
+
+async def test_metal_is_held_and_wanted_and_nobody_may_approve_it_out_of_turn(rig: Rig) -> None:
+    # Given Alice, a resident with two grams of gold
+    registry_of = IdentityRow(ALICE, "cash", 1, True, NEVER_S)
+    await rig.store.run(registry.set_identity, registry_of)
+    minted = Posting("Pending:TXG:x", token_account("TXG", ALICE), "TXG", 2_000)
+    await rig.store.run(ledger.post, [("genesis", minted)], **NOW)
+
+    def wanted(units: int, destination: str) -> tuple[str, bytes]:
+        return rig.message(
+            "redeem",
+            token="TXG",
+            account=ALICE,
+            amount=str(units),
+            fee_max="0",
+            destination=destination,
+            expires_at=format_time(rig.clock.now_s() + 60),
+        )
+
+    # When she wants them at a counter, twice, and once by a way that metal does not go
+    good, again, wrong = (
+        wanted(2_000, "delivery:austin-1"),
+        wanted(1, "delivery:austin-1"),
+        wanted(1, "dropoff:austin-1"),
+    )
+    await rig.accept(good)
+    await rig.screen()
+    await rig.accept(again, wrong)
+    await rig.screen()
+    # Then they are held until the bars are at the counter, and a delivery is noted with it
+    assert await rig.status(good[0]) == (Status.HELD, "being_picked")
+    assert (await rig.status(again[0]))[1] == "insufficient_funds"
+    assert (await rig.status(wrong[0]))[1] == "not_offered"
+    (row,) = await rig.store.read(deliveries.opened, 10)
+    assert (row.transaction_id, row.units, row.destination) == (good[0], 2_000, "delivery:austin-1")
+    assert await rig.store.read(ledger.discrepancies) == []
+    # and no officer's approval sends it to the burn before that
+    approval = rig.message("approve", APPROVER, digest=message_digest(good[1]).hex())
+    await rig.accept(approval)
+    await rig.screen()
+    assert (await rig.status(approval[0]))[1] == "nothing_to_approve"
+    # and when its time runs out the gold is hers again
+    rig.clock.ahead_s = 61
+    assert await rig.store.run(Expiry(rig.store, rig.clock).expire) == 1
+    assert (await rig.store.read(ledger.balances, ALICE))[1].available == 2_000
+    assert await rig.store.read(ledger.discrepancies) == []
 
 
 async def test_a_final_seizure_is_posted_and_payments_that_held_its_funds_are_refused(rig: Rig) -> None:

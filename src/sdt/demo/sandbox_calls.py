@@ -5,35 +5,41 @@ from __future__ import annotations
 import secrets
 from typing import Any, Literal
 
-import msgspec
+import aiohttp
 
-from sdt.adapters.vendor.client import VendorClient
 from sdt.config import Settings
-from sdt.vendors import open_vault
+from sdt.domain.errors import Unavailable, Unprocessable
 
 __all__ = ["ask_sandbox", "order_sandbox"]
 
 Service = Literal["bank", "depository", "kyc", "aml"]
 
+TIMEOUT_S = 20.0
+
 
 async def order_sandbox(settings: Settings, service: Service, path: str, body: object) -> Any:
-    """Have the sandbox do something once, and return its answer. Errors: as VendorClient.post."""
-    client = _client(settings, service)
-    try:
-        return msgspec.json.decode(await client.post(path, body, f"scene-{secrets.token_hex(12)}"))
-    finally:
-        await client.close()
+    """Have the sandbox do something once, and return its answer. Errors: Unavailable, Unprocessable."""
+    return await _send(settings, service, "POST", path, body)
 
 
 async def ask_sandbox(settings: Settings, service: Service, path: str) -> Any:
-    """Read something of the sandbox's own. Errors: as VendorClient.get."""
-    client = _client(settings, service)
+    """Read something of the sandbox's own. Errors: Unavailable, Unprocessable."""
+    return await _send(settings, service, "GET", path, None)
+
+
+async def _send(settings: Settings, service: Service, method: str, path: str, body: object) -> Any:
+    """Send one request with the key that the sandbox wrote into the home when it started."""
+    folder = settings.home / "sandbox"
+    url, key = ((folder / f"{service}.{what}").read_text().strip() for what in ("url", "key"))
+    headers = {"authorization": f"Bearer {key}", "idempotency-key": f"scene-{secrets.token_hex(12)}"}
     try:
-        return msgspec.json.decode(await client.get(path))
-    finally:
-        await client.close()
-
-
-def _client(settings: Settings, service: Service) -> VendorClient:
-    vendor = getattr(settings.vendors, service)
-    return VendorClient(service, vendor.url, open_vault(settings).get(vendor.key_secret).text())
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session,
+            session.request(method, url + path, json=body, headers=headers) as answer,
+        ):
+            found = await answer.json(content_type=None)
+    except (aiohttp.ClientError, TimeoutError, ValueError):
+        raise Unavailable(f"The sandbox's {service} does not answer.", code="sandbox_unavailable") from None
+    if answer.status >= 400:
+        raise Unprocessable(f"The sandbox's {service} refused: {found.get('detail')}", code=str(found.get("code")))
+    return found

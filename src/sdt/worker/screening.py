@@ -44,6 +44,8 @@ class _Verdicts:
     changes: list[Change] = field(default_factory=list)
     to_hold: list[tuple[TransactionRow, int]] = field(default_factory=list)
     outside: list[tuple[TransactionRow, Message]] = field(default_factory=list)
+    approved: set[str] = field(default_factory=set)
+    """What an approval of this very round has freed: a second one finds nothing to approve."""
     in_kind: dict[str, str] = field(default_factory=dict)
     """Redemptions in metal, and where it is to be handed over: nothing is burnt before the bars are at the counter."""
     deposits: set[str] = field(default_factory=set)
@@ -166,7 +168,7 @@ class Screening:
         elif isinstance(message, Issue):
             verdicts.changes.append(self._judge_issue(store, row, message, verdicts.deposits))
         elif isinstance(message, Approve):
-            verdicts.changes.extend(self._judge_approval(store, row, message))
+            verdicts.changes.extend(self._judge_approval(store, row, message, verdicts.approved))
         elif isinstance(message, Seize):
             verdicts.changes.append(self._judge_seizure(store, row, message, facts))
         elif message.approval:
@@ -247,10 +249,10 @@ class Screening:
             )
         return _held_for_approval(row)
 
-    def _judge_approval(self, store: Store, row: TransactionRow, message: Approve) -> list[Change]:
+    def _judge_approval(self, store: Store, row: TransactionRow, message: Approve, approved: set[str]) -> list[Change]:
         """An approval frees the message it names, and travels with it."""
         target = transactions.by_digest(store, bytes.fromhex(message.digest))
-        if target is None or target.status != Status.HELD or target.code != APPROVAL_REQUIRED:
+        if target is None or target.status != Status.HELD or target.code != APPROVAL_REQUIRED or target.id in approved:
             return [
                 Change(
                     row.id,
@@ -266,6 +268,7 @@ class Screening:
             ]
         if target.kid == row.kid:
             return [Change(row.id, Event.REJECT, code="same_officer", detail="Maker and checker are the same person.")]
+        approved.add(target.id)
         return [Change(target.id, Event.SCREEN), Change(row.id, Event.SCREEN, linked_id=target.id)]
 
     async def _decide_outside(self, row: TransactionRow, message: Message, receipt: str | None) -> None:
