@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import aiohttp
 import pytest
-from sandbox_servers import DAY_S, Sandbox, sandbox
+from sandbox_servers import DAY_S, FAMILIES, Sandbox, sandbox
 
 from sdt.adapters.bank import HttpBank
 from sdt.domain.errors import Conflict, NotFound, Unavailable, Unprocessable
@@ -35,10 +35,10 @@ pytestmark = pytest.mark.slow
 PREFUND = Amount(100_000_000, USD)
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+@pytest.fixture(scope="module", params=FAMILIES)
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     home = tmp_path_factory.mktemp("bank")
-    with sandbox(home, "bank", "--speed", str(DAY_S), "--program", "TXD") as (running, _):
+    with sandbox(home, "bank", "--speed", str(DAY_S), "--program", "TXD", family=request.param) as (running, _):
         yield running
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sandbox_servers import Sandbox, sandbox
+from sandbox_servers import FAMILIES, Sandbox, sandbox
 
 from sdt.adapters.aml import HttpAml
 from sdt.adapters.kyc import HttpKyc
@@ -39,9 +39,10 @@ SHOP = KycBusiness(
 PDF = b"%PDF-1.7 an invented document"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    with sandbox(tmp_path_factory.mktemp("vendors"), "vendors", "--decide", "0.15") as (running, _):
+@pytest.fixture(scope="module", params=FAMILIES)
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    home = tmp_path_factory.mktemp("vendors")
+    with sandbox(home, "vendors", "--decide", "0.15", family=request.param) as (running, _):
         yield running
 
 
@@ -291,8 +292,9 @@ async def test_names_are_screened(aml: HttpAml, name: str, outcome: ScreeningOut
     assert kept.evidence == screening.evidence
 
 
-async def test_a_new_edition_of_the_list_changes_its_digest_and_who_matches(tmp_path: Path) -> None:
-    with sandbox(tmp_path, "aml") as (running, _):
+@pytest.mark.parametrize("family", FAMILIES)
+async def test_a_new_edition_of_the_list_changes_its_digest_and_who_matches(tmp_path: Path, family: str) -> None:
+    with sandbox(tmp_path, "aml", family=family) as (running, _):
         aml, vendor = running.aml(), running.client("aml")
         request = ScreeningRequest("Boris Newentry", AUSTIN, Purpose.RESCREEN, "acct-1")
         before, first = await aml.sanctions_list(), await aml.screen(request, "1")

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from sdt.sandbox import plains
 from sdt.sandbox.aml import Aml
 from sdt.sandbox.bank import Bank
 from sdt.sandbox.bank_messages import Program
@@ -66,7 +67,8 @@ def _open(name: str, home: Path, arguments: argparse.Namespace) -> Listener:
     listening = listen(arguments.host, getattr(arguments, f"{name}_port"))
     opener = {"bank": _open_bank, "depository": _open_depository, "kyc": _open_kyc, "aml": _open_aml}[name]
     service, store = opener(home / f"{name}.db", arguments)
-    return Listener(name, listening, build_app(service, store, open_keys(home, name)))
+    keys = open_keys(home, name)
+    return Listener(name, listening, build_app(service, store, keys, plains.routes(service, store, keys)))
 
 
 def _open_bank(path: Path, arguments: argparse.Namespace) -> tuple[Service, Store]:

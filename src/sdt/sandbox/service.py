@@ -98,8 +98,8 @@ class ApiKeys:
         raise Unauthenticated("The Authorization header carries no known API key.", code="api_key")
 
 
-def build_app(service: Service, store: Store, keys: ApiKeys) -> Starlette:
-    """Return the ASGI application of one service."""
+def build_app(service: Service, store: Store, keys: ApiKeys, more: Sequence[Route] = ()) -> Starlette:
+    """Return the ASGI application of one service, with more doors to it if there are any."""
 
     async def health(_: Request) -> Response:
         return _json({"service": service.name, "status": "ok", **service.health()})
@@ -110,7 +110,8 @@ def build_app(service: Service, store: Store, keys: ApiKeys) -> Starlette:
 
     async def asked(request: Request) -> Response:
         keys.check(request)
-        return await run_in_threadpool(_answered, store, request.path_params["key"])
+        answer = await run_in_threadpool(answered, store, request.path_params["key"])
+        return Response(answer, media_type="application/json")
 
     routes = [Route("/healthz", health), Route("/v1/schemas", schemas), Route("/v1/requests/{key}", asked)]
     for route in service.routes():
@@ -118,46 +119,55 @@ def build_app(service: Service, store: Store, keys: ApiKeys) -> Starlette:
             routes.append(Route(route.path, _get(service, store, keys, route), methods=["GET"]))
         else:
             routes.append(Route(route.path, _post(service, store, keys, route), methods=["POST"]))
-    return Starlette(routes=routes, exception_handlers={SdtError: _problem, HTTPException: _http_problem})
+    return Starlette(routes=[*routes, *more], exception_handlers={SdtError: _problem, HTTPException: _http_problem})
 
 
 Endpoint = Callable[[Request], Any]
 
 
 def _get(service: Service, store: Store, keys: ApiKeys, route: Get) -> Endpoint:
-    def work(params: Params) -> bytes:
-        with store.transaction() as connection:
-            service.advance(connection)
-            return msgspec.json.encode(route.handle(Call(connection, params, "")))
-
     async def endpoint(request: Request) -> Response:
         keys.check(request)
-        answer = await run_in_threadpool(work, {**request.query_params, **request.path_params})
-        return Response(answer, media_type="application/json")
+        params = {**request.query_params, **request.path_params}
+        return Response(await run_in_threadpool(look, service, store, route, params), media_type="application/json")
 
     return endpoint
 
 
+def look(service: Service, store: Store, route: Get, params: Params) -> bytes:
+    """Answer a route that reads."""
+    with store.transaction() as connection:
+        service.advance(connection)
+        return msgspec.json.encode(route.handle(Call(connection, params, "")))
+
+
+def order(
+    service: Service, store: Store, route: Post, path: str, params: Params, key: str, body: bytes
+) -> tuple[bytes, bool]:
+    """Do what a route that changes something is asked, once for each key; say whether its answer is to stall.
+
+    Errors: Conflict, Invalid, and those of the service.
+    """
+    _checked_key(key)
+    request = path.encode() + b"\n" + body
+    with store.transaction() as connection:
+        answer = earlier_answer(connection, key, request)
+        if answer is not None:
+            return answer, False
+        wanted = _decode(route.body, body)
+        service.advance(connection)
+        answer = msgspec.json.encode(route.handle(Call(connection, params, key), wanted))
+        keep_answer(connection, key, request, answer)
+        return answer, route.stalls(wanted)
+
+
 def _post(service: Service, store: Store, keys: ApiKeys, route: Post) -> Endpoint:
-    decoder = msgspec.json.Decoder(route.body)
-
-    def work(path: str, params: Params, key: str, body: bytes) -> tuple[bytes, bool]:
-        request = path.encode() + b"\n" + body
-        with store.transaction() as connection:
-            answer = earlier_answer(connection, key, request)
-            if answer is not None:
-                return answer, False
-            order = _decode(decoder, body)
-            service.advance(connection)
-            answer = msgspec.json.encode(route.handle(Call(connection, params, key), order))
-            keep_answer(connection, key, request, answer)
-            return answer, route.stalls(order)
-
     async def endpoint(request: Request) -> Response:
         keys.check(request)
         key = _checked_key(request.headers.get("idempotency-key", ""))
-        body = await _body(request, route.bytes_max)
-        answer, stalls = await run_in_threadpool(work, request.url.path, dict(request.path_params), key, body)
+        body = await read_body(request, route.bytes_max)
+        params = dict(request.path_params)
+        answer, stalls = await run_in_threadpool(order, service, store, route, request.url.path, params, key, body)
         if stalls:
             await asyncio.sleep(STALL_S)
         return Response(answer, 201, media_type="application/json")
@@ -171,7 +181,8 @@ def _checked_key(key: str) -> str:
     return key
 
 
-async def _body(request: Request, bytes_max: int) -> bytes:
+async def read_body(request: Request, bytes_max: int) -> bytes:
+    """Return a body. Errors: Invalid for one too large."""
     body = b""
     async for chunk in request.stream():
         body += chunk
@@ -180,20 +191,22 @@ async def _body(request: Request, bytes_max: int) -> bytes:
     return body
 
 
-def _decode(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
+def _decode(form: type[msgspec.Struct], body: bytes) -> Any:
     try:
-        return decoder.decode(body)
+        return msgspec.json.decode(body, type=form)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         # The text names the field and the form it should have, never the value.
         raise Invalid(f"The body does not fit the schema: {error}", code="schema") from None
 
 
-def _answered(store: Store, key: str) -> Response:
+def answered(store: Store, key: str) -> bytes:
+    """Return what a key was answered. Errors: NotFound when nothing was done under it."""
     with store.transaction() as connection:
         row = connection.execute("select answer from answered where key = ?", (_checked_key(key),)).fetchone()
     if row is None:
         raise NotFound("Nothing was done under this idempotency key.", code="request_unknown")
-    return Response(row[0], media_type="application/json")
+    answer: bytes = row[0]
+    return answer
 
 
 def _json(value: object) -> Response:

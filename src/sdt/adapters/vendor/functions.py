@@ -34,6 +34,7 @@ _FORMS: Final = {
 }
 _FLOAT_DIGITS_MAX: Final = 15
 """A JSON number with more digits than this was already rounded by whoever wrote or read it."""
+_REPLACE_CHARS_MAX: Final = 65_536
 _MS_MAX: Final = 4_102_444_800_000
 _TEXT: Final[Any] = {"types": ["string"]}
 _NUMBER: Final[Any] = {"types": ["number"]}
@@ -150,6 +151,13 @@ class Functions(functions.Functions):
     def _func_lower(self, text: str) -> str:
         """`lower("PASSED")` -> "passed"."""
         return text.lower()
+
+    @signature(_TEXT, _TEXT, _TEXT)
+    def _func_replace(self, text: str, this: str, that: str) -> str:
+        """`replace("NAME-NOT-FOUND", '-', '_')` -> "NAME_NOT_FOUND"."""
+        if len(text) > _REPLACE_CHARS_MAX or len(that) > len(this) + 8:
+            raise Refused("replace takes short texts")
+        return text.replace(this, that) if this else text
 
     @signature(_TEXT, _NUMBER)
     def _func_left(self, text: str, count: int) -> str:
