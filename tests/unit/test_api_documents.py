@@ -32,10 +32,6 @@ NOT_AT_THE_API = {
     "ach_empty",
     # Nothing at the API asks for it yet.
     "micro_entries_exhausted",
-    "not_your_case",
-    "reason_missing",
-    "case_status",
-    "confirmation_missing",
     # The chain's own data.
     "batch_item",
     "bad_rlp",

@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from sdt import __doc__ as about
-from sdt.api import bank_accounts, desk, health, holdings, office, receipts, region, transactions, users
+from sdt.api import bank_accounts, cases, desk, health, holdings, office, receipts, region, transactions, users
 from sdt.api.catalog import PROBLEMS_PATH, errors_page
 from sdt.api.edge import Edge
 from sdt.api.hot import Hot
@@ -33,6 +33,7 @@ _ROUTERS: Final = (
     bank_accounts.router,
     region.router,
     desk.router,
+    cases.router,
     office.router,
     health.router,
 )

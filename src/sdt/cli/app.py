@@ -6,6 +6,7 @@ import typer
 
 from sdt.cli import (
     ach,
+    cases,
     demo,
     keys,
     network,
@@ -43,6 +44,7 @@ app.add_typer(network.network, name="network", rich_help_panel="The platform")
 app.add_typer(operate.database, name="db", rich_help_panel="The platform")
 app.add_typer(ach.ach, name="ach", rich_help_panel="The platform")
 app.add_typer(office.office, name="office", rich_help_panel="Officers")
+app.add_typer(cases.case, name="case", rich_help_panel="Officers")
 app.add_typer(sanctions.sanctions, name="sanctions", rich_help_panel="Officers")
 app.add_typer(sandbox.sandbox, name="sandbox", rich_help_panel="The platform")
 sandbox.sandbox.add_typer(sandbox_clock.clock, name="clock")

@@ -15,7 +15,7 @@ from sdt.domain.errors import Forbidden, Invalid
 if TYPE_CHECKING:
     from sdt.client import Client
 
-__all__ = ["office"]
+__all__ = ["office", "second"]
 
 office = typer.Typer(no_args_is_help=True, help="Officers' signed acts, and a second officer's word for them.")
 
@@ -75,7 +75,7 @@ def agree(
 
     The act's exact bytes are shown first, and it is their digest that is signed: nobody else's word for it.
     """
-    found = run(_second(home, officer, act_id, "agree", {}, yes))
+    found = run(second(home, officer, act_id, "agree", {}, yes))
     show(found, as_json, told(found))
 
 
@@ -89,11 +89,12 @@ def decline(
     as_json: Json = False,
 ) -> None:
     """Turn down another officer's act, or withdraw your own. Nothing of it is done."""
-    found = run(_second(home, officer, act_id, "decline", {"reason": reason}, yes))
+    found = run(second(home, officer, act_id, "decline", {"reason": reason}, yes))
     show(found, as_json, told(found))
 
 
-async def _second(home: Path, officer: str, act_id: str, kind: str, claims: dict[str, Any], yes: bool) -> Any:
+async def second(home: Path, officer: str, act_id: str, kind: str, claims: dict[str, Any], yes: bool) -> Any:
+    """Read an act's exact bytes and sign their digest: `agree` or `decline`."""
     async with officer_client(home, officer) as client:
         digest, text = await _read(client, act_id)
         console.print(text, style="dim")

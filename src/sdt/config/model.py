@@ -154,6 +154,7 @@ class Worker(Section):
     linger_ms: Annotated[float, Field(ge=0)]
     batches_in_flight_max: Count
     batch_deadline_s: Duration
+    price_file: str
 
 
 class Sandbox(Section):
@@ -232,10 +233,17 @@ class Settings(Section):
             raise ConfigurationInvalid(
                 f"there is no region {region!r}; {did_you_mean(nearest(region, self.regions), self.regions)}"
             )
-        named = Path(self.regions[region])
+        return self._found(self.regions[region], f"regions.{region}")
+
+    def price_file(self) -> Path:
+        """Return the file of dated prices, looked up like a region's. Errors: ConfigurationInvalid."""
+        return self._found(self.worker.price_file, "worker.price_file")
+
+    def _found(self, name: str, setting: str) -> Path:
+        named = Path(name)
         package = Path(__file__).resolve().parents[1]
         places = [self.home, Path(), package, package.parents[1]]
         for candidate in [named, *(place / "regions" / named for place in places)]:
             if candidate.is_file():
                 return candidate.resolve()
-        raise ConfigurationInvalid(f"regions.{region}: there is no file {named}")
+        raise ConfigurationInvalid(f"{setting}: there is no file {named}")

@@ -72,6 +72,11 @@ class CaseRow(NamedTuple):
             self.confirmation,
         )
 
+    @property
+    def shows_suspicion(self) -> bool:
+        """Whether whoever sees where it stands learns that somebody is suspected: compliance alone may."""
+        return self.decision == Decision.REPORT or self.filed_on is not None
+
     def __repr__(self) -> str:
         return f"CaseRow({self.id}, {self.kind}, {self.status})"
 
@@ -102,6 +107,8 @@ class Filter(NamedTuple):
     officer: str | None = None
     account: str | None = None
     overdue_on: date | None = None
+    suspicions: bool = True
+    """Whether those that are to be reported, or were, are among them."""
 
 
 class Load(NamedTuple):
@@ -194,6 +201,8 @@ def cases(store: Store, wanted: Filter, *, before: tuple[int, str] | None = None
         if value is not None:
             conditions.append(condition)
             values.append(value)
+    if not wanted.suspicions:
+        conditions.append("(decision IS NULL OR decision <> 'report') AND filed_on IS NULL")
     if before is not None:
         conditions.append("(opened_at_ms, id) < (?, ?)")
         values += before

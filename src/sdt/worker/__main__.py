@@ -23,6 +23,7 @@ from sdt.adapters.chain.reader import ChainReader
 from sdt.adapters.queue.embedded import EmbeddedQueue
 from sdt.config import Settings, load_settings
 from sdt.config.logs import set_up_logging
+from sdt.domain.monitoring.value import read_prices
 from sdt.domain.region import load_region
 from sdt.signing.coordinator import Coordinator, StockPolicy
 from sdt.vendors import open_database, open_vault, open_vendors
@@ -34,6 +35,7 @@ from sdt.worker.follower import Follower
 from sdt.worker.health import serve_health
 from sdt.worker.instructions import Instructions
 from sdt.worker.lane import Lane, LaneLimits
+from sdt.worker.monitor import Monitor
 from sdt.worker.reading import Reading
 from sdt.worker.sanctions import Sanctions
 from sdt.worker.screening import Screening
@@ -94,6 +96,10 @@ async def work(settings: Settings) -> None:
         deadline_s=int(settings.worker.batch_deadline_s),
     )
     poll_s = min(1.0, settings.sandbox.banking_day_s / 2)
+    # On connections of its own: what it reads never stands before a payment.
+    watched = open_database(settings)
+    prices = read_prices(settings.price_file().read_bytes())
+    monitor = Monitor(watched, region, People(watched, personal_key), personal_key, prices, clock)
     async with Coordinator(settings.home / "coordinator", settings.network, policy) as coordinator:
         lane = Lane(store, region, coordinator, follower, screening.screened, limits, clock, reading)
         parts: list[Coroutine[Any, Any, None]] = [
@@ -103,6 +109,8 @@ async def work(settings: Settings) -> None:
             follower.run(),
             follower.keep_sent(),
             Expiry(store, clock).run(),
+            monitor.run(),
+            monitor.run_people(),
             Instructions(store, region, vendors, people, clock).run(),
             Deliveries(store, vendors.depository, screening.screened, clock, poll_s).run(),
             Vaults(store, region, vendors.depository, clock, poll_s).run(),
@@ -110,7 +118,7 @@ async def work(settings: Settings) -> None:
         ]
         await follower.recover()
         health = await serve_health(
-            settings.worker.host, settings.worker.port, store, queue, follower, coordinator, client
+            settings.worker.host, settings.worker.port, store, queue, follower, coordinator, client, monitor
         )
         tasks = [asyncio.create_task(part) for part in parts]
         stop = asyncio.Event()
@@ -127,6 +135,7 @@ async def work(settings: Settings) -> None:
         for closing in (queue, reader, client):
             await closing.close()
         await vendors.close()
+        watched.close()
         store.close()
         for task in done - {stopping}:
             task.result()

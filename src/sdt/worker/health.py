@@ -12,6 +12,7 @@ from sdt.ports import Queue
 from sdt.signing.coordinator import Coordinator
 from sdt.store import Store, outbox, transactions
 from sdt.worker.follower import Follower
+from sdt.worker.monitor import Monitor
 
 __all__ = ["serve_health"]
 
@@ -30,6 +31,7 @@ async def serve_health(
     follower: Follower,
     coordinator: Coordinator,
     client: ChainClient,
+    monitor: Monitor,
 ) -> web.AppRunner:
     """Serve /healthz (the state as JSON; 503 when settlement cannot go on) and /metrics (Prometheus text)."""
 
@@ -79,6 +81,7 @@ async def serve_health(
             "certificates_ending": coordinator.certificates_ending(CERTIFICATE_LOW_S),
             "presignatures": stock,
             "transactions": await store.read(transactions.counts_by_status),
+            "monitoring": await monitor.health(),
         }
 
     async def healthz(request: web.Request) -> web.Response:
@@ -89,6 +92,8 @@ async def serve_health(
         found = await state()
         stock, statuses = found["presignatures"], found["transactions"]
         assert isinstance(stock, dict) and isinstance(statuses, dict)
+        monitoring = found["monitoring"]
+        assert isinstance(monitoring, dict)
         alarms = Counter(alarm.code for alarm in coordinator.alarms())
         lines = [
             f"sdt_worker_ok {int(bool(found['ok']))}",
@@ -102,6 +107,11 @@ async def serve_health(
             *(f'sdt_presignatures{{pair="{pair}"}} {left}' for pair, left in stock.items()),
             *(f'sdt_signer_refusals_total{{code="{code}"}} {n}' for code, n in coordinator.refused().items()),
             *(f'sdt_signer_alarms{{code="{code}"}} {n}' for code, n in alarms.items()),
+            f"sdt_monitoring_postings_behind {monitoring['postings_behind']}",
+            f"sdt_monitoring_prices_missing {len(monitoring['prices_missing'])}",
+            *(f'sdt_cases_open{{kind="{kind}"}} {n}' for kind, n in monitoring["cases_open"].items()),
+            *(f'sdt_cases_overdue{{kind="{kind}"}} {n}' for kind, n in monitoring["cases_overdue"].items()),
+            f"sdt_reports_to_renew {monitoring['reports_to_renew']}",
             *(f'sdt_transactions{{status="{status}"}} {count}' for status, count in statuses.items()),
         ]
         return web.Response(text="\n".join(lines) + "\n", content_type="text/plain")

@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import Final
 
 from sdt.domain.region import Region
+from sdt.workflows.case_work import CASE_ACTS
 from sdt.workflows.office import Entry, Office, act_types
 
 __all__ = ["ACTS", "office_of"]
 
-ACTS: Final[dict[str, Entry]] = act_types(())
+ACTS: Final[dict[str, Entry]] = act_types(CASE_ACTS)
 
 
 def office_of(region: Region, network: str) -> Office:

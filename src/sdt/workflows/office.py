@@ -59,6 +59,11 @@ class Acting:
 
 Handler = Callable[[Acting, Any], Mapping[str, Any]]
 Question = Callable[[Acting, Any], bool]
+Undo = Callable[[Acting, Any], None]
+
+
+def _nothing(acting: Acting, act: Any) -> None:
+    """A declined act of most types has nothing to undo."""
 
 
 def _never(acting: Acting, act: Any) -> bool:
@@ -76,7 +81,7 @@ class Entry:
 
     `handler` returns what came of it, as JSON; it may raise any SdtError. `needs_second` is asked when the act comes
     in, and is where an act that could never be carried out is refused before it waits. `seconds` are the roles that
-    may agree: the same as `roles` unless said otherwise.
+    may agree: the same as `roles` unless said otherwise. `declined` takes back what the question wrote, if it did.
     """
 
     act: type[Act]
@@ -84,6 +89,7 @@ class Entry:
     handler: Handler
     needs_second: Question = _never
     seconds: Role | None = None
+    declined: Undo = _nothing
 
     @property
     def agreeing(self) -> Role:
@@ -153,6 +159,7 @@ class Office:
         if first.status != ActStatus.WAITING or now_ms >= first.received_at_ms + ACT_LIFE_S * 1000:
             raise Conflict("This act does not wait for a second officer.", code="act_not_waiting")
         if isinstance(act, Decline):
+            entry.declined(self._acting(store, first, key, now_ms), self.read(first).act)
             status, result = ActStatus.DECLINED, {}
         else:
             status, result = ActStatus.AGREED, dict(self._agreed(store, entry, first, key, now_ms))
@@ -165,10 +172,11 @@ class Office:
             raise Forbidden("Maker and checker are the same person.", code="same_officer")
         # Whoever lost the key or the role since is no maker any more.
         check_officer(maker, entry.roles, first.type, now_ms // 1000)
-        waiting = self.read(first)
-        return entry.handler(
-            Acting(store, self.region, now_ms, first.id, bytes(first.digest), maker, second), waiting.act
-        )
+        return entry.handler(self._acting(store, first, second, now_ms), self.read(first).act)
+
+    def _acting(self, store: Store, first: ActRow, second: KeyFacts, now_ms: int) -> Acting:
+        maker = _key(store, first.kid)
+        return Acting(store, self.region, now_ms, first.id, bytes(first.digest), maker, second)
 
     def read(self, row: ActRow) -> SignedAct:
         """Return a stored act; its signature was verified before it was stored."""

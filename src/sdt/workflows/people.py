@@ -63,6 +63,20 @@ class People:
         """
         return seal_record(record, account, self.key(store, account, at_ms), _nonce())
 
+    def seal_note(self, store: Store, account: str, label: str, note: bytes, at_ms: int) -> bytes:
+        """Return a note of another kind sealed with the key of the account's user: erased with the person.
+
+        Runs within a database transaction. Errors: NotFound (erased) for a person who was erased.
+        """
+        return sealing.seal(note, f"{account} {label}", self.key(store, account, at_ms), _nonce())
+
+    async def open_note(self, account: str, label: str, sealed: bytes) -> bytes | None:
+        """Return a note that was sealed for this account under this label; None when the person was erased."""
+        row = await self._store.read(person_keys.of_account, account)
+        if row is None or row.wrapped is None:
+            return None
+        return sealing.unseal(sealed, f"{account} {label}", self._key(row))
+
     def key(self, store: Store, account: str, at_ms: int) -> bytes:
         """Return the key of the account's user, made now if there is none. Runs within a database transaction.
 

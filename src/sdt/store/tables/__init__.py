@@ -11,6 +11,7 @@ from sdt.store.tables import (
     cases,
     core,
     deliveries,
+    monitoring,
     office,
     people,
 )
@@ -21,6 +22,7 @@ __all__ = ["TABLES"]
 TABLES: Final[tuple[type[Table], ...]] = (
     *core.TABLES,
     *cases.TABLES,
+    *monitoring.TABLES,
     *people.TABLES,
     *office.TABLES,
     *deliveries.TABLES,

@@ -1,0 +1,57 @@
+"""Currency that was counted for deposits, and by whose hand it came."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final, NamedTuple
+
+from sdt.store.bulk import insert_new
+from sdt.store.database import Store
+from sdt.store.tables.monitoring import CurrencyDeposit
+
+__all__ = ["CurrencyRow", "between", "of", "put"]
+
+
+class CurrencyRow(NamedTuple):
+    """One counted deposit. `conductor` is the digest of who handed it in; the rest of them is sealed."""
+
+    transaction_id: str
+    deposit_id: str
+    account: str
+    token: str
+    units: int
+    by_holder: bool
+    conductor: str
+    conductor_sealed: bytes
+    counted_at_s: int
+
+    def __repr__(self) -> str:
+        return f"CurrencyRow({self.transaction_id})"
+
+
+_COLUMNS: Final = ", ".join(CurrencyRow._fields)
+
+
+def put(store: Store, row: CurrencyRow) -> bool:
+    """Record a counted deposit once; return whether it is new."""
+    with store.transaction():
+        return bool(insert_new(store, CurrencyDeposit, CurrencyRow._fields, [row], key="transaction_id"))
+
+
+def of(store: Store, transaction_ids: Collection[str]) -> dict[str, CurrencyRow]:
+    """Return what was counted for these deposits."""
+    found = store.rows(
+        f"SELECT {_COLUMNS} FROM currency_deposits WHERE {store.among('transaction_id')}",  # noqa: S608
+        (store.listed(transaction_ids),),
+    )
+    return {row[0]: CurrencyRow(*row) for row in found}
+
+
+def between(store: Store, accounts: Collection[str], conductor: str, since_s: int, until_s: int) -> list[CurrencyRow]:
+    """Return what was counted for these accounts or came by this hand in a span of time, in order."""
+    found = store.rows(
+        f"SELECT {_COLUMNS} FROM currency_deposits WHERE ({store.among('account')} OR conductor = ?) "  # noqa: S608
+        "AND counted_at_s >= ? AND counted_at_s < ? ORDER BY counted_at_s, transaction_id",
+        (store.listed(accounts), conductor, since_s, until_s),
+    )
+    return [CurrencyRow(*row) for row in found]
