@@ -30,6 +30,8 @@ NOT_AT_THE_API = {
     "nacha_record",
     "ach_not_originated",
     "ach_empty",
+    # Prices, from a file of the operator.
+    "price_file",
     # Nothing at the API asks for it yet.
     "micro_entries_exhausted",
     # The chain's own data.

@@ -154,7 +154,7 @@ class Worker(Section):
     linger_ms: Annotated[float, Field(ge=0)]
     batches_in_flight_max: Count
     batch_deadline_s: Duration
-    price_file: str
+    prices: str
 
 
 class Sandbox(Section):
@@ -237,7 +237,7 @@ class Settings(Section):
 
     def price_file(self) -> Path:
         """Return the file of dated prices, looked up like a region's. Errors: ConfigurationInvalid."""
-        return self._found(self.worker.price_file, "worker.price_file")
+        return self._found(self.worker.prices, "worker.prices")
 
     def _found(self, name: str, setting: str) -> Path:
         named = Path(name)
