@@ -71,13 +71,21 @@ def redeem(
     amount: Amount,
     token: Symbol = "TXD",  # noqa: S107
     owner: As = "alice",
+    counter: Annotated[str, typer.Option("--counter", help="For metal: where it is handed over.")] = "austin-1",
     home: Home = Path(".sdt"),
     as_json: Json = False,
 ) -> None:
-    """Take dollars out to your linked bank account: the tokens are burnt, then the bank pays."""
+    """Take value out: dollars to your linked bank account, metal at a depository's counter.
+
+    Dollars are burnt, then the bank pays. Metal is handed over in whole bars: they are set aside and brought to the
+    counter, then your tokens are burnt, then the bars are yours. An amount that no bars weigh exactly is refused.
+
+    [bold]sdt redeem 999.9146 TXG --as carol --counter austin-1[/bold]
+    """
 
     async def work(who: Actor, of: Token) -> str:
-        claims = {"account": who.account, "fee_max": "0", "destination": await _bank_account(who)}
+        destination = await _bank_account(who) if of.domain == "dollar" else f"delivery:{counter}"
+        claims = {"account": who.account, "fee_max": "0", "destination": destination}
         return await _send(who, of, "redeem", amount, claims)
 
     _do(home, owner, token, work, as_json, f"redemption of {amount} {token}", timeout_s=300)
