@@ -46,8 +46,6 @@ class _Verdicts:
     outside: list[tuple[TransactionRow, Message]] = field(default_factory=list)
     approved: set[str] = field(default_factory=set)
     """What an approval of this very round has freed: a second one finds nothing to approve."""
-    in_kind: dict[str, str] = field(default_factory=dict)
-    """Redemptions in metal, and where it is to be handed over: nothing is burnt before the bars are at the counter."""
     deposits: set[str] = field(default_factory=set)
     """Deposits that an issue of this very round was judged for."""
 
@@ -198,8 +196,8 @@ class Screening:
         """Reserve funds in the order of arrival; who has too little is rejected here and not on chain."""
         wants = [(row.id, row.ledger_account, units) for row, units in verdicts.to_hold]
         for (row, units), enough in zip(verdicts.to_hold, ledger.hold(store, wants), strict=True):
-            if enough and row.id in verdicts.in_kind:
-                verdicts.changes.append(_held_for_picking(store, row, units, verdicts.in_kind[row.id], self._clock))
+            if enough and row.type == "redeem" and self._region.token(row.value[0]).domain == "cash":
+                verdicts.changes.append(self._held_for_picking(store, row, units))
             elif enough:
                 verdicts.changes.append(Change(row.id, Event.SCREEN, held_units=units))
             else:
@@ -211,6 +209,14 @@ class Screening:
                         detail="The account does not hold that much beyond what is already on its way.",
                     )
                 )
+
+    def _held_for_picking(self, store: Store, row: TransactionRow, units: int) -> Change:
+        """Metal is wanted and its tokens are held; the burn waits until the bars are at the counter."""
+        token, account = row.value
+        destination = self._reading.read(row).message.destination
+        deliveries.put(store, row.id, token, account, row.units, destination, at_ms=self._clock.now_ms())
+        detail = "The tokens are held; the bars are being set aside and brought to the counter."
+        return Change(row.id, Event.HOLD, code="being_picked", detail=detail, held_units=units)
 
     def _judge_issue(self, store: Store, row: TransactionRow, message: Issue, taken: set[str]) -> Change:
         """An issue names a deposit that waits for it, and says the same as that deposit."""
@@ -293,8 +299,6 @@ class Screening:
             verdicts.changes.append(Change(row.id, Event.REVIEW, code="in_review"))
         elif isinstance(message, Redeem):
             verdicts.to_hold.append((row, row.units + row.fee_units))
-            if message.destination.startswith("delivery:"):
-                verdicts.in_kind[row.id] = message.destination
         elif isinstance(message, Deposit):
             verdicts.changes.append(Change(row.id, Event.AWAIT_FUNDS))
         else:
@@ -311,11 +315,3 @@ def _held_for_approval(row: TransactionRow, linked_id: str | None = None) -> Cha
         detail="A second officer's approval is needed.",
         linked_id=linked_id,
     )
-
-
-def _held_for_picking(store: Store, row: TransactionRow, units: int, destination: str, clock: Clock) -> Change:
-    """Metal is wanted and its tokens are held; the burn waits until the bars are at the counter."""
-    token, account = row.value
-    deliveries.put(store, row.id, token, account, row.units, destination, at_ms=clock.now_ms())
-    detail = "The tokens are held; the bars are being set aside and brought to the counter."
-    return Change(row.id, Event.HOLD, code="being_picked", detail=detail, held_units=units)
