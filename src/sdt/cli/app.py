@@ -18,6 +18,7 @@ from sdt.cli import (
     sandbox,
     sandbox_clock,
     users,
+    vendor,
 )
 
 __all__ = ["app"]
@@ -48,6 +49,7 @@ app.add_typer(cases.case, name="case", rich_help_panel="Officers")
 app.add_typer(sanctions.sanctions, name="sanctions", rich_help_panel="Officers")
 app.add_typer(sandbox.sandbox, name="sandbox", rich_help_panel="The platform")
 sandbox.sandbox.add_typer(sandbox_clock.clock, name="clock")
+app.add_typer(vendor.vendor, name="vendor", rich_help_panel="The platform")
 app.add_typer(users.user, name="user", rich_help_panel="A user")
 app.command(rich_help_panel="A user")(payments.pay)
 app.command(rich_help_panel="A user")(payments.deposit)

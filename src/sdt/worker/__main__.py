@@ -118,7 +118,7 @@ async def work(settings: Settings) -> None:
         ]
         await follower.recover()
         health = await serve_health(
-            settings.worker.host, settings.worker.port, store, queue, follower, coordinator, client, monitor
+            settings.worker.host, settings.worker.port, store, queue, follower, coordinator, client, monitor, vendors
         )
         tasks = [asyncio.create_task(part) for part in parts]
         stop = asyncio.Event()

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 
 from aiohttp import web
 
 from sdt.adapters.chain.client import ChainClient
+from sdt.adapters.vendor.breaker import BreakerState
+from sdt.adapters.vendor.mapped import VendorHealth
 from sdt.ports import Queue
 from sdt.signing.coordinator import Coordinator
 from sdt.store import Store, outbox, transactions
+from sdt.vendors import Vendors
 from sdt.worker.follower import Follower
 from sdt.worker.monitor import Monitor
 
@@ -32,6 +36,7 @@ async def serve_health(
     coordinator: Coordinator,
     client: ChainClient,
     monitor: Monitor,
+    vendors: Vendors,
 ) -> web.AppRunner:
     """Serve /healthz (the state as JSON; 503 when settlement cannot go on) and /metrics (Prometheus text)."""
 
@@ -77,6 +82,10 @@ async def serve_health(
                 {"code": alarm.code, "detail": alarm.detail, **({} if alarm.left is None else {"left": alarm.left})}
                 for alarm in coordinator.alarms()
             ],
+            "vendors": [
+                {"kind": one.kind, "name": one.name, "breaker": one.breaker.value, "calls": one.outcomes}
+                for one in vendors.health()
+            ],
             "signers_refused": coordinator.refused(),
             "certificates_ending": coordinator.certificates_ending(CERTIFICATE_LOW_S),
             "presignatures": stock,
@@ -104,6 +113,7 @@ async def serve_health(
             f"sdt_queue_waiting {found['queue_waiting']}",
             f"sdt_queue_dead {found['queue_dead']}",
             f"sdt_instructions_dead {found['instructions_dead']}",
+            *vendor_lines(vendors.health()),
             *(f'sdt_presignatures{{pair="{pair}"}} {left}' for pair, left in stock.items()),
             *(f'sdt_signer_refusals_total{{code="{code}"}} {n}' for code, n in coordinator.refused().items()),
             *(f'sdt_signer_alarms{{code="{code}"}} {n}' for code, n in alarms.items()),
@@ -123,3 +133,20 @@ async def serve_health(
     await runner.setup()
     await web.TCPSite(runner, host, port).start()
     return runner
+
+
+def vendor_lines(vendors: Sequence[VendorHealth]) -> list[str]:
+    """Return the metrics of the vendors: which breaker stands how, and how many calls ended in what."""
+    return [
+        *(
+            f'sdt_vendor_breaker{{kind="{one.kind}",vendor="{one.name}",state="{state.value}"}} '
+            f"{int(one.breaker is state)}"
+            for one in vendors
+            for state in BreakerState
+        ),
+        *(
+            f'sdt_vendor_calls_total{{kind="{one.kind}",vendor="{one.name}",outcome="{outcome}"}} {count}'
+            for one in vendors
+            for outcome, count in sorted(one.outcomes.items())
+        ),
+    ]

@@ -9,11 +9,12 @@ from typing import Final
 
 from sdt.domain.region import Region
 from sdt.workflows.case_work import CASE_ACTS
+from sdt.workflows.instructions import INSTRUCTION_ACTS
 from sdt.workflows.office import Entry, Office, act_types
 
 __all__ = ["ACTS", "office_of"]
 
-ACTS: Final[dict[str, Entry]] = act_types(CASE_ACTS)
+ACTS: Final[dict[str, Entry]] = act_types((*CASE_ACTS, *INSTRUCTION_ACTS))
 
 
 def office_of(region: Region, network: str) -> Office:

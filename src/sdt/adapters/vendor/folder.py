@@ -64,8 +64,8 @@ class Folder:
 
     @property
     def names(self) -> frozenset[str]:
-        """Every member that a schema of this folder names."""
-        found: frozenset[str] = frozenset()
+        """Every member that a schema of this folder names, or the list of what a trace may show."""
+        found = frozenset(name for path in self.spec.trace.keep for name in path.replace("[]", "").split("."))
         for operation in self.operations.values():
             found |= operation.answer_schema.names
             if operation.request_schema is not None:

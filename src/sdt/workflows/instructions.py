@@ -1,0 +1,40 @@
+"""What officers decide about instructions to vendors that repetition could not help."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+from msgspec import Meta
+
+from sdt.domain.claims import Reason
+from sdt.domain.errors import NotFound
+from sdt.domain.office import Act
+from sdt.domain.registry import Role
+from sdt.store import outbox
+from sdt.workflows.office import Acting, Entry
+
+__all__ = ["INSTRUCTION_ACTS", "RetryInstruction"]
+
+
+class RetryInstruction(Act, frozen=True, tag="retry_instruction"):
+    """Carry out a dead instruction again, under the key it always had: nothing can be done twice by it."""
+
+    instruction: Annotated[int, Meta(ge=1, le=2**53)]
+    reason: Reason
+
+    @property
+    def subject(self) -> str:
+        """The instruction."""
+        return f"instruction:{self.instruction}"
+
+
+def _retry(acting: Acting, act: RetryInstruction) -> Mapping[str, Any]:
+    """Give a dead instruction back to the worker. Errors: NotFound when there is no such dead one."""
+    if not outbox.revive(acting.store, act.instruction, acting.now_ms):
+        raise NotFound("There is no dead instruction of this number.", code="instruction_unknown")
+    return {"instruction": act.instruction}
+
+
+INSTRUCTION_ACTS: Final = (Entry(RetryInstruction, Role.ADMINISTRATOR | Role.CUSTODIAN, _retry),)
+"""It needs nobody else: what is sent again was authorised when it was first sent, and its key keeps it single."""
