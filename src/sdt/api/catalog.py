@@ -89,6 +89,7 @@ _ROWS: Final = (
     # What officers do.
     ("act_id_mismatch", 400, "The act has another id than the address", "Send the act to the address of its own act_id."),
     ("same_officer", 403, "Maker and checker are the same person", "Another officer with the role agrees or declines."),
+    ("instruction_unknown", 404, "There is no such dead instruction", "`sdt vendor dead-letters` lists them; one that was revived is the worker's again."),
     ("unknown_act", 404, "There is no such act", "Name the SHA-256 of the act's exact bytes, in lower-case hexadecimal, or its id."),
     ("act_id_used", 409, "Another act was sent under this id", "Choose a new random id (UUID version 4); the first act stands."),
     ("act_not_waiting", 409, "The act does not wait for a second officer", "It was agreed to, declined, or lapsed; `GET /v1/office/acts` says which."),
