@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, Self
 
+from sdt.adapters.ach import ApiAchFiles, FolderAchFiles, SftpAchFiles, sftp_command
 from sdt.adapters.aml.http import HttpAml
 from sdt.adapters.bank.http import HttpBank
 from sdt.adapters.depository.http import HttpDepository
@@ -22,6 +23,7 @@ from sdt.config import Settings
 from sdt.config.model import Vendor
 from sdt.domain.errors import NotFound
 from sdt.ports import Aml, Bank, Depository, Kyc
+from sdt.ports.ach_files import AchFiles
 from sdt.store import Store, open_store
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "Vendors",
     "bank_account",
     "find_folder",
+    "open_ach_files",
     "open_database",
     "open_vault",
     "open_vendor",
@@ -155,6 +158,7 @@ def vendor_url(settings: Settings, kind: Kind, url: str) -> str:
 
 _SANDBOX: Final[dict[Kind, Literal["bank", "kyc", "aml", "depository"]]] = {
     "ach": "bank",
+    "ach_files": "bank",
     "treasury": "bank",
     "kyc": "kyc",
     "aml": "aml",
@@ -166,6 +170,19 @@ _SANDBOX: Final[dict[Kind, Literal["bank", "kyc", "aml", "depository"]]] = {
 def _of(settings: Settings, kind: Kind) -> Vendor:
     vendor: Vendor = getattr(settings.vendors, kind)
     return vendor
+
+
+def open_ach_files(settings: Settings) -> AchFiles:
+    """Return how ACH files travel, as settings say: by the bank's API, a folder or SFTP."""
+    ach, vault = settings.ach, open_vault(settings)
+    if ach.delivery == "folder":
+        return FolderAchFiles(ach.folders.outgoing_folder, ach.folders.incoming_folder, ach.marks_folder)
+    if ach.delivery == "sftp":
+        sftp = ach.sftp
+        command = sftp_command(sftp.host, sftp.port, sftp.user, sftp.identity_file, sftp.known_hosts_file)
+        return SftpAchFiles(command, sftp.outgoing, sftp.incoming, ach.marks_folder, timeout_s=sftp.timeout_s)
+    name = settings.vendors.ach_files.key_secret
+    return ApiAchFiles(open_vendor(settings, "ach_files", secret=lambda: vault.get(name).text()))
 
 
 def bank_account(token: str, purpose: Literal["clearing", "reserve"]) -> str:

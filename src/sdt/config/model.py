@@ -6,6 +6,8 @@ Units: the end of each name says them (_s, _ms, _bytes, _wei, _blocks).
 
 from __future__ import annotations
 
+import re
+from datetime import time
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -15,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from sdt.config.errors import ConfigurationInvalid, did_you_mean, nearest
 
 __all__ = [
+    "Ach",
     "Api",
     "Chain",
     "Database",
@@ -172,6 +175,67 @@ class Sandbox(Section):
         return f"http://{self.host}:{getattr(self, f'{service}_port')}"
 
 
+def _times(text: str) -> str:
+    """Times of day, `10:15, 14:30`, in their order."""
+    times = [part.strip() for part in text.split(",")]
+    if not all(re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", part) for part in times) or times != sorted(set(times)):
+        raise ValueError("is a list of times of day in their order, such as '10:15, 14:30'")
+    return text
+
+
+class AchFolders(Section):
+    """Where files lie for the bank, and where its files for us do: folders here, or paths at its SFTP server."""
+
+    outgoing_folder: FilePath
+    incoming_folder: FilePath
+
+
+class AchSftp(Section):
+    """The bank's SFTP server, reached by OpenSSH's client."""
+
+    host: str
+    port: Port
+    user: str
+    identity_file: FilePath
+    known_hosts_file: FilePath
+    outgoing: str
+    incoming: str
+    timeout_s: Duration
+
+
+class Ach(Section):
+    """ACH: who originates, by which cut-offs and limits, and how files travel."""
+
+    delivery: Literal["api", "vendor_files", "folder", "sftp"]
+    clock: Literal["bank", "wall"]
+    poll_s: Duration
+    cut_offs: Annotated[str, AfterValidator(_times)]
+    lead_minutes: Annotated[int, Field(ge=0, le=240)]
+    same_day: Literal["none", "debits", "credits", "all"]
+    same_day_entry_cents_max: Annotated[int, Field(gt=0, le=100_000_000)]
+    entry_cents_max: Annotated[int, Field(gt=0, le=9_999_999_999)]
+    account_day_cents_max: Count
+    file_cents_max: Annotated[int, Field(gt=0, le=999_999_999_999)]
+    day_cents_max: Count
+    entries_per_file_max: Annotated[int, Field(gt=0, le=200_000)]
+    balanced: bool
+    odfi_routing: Annotated[str, Field(pattern=r"^[0-9]{9}$")]
+    odfi_name: Annotated[str, Field(min_length=1, max_length=23)]
+    destination_routing: Annotated[str, Field(pattern=r"^[0-9]{9}$")]
+    destination_name: Annotated[str, Field(min_length=1, max_length=23)]
+    company_name: Annotated[str, Field(min_length=1, max_length=16)]
+    company_id: Annotated[str, Field(pattern=r"^[0-9A-Z]{10}$")]
+    returns_missing_after: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+    marks_folder: FilePath
+    folders: AchFolders
+    sftp: AchSftp
+
+    @property
+    def times(self) -> tuple[time, ...]:
+        """The cut-offs, Eastern time."""
+        return tuple(time.fromisoformat(part.strip()) for part in self.cut_offs.split(","))
+
+
 class Desks(Section):
     """The role desks."""
 
@@ -192,6 +256,7 @@ class Vendors(Section):
     """The outside parties, by kind. One bank may serve both `ach` and `treasury`."""
 
     ach: Vendor
+    ach_files: Vendor
     treasury: Vendor
     kyc: Vendor
     aml: Vendor
@@ -220,6 +285,7 @@ class Settings(Section):
     api: Api
     worker: Worker
     sandbox: Sandbox
+    ach: Ach
     desks: Desks
     vendors: Vendors
     logging: Logging

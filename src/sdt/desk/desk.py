@@ -12,6 +12,7 @@ from nacl.signing import SigningKey
 from sdt.adapters.vault.private_file import write_private
 from sdt.client import Client, Network
 from sdt.config import Settings
+from sdt.domain.ach.reference import reference_of
 from sdt.domain.region import Region, load_region
 from sdt.ports import AchDirection, AchStatus, BarStatus
 from sdt.vendors import Vendors, open_vendors
@@ -87,7 +88,7 @@ class Evidence:
                 entry.status is AchStatus.WINDOW_PASSED
                 and entry.direction is AchDirection.DEBIT
                 and entry.amount == amount
-                and entry.reference == deposit.transaction_id
+                and entry.reference in (deposit.transaction_id, reference_of(deposit.transaction_id))
             )
             return self.keep(entry.evidence.document) if good else None
         bar = await self.vendors.depository.bar(deposit.external_id)

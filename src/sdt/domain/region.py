@@ -103,6 +103,7 @@ class AchTerms(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The region's terms for money that comes in by ACH."""
 
     cover: CoverTerms = CoverTerms()
+    debits_need_verified_account: bool = False
 
 
 class _File(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

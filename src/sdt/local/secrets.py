@@ -31,7 +31,14 @@ DESKS: Final = {
 """Each official of the sandbox region: the role its key holds, and for which token (empty: every one)."""
 
 ADMINISTRATORS: Final = ("administrator-1", "administrator-2")
-VENDOR_SERVICES: Final = {"ach": "bank", "treasury": "bank", "kyc": "kyc", "aml": "aml", "depository": "depository"}
+VENDOR_SERVICES: Final = {
+    "ach": "bank",
+    "ach_files": "bank",
+    "treasury": "bank",
+    "kyc": "kyc",
+    "aml": "aml",
+    "depository": "depository",
+}
 """Which service of the sandbox stands in for each kind of vendor."""
 
 

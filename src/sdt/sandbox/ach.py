@@ -38,6 +38,11 @@ MAGIC_ACCOUNT: Final = "99900000"
 """An account number of this and two digits NN returns with code RNN."""
 
 
+MAGIC_CHANGE: Final = "99900001"
+"""An account number of this and two digits NN is corrected with code CNN."""
+CHANGES: Final = frozenset({"C01", "C02", "C03", "C04", "C05", "C06", "C07"})
+
+
 def magic_return(cents: int, number: str) -> str | None:
     """Return the code with which an entry will come back, if its amount or account asks for one."""
     code = f"R{number[len(MAGIC_ACCOUNT) :]}" if number.startswith(MAGIC_ACCOUNT) else ""
@@ -72,9 +77,14 @@ def return_minute(calendar: Calendar, settled_day: int, code: str) -> int:
     return opening(calendar.day_on(calendar.date_of(settled_day) + timedelta(days=LATE_DAYS))) + RETURNS_AT
 
 
-def advance(connection: sqlite3.Connection, calendar: Calendar, now: float) -> None:
-    """Let everything happen that is due, in order."""
-    minute = calendar.minute(now)
+def magic_change(number: str) -> str | None:
+    """Return the code of the change that the other bank will notify, if the account number asks for one."""
+    code = f"C{number[len(MAGIC_CHANGE) :]}" if number.startswith(MAGIC_CHANGE) else ""
+    return code if code in CHANGES else None
+
+
+def advance_to(connection: sqlite3.Connection, minute: int, now: float) -> None:
+    """Let everything happen that is due by a minute, in order."""
     due = connection.execute(
         "select n, minute, entry, event from due where minute <= ? order by minute, n", (minute,)
     ).fetchall()
@@ -96,11 +106,12 @@ def _happen(connection: sqlite3.Connection, entry: str, event: str, minute: int,
     )
     into: Literal["in", "out"] = "in" if direction == "debit" else "out"
     back: Literal["in", "out"] = "out" if direction == "debit" else "in"
-    if name == "settled":
+    by_batch = connection.execute("select 1 from filed_entry where id = ?", (entry,)).fetchone()
+    if name == "settled" and not by_batch:
         accounts.post(
             connection, account, into, cents, kind=f"ach_{direction}", subject=entry, reference=reference, at=now
         )
-    elif name == "returned":
+    elif name == "returned" and cents:
         accounts.post(connection, account, back, cents, kind="ach_return", subject=entry, reference=reference, at=now)
 
 

@@ -14,8 +14,9 @@ import msgspec
 
 from sdt.domain.ach.calendar import EASTERN
 from sdt.domain.errors import Invalid, NotFound, Unprocessable
-from sdt.sandbox import accounts, ach, currency
+from sdt.sandbox import accounts, ach, ach_files, currency
 from sdt.sandbox import calendar as banking_time
+from sdt.sandbox.ach_messages import FileAnswer, FileOrder, InboundListing, Nothing
 from sdt.sandbox.bank_messages import (
     Accounts,
     CalendarAnswer,
@@ -47,7 +48,7 @@ class Bank:
     """The service."""
 
     name = "bank"
-    schema = accounts.SCHEMA + banking_time.SCHEMA + ach.SCHEMA + currency.SCHEMA + _SCHEMA
+    schema = accounts.SCHEMA + banking_time.SCHEMA + ach.SCHEMA + ach_files.SCHEMA + currency.SCHEMA + _SCHEMA
 
     def __init__(self, calendar: Calendar, clock: Callable[[], float] = time.time) -> None:
         self._calendar = calendar
@@ -70,13 +71,28 @@ class Bank:
                 lambda call: currency.find(call.connection, call.params["deposit_id"]),
             ),
             Get("/v1/accounts/{account}/statement", self._statement),
+            Post(
+                "/v1/ach/files",
+                FileOrder,
+                self._take_file,
+                stalls=lambda order: ach_files.asks_for(order, "408"),
+                bytes_max=ach_files.FILE_BYTES_MAX * 3 // 2,
+            ),
+            Get("/v1/ach/files/{name}", lambda call: ach_files.answer(call.connection, call.params["name"])),
+            Get("/v1/ach/inbound", self._inbound),
+            Get("/v1/ach/inbound/{name}", lambda call: ach_files.fetch(call.connection, call.params["name"])),
+            Post(
+                "/v1/ach/inbound/{name}/again",
+                Nothing,
+                lambda call, _: ach_files.again(call.connection, call.params["name"]),
+            ),
             Get("/v1/calendar", self._calendar_now),
             Post("/v1/clock", ClockOrder, self._set_clock),
         )
 
     def advance(self, connection: sqlite3.Connection) -> None:
         now = self._clock()
-        ach.advance(connection, self._calendar, now)
+        ach_files.advance(connection, self._calendar, now)
         self._calendar.keep(connection, now)
 
     def health(self) -> dict[str, Any]:
@@ -117,6 +133,15 @@ class Bank:
         code = ach.magic_return(cents, order.counterparty.account_number)
         ach.schedule(call.connection, self._calendar, entry, created, code)
         return _entry(call.connection, entry)
+
+    def _take_file(self, call: Call, order: FileOrder) -> FileAnswer:
+        if ach_files.asks_for(order, "503"):
+            fail_once(call.connection, call.key)
+        return ach_files.take(call.connection, self._calendar, order, self._clock())
+
+    @staticmethod
+    def _inbound(call: Call) -> InboundListing:
+        return ach_files.listing(call.connection, whole_number(call.params, "after", 0, 0, 10**15 - 1))
 
     def _transfer(self, call: Call, order: TransferOrder) -> Transfer:
         if _asks_for(order, "503"):

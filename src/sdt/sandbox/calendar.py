@@ -105,9 +105,9 @@ class Calendar:
         return opening(self.day_on(moment.date())) + moment.hour * 60 + moment.minute
 
     def keep(self, connection: sqlite3.Connection, now: float) -> None:
-        """Write down how far a compressed clock has come, an hour of banking time at a time."""
+        """Write down how far a compressed clock has come, a quarter of a banking day at a time."""
         minute = self.minute(now)
-        if not self._frozen and self._seconds_per_day != REAL_S and minute >= self._minute + 60:
+        if not self._frozen and self._seconds_per_day != REAL_S and minute >= self._minute + 360:
             self._go_on(connection, minute, now)
 
     def freeze(self, connection: sqlite3.Connection, now: float) -> None:

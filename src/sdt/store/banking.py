@@ -72,11 +72,12 @@ def set_account_status(store: Store, ref: str, status: str) -> None:
         assert changed == 1, "there is no such bank account"
 
 
-def set_details(store: Store, ref: str, details_sealed: bytes) -> None:
-    """Replace what is known of a bank account, sealed by the caller."""
+def set_details(store: Store, ref: str, details_sealed: bytes, *, mask: str | None = None) -> None:
+    """Replace what is known of a bank account, sealed by the caller; without a mask that stays what it was."""
     with store.transaction():
         changed = store.execute(
-            "UPDATE bank_accounts SET details_sealed = ? WHERE ref = ?", (details_sealed, ref)
+            "UPDATE bank_accounts SET details_sealed = ?, mask = coalesce(CAST(? AS VARCHAR(16)), mask) WHERE ref = ?",
+            (details_sealed, mask, ref),
         ).rowcount
         assert changed == 1, "there is no such bank account"
 

@@ -26,7 +26,9 @@ from sdt.config.logs import set_up_logging
 from sdt.domain.monitoring.value import read_prices
 from sdt.domain.region import load_region
 from sdt.signing.coordinator import Coordinator, StockPolicy
-from sdt.vendors import open_database, open_vault, open_vendors
+from sdt.vendors import open_ach_files, open_database, open_vault, open_vendors
+from sdt.worker.ach.bank_time import BankTime
+from sdt.worker.ach.service import AchDesk
 from sdt.worker.clock import Clock
 from sdt.worker.counterparties import Counterparties
 from sdt.worker.deliveries import Deliveries
@@ -65,6 +67,7 @@ async def work(settings: Settings) -> None:
     )
     clock = Clock()
     vendors = open_vendors(settings)
+    ach_files = open_ach_files(settings) if settings.ach.delivery != "api" else None
 
     def personal_key() -> bytes:
         return vault.get("personal/key").reveal()
@@ -111,11 +114,15 @@ async def work(settings: Settings) -> None:
             Expiry(store, clock).run(),
             monitor.run(),
             monitor.run_people(),
-            Instructions(store, region, vendors, people, clock).run(),
+            Instructions(store, region, vendors, people, settings.ach, clock).run(),
             Deliveries(store, vendors.depository, screening.screened, clock, poll_s).run(),
             Vaults(store, region, vendors.depository, clock, poll_s).run(),
             Counterparties(store, region, vendors, poll_s, clock).run(),
         ]
+        if ach_files is not None:
+            bank_time = BankTime(vendors.bank, clock, settings.ach.clock)
+            desk = AchDesk(store, region, settings.ach, ach_files, bank_time, people, personal_key, clock)
+            parts.append(desk.run())
         await follower.recover()
         health = await serve_health(
             settings.worker.host, settings.worker.port, store, queue, follower, coordinator, client, monitor, vendors
@@ -134,6 +141,8 @@ async def work(settings: Settings) -> None:
         await health.cleanup()
         for closing in (queue, reader, client):
             await closing.close()
+        if ach_files is not None:
+            await ach_files.close()
         await vendors.close()
         watched.close()
         store.close()

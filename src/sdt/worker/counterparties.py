@@ -9,15 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import UTC, datetime
-from typing import Final
 
-from sdt.domain.ach.entry_life import ASKED, EntryEvent, EntryStatus
+from sdt.domain.ach.entry_life import EntryEvent, EntryStatus
 from sdt.domain.errors import SdtError
 from sdt.domain.ledger import metal_taken_in
 from sdt.domain.region import Region
 from sdt.domain.transaction import Status
 from sdt.ports import AchEntry, AchStatus, Flow, KycOutcome, StatementLine
-from sdt.store import Store, accounts, banking, ledger, transactions
+from sdt.store import Store, accounts, ach, banking, ledger, transactions
 from sdt.store.banking import BankEntryRow
 from sdt.vendors import Vendors
 from sdt.worker import bank_entries
@@ -27,11 +26,9 @@ __all__ = ["Counterparties"]
 
 log = logging.getLogger(__name__)
 
-OPEN: Final = tuple(status.value for status in ASKED)
-
 
 class Counterparties:
-    """Follows ACH entries to the end of their return window, and bars into the vaults."""
+    """Follows ACH entries that the bank took one by one, identity checks, and bars into the vaults."""
 
     def __init__(self, store: Store, region: Region, vendors: Vendors, poll_s: float, clock: Clock) -> None:
         self._store = store
@@ -51,9 +48,8 @@ class Counterparties:
 
     async def look(self) -> None:
         """Ask once about everything that is open."""
-        for entry in await self._store.read(banking.entries, OPEN):
-            if entry.direction not in ("debit", "credit") or entry.external_id is None:
-                continue
+        for entry in await self._store.read(ach.asked):
+            assert entry.external_id is not None
             found = await self._vendors.bank.ach_entry(entry.external_id)
             await self._store.run(self._entry_moved, entry, found)
         for application in await self._store.read(accounts.open_applications, KycOutcome.PENDING.value):

@@ -12,27 +12,36 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime
 from typing import Final
 
+from sdt.config.model import Ach
+from sdt.domain.ach.classes import sec_code_of
 from sdt.domain.ach.entry_life import EntryEvent, EntryStatus
 from sdt.domain.errors import SdtError
 from sdt.domain.message import Deposit, Redeem, Register, read_message
-from sdt.domain.personal import Person
+from sdt.domain.personal import Business, Person
 from sdt.domain.region import Region
 from sdt.domain.transaction import Event, Status
 from sdt.ports import AchDirection, AchEntry, AchOrder, ExternalAccount, KycPerson, SecCode
-from sdt.store import Store, accounts, banking, outbox, transactions
-from sdt.store.banking import BankEntryRow
+from sdt.store import Store, accounts, ach, banking, outbox, transactions
+from sdt.store.ach import AchEntryRow
+from sdt.store.banking import BankAccountRow, BankEntryRow
 from sdt.store.transactions import Change, TransactionRow
 from sdt.vendors import Vendors, bank_account
 from sdt.worker import bank_entries
 from sdt.worker.clock import Clock
 from sdt.worker.dead_letters import put_off
 from sdt.worker.sanctions import postal
+from sdt.workflows.bank_proof import wanted_entry
 from sdt.workflows.people import People
 
 __all__ = ["Instructions"]
 
 ACTOR: Final = "worker:instructions"
 ROUND: Final = 50
+_REFUSALS: Final = {
+    "unknown_bank_account": "No such bank account is linked.",
+    "bank_account_closed": "This bank account takes no debits: its bank returned one.",
+    "bank_account_unverified": "This bank account must be verified before it is debited.",
+}
 
 
 class Instructions:
@@ -44,12 +53,14 @@ class Instructions:
         region: Region,
         vendors: Vendors,
         people: People,
+        config: Ach,
         clock: Clock,
     ) -> None:
         self._store = store
         self._region = region
         self._vendors = vendors
         self._people = people
+        self._config = config
         self._clock = clock
 
     async def run(self) -> None:
@@ -85,12 +96,18 @@ class Instructions:
         message = read_message(row.raw).message
         assert isinstance(message, Deposit)
         if message.source.startswith("bank:"):
-            order = await self._ach_order(row, message.source, AchDirection.DEBIT)
-            if order is None:
-                await self._store.run(self._refuse, row.id)
-                return
-            entry = await self._vendors.bank.originate(order, key=row.id)
-            await self._store.run(self._filed, row, entry)
+            linked = await self._linked(row, message.source)
+            refusal = "unknown_bank_account" if linked is None else self._no_debit(linked)
+            if refusal or not await self._order(row, linked, AchDirection.DEBIT):
+                await self._store.run(self._refuse, row.id, refusal or "unknown_bank_account")
+
+    def _no_debit(self, linked: BankAccountRow) -> str:
+        """Say why an account may not be debited, or nothing."""
+        if linked.status in ("closed", "failed", "no_debits"):
+            return "bank_account_closed"
+        if self._region.ach.debits_need_verified_account and linked.status != "verified":
+            return "bank_account_unverified"
+        return ""
 
     async def _pay_out(self, row: TransactionRow) -> None:
         """A redemption that is burnt: credit the user's bank account."""
@@ -98,10 +115,70 @@ class Instructions:
         assert isinstance(message, Redeem)
         if not message.destination.startswith("bank:"):
             return  # Metal was brought to the counter before the burn; its delivery goes on by itself.
-        order = await self._ach_order(row, message.destination, AchDirection.CREDIT)
-        assert order is not None, "a redemption was accepted for a bank account that is not there"
+        linked = await self._linked(row, message.destination)
+        ordered = await self._order(row, linked, AchDirection.CREDIT)
+        assert ordered, "a redemption was accepted for a bank account that is not there"
+
+    async def _linked(self, row: TransactionRow, reference: str) -> BankAccountRow | None:
+        linked = await self._store.read(banking.bank_account, reference.removeprefix("bank:"))
+        return linked if linked is not None and linked.account == row.account else None
+
+    async def _order(self, row: TransactionRow, linked: BankAccountRow | None, direction: AchDirection) -> bool:
+        """Ask for an entry: of the next file, or of the bank at once. False when nobody's account is named."""
+        if linked is None:
+            return False
+        token, account = row.value
+        details = await self._people.bank_details(account, linked.details_sealed)
+        if details is None:
+            return False
+        business = isinstance(await self._people.party(account), Business)
+        is_credit = direction is AchDirection.CREDIT
+        if self._config.delivery != "api":
+            same_day = self._config.same_day in ("all", f"{direction.value}s")
+            wanted = wanted_entry(
+                f"ach:{row.id}",
+                linked,
+                token,
+                purpose="payment",
+                is_credit=is_credit,
+                units=row.units,
+                business=business,
+                reference=row.id,
+                at_ms=self._clock.now_ms(),
+                same_day=same_day,
+            )
+            await self._store.run(self._wanted, row, direction, wanted)
+            return True
+        order = AchOrder(
+            direction=direction,
+            account=bank_account(token, "clearing"),
+            amount=self._region.token(token).amount(row.units),
+            counterparty=ExternalAccount(details.routing_number, details.account_number, details.kind, details.holder),
+            sec_code=SecCode(sec_code_of(business=business, is_credit=is_credit, authorised="internet")),
+            reference=row.id,
+        )
         entry = await self._vendors.bank.originate(order, key=row.id)
         await self._store.run(self._filed, row, entry)
+        return True
+
+    def _wanted(self, store: Store, row: TransactionRow, direction: AchDirection, wanted: AchEntryRow) -> None:
+        """Record the entry once, with what its file needs: it goes out at the next cut-off."""
+        if banking.put_entry(store, self._entry(row, direction, None)):
+            ach.want(store, wanted)
+
+    def _entry(self, row: TransactionRow, direction: AchDirection, external_id: str | None) -> BankEntryRow:
+        assert row.token
+        return BankEntryRow(
+            id=f"ach:{row.id}",
+            transaction_id=row.id,
+            direction=direction.value,
+            token=row.token,
+            units=row.units,
+            external_id=external_id,
+            status=EntryStatus.CREATED.value,
+            code=None,
+            updated_at_ms=self._clock.now_ms(),
+        )
 
     async def _identify(self, row: TransactionRow) -> None:
         """A registration that settled: hand the person to the KYC vendor. Its desk decides on the outcome."""
@@ -130,46 +207,16 @@ class Instructions:
             list(application.reasons),
         )
 
-    async def _ach_order(self, row: TransactionRow, reference: str, direction: AchDirection) -> AchOrder | None:
-        linked = await self._store.read(banking.bank_account, reference.removeprefix("bank:"))
-        if linked is None or linked.account != row.account:
-            return None
-        token, account = row.value
-        details = await self._people.bank_details(account, linked.details_sealed)
-        if details is None:
-            return None
-        return AchOrder(
-            direction=direction,
-            account=bank_account(token, "clearing"),
-            amount=self._region.token(token).amount(row.units),
-            counterparty=ExternalAccount(details.routing_number, details.account_number, details.kind, details.holder),
-            sec_code=SecCode.WEB if direction is AchDirection.DEBIT else SecCode.PPD,
-            reference=row.id,
-        )
-
     def _filed(self, store: Store, row: TransactionRow, entry: AchEntry) -> None:
         """Record the entry once, with the posting that says the money is under way."""
-        assert row.token
         now_ms = self._clock.now_ms()
-        filed = BankEntryRow(
-            id=f"ach:{row.id}",
-            transaction_id=row.id,
-            direction=entry.direction.value,
-            token=row.token,
-            units=row.units,
-            external_id=entry.entry_id,
-            status=EntryStatus.CREATED.value,
-            code=None,
-            updated_at_ms=now_ms,
-        )
+        filed = self._entry(row, entry.direction, entry.entry_id)
         if banking.put_entry(store, filed):
             on = datetime.fromtimestamp(now_ms / 1000, UTC).date()
             bank_entries.apply(store, self._region, filed, EntryEvent.FILE, code=None, on=on, at_ms=now_ms)
 
-    def _refuse(self, store: Store, transaction_id: str) -> None:
+    def _refuse(self, store: Store, transaction_id: str, code: str) -> None:
         current = transactions.get(store, transaction_id)
         if current is not None and current.status == Status.AWAITING_FUNDS:
-            change = Change(
-                transaction_id, Event.REJECT, code="unknown_bank_account", detail="No such bank account is linked."
-            )
+            change = Change(transaction_id, Event.REJECT, code=code, detail=_REFUSALS[code])
             transactions.move(store, [change], actor=ACTOR, at_ms=self._clock.now_ms())

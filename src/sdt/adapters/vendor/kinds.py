@@ -15,15 +15,17 @@ import msgspec
 
 from sdt.adapters.vendor.canonical import shape
 from sdt.ports import Aml, Bank, Depository, Kyc, KycBusiness, KycPerson
+from sdt.ports.ach_files import AchFileApi
 
 __all__ = ["KINDS", "Kind", "Operation", "operations"]
 
-Kind = Literal["kyc", "aml", "ach", "treasury", "depository"]
+Kind = Literal["kyc", "aml", "ach", "ach_files", "treasury", "depository"]
 
 KINDS: Final[dict[Kind, tuple[Any, tuple[str, ...]]]] = {
     "kyc": (Kyc, ("apply", "apply_business", "retry", "retry_business", "submit", "application")),
     "aml": (Aml, ("screen", "screening", "sanctions_list")),
     "ach": (Bank, ("originate", "ach_entry")),
+    "ach_files": (AchFileApi, ("put_file", "file_state", "inbound_files", "inbound_file")),
     "treasury": (Bank, ("book_transfer", "transfer", "currency_deposit", "statement", "calendar")),
     "depository": (
         Depository,

@@ -7,7 +7,7 @@ one twice.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Final, Literal
 
@@ -69,6 +69,10 @@ class Order:
     individual_id: str = ""
     addenda: str = ""
     prenote: bool = False
+    description: str = ""
+    """What the receiver's statement says, where it is not the file's."""
+    effective_on: date | None = None
+    """When it should settle, where that is not the file's: same-day entries beside others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,8 @@ class Originator:
     company_name: str
     company_id: str
     offset: Receiver | None = None
+    company_data: str = ""
+    """For our own use: the account that our bank settles unbalanced batches against."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,26 +115,29 @@ class Stamp:
 def build_file(
     originator: Originator, orders: Sequence[Order], stamp: Stamp, limits: Limits | None = None
 ) -> NachaFile:
-    """Return the file that carries these orders, one batch for each class, in the order of their trace numbers.
+    """Return the file that carries these orders: a batch for each class, description and effective date, in the order
+    of their trace numbers.
 
     Errors: NotOriginated, naming the trace sequence of the order; nothing is left out silently.
     """
     limits = limits or Limits()
     _check(orders, limits)
-    by_class: dict[SecCode, list[Order]] = {}
+    together: dict[tuple[SecCode, str, date], list[Order]] = {}
     for order in sorted(orders, key=lambda order: order.sequence):
         fault = fault_of(order, stamp, limits)
         if fault:
             raise NotOriginated(f"Entry {order.sequence}: {fault}.", sequence=order.sequence)
-        by_class.setdefault(order.sec_code, []).append(order)
+        key = (order.sec_code, order.description or stamp.description, order.effective_on or stamp.effective_on)
+        together.setdefault(key, []).append(order)
     spare = max((order.sequence for order in orders), default=0)
     batches: list[Batch] = []
-    for sec_code, of_class in sorted(by_class.items()):
-        for start in range(0, len(of_class), ENTRIES_IN_A_BATCH_MAX):
-            part = of_class[start : start + ENTRIES_IN_A_BATCH_MAX]
+    for (sec_code, description, effective_on), alike in sorted(together.items()):
+        for start in range(0, len(alike), ENTRIES_IN_A_BATCH_MAX):
+            part = alike[start : start + ENTRIES_IN_A_BATCH_MAX]
             offsets = _offsets(originator, part, spare)
             spare += len(offsets)
-            batches.append(_batch(originator, sec_code, [*part, *offsets], stamp, len(batches) + 1))
+            of_batch = replace(stamp, description=description, effective_on=effective_on)
+            batches.append(_batch(originator, sec_code, [*part, *offsets], of_batch, len(batches) + 1))
     return _file(originator, batches, stamp)
 
 
@@ -165,7 +174,7 @@ def fault_of(order: Order, stamp: Stamp, limits: Limits) -> str:
         return f"{order.sec_code} is for debits that a consumer authorised"
     if order.sec_code == "TEL" and order.addenda:
         return "TEL carries no addenda"
-    if stamp.effective_on < stamp.on:
+    if (order.effective_on or stamp.effective_on) < stamp.on:
         return "the effective date lies before the file's"
     try:
         _entry(order, "0" * 8).detail.line()
@@ -202,7 +211,7 @@ def _batch(originator: Originator, sec_code: SecCode, orders: Sequence[Order], s
     header = BatchHeader(
         service_class=service,
         company_name=originator.company_name,
-        company_data="",
+        company_data=originator.company_data,
         company_id=originator.company_id,
         sec_code=sec_code,
         description=stamp.description,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from sdt.store.tables import (
+    ach,
     cases,
     core,
     deliveries,
@@ -26,5 +27,6 @@ TABLES: Final[tuple[type[Table], ...]] = (
     *people.TABLES,
     *office.TABLES,
     *deliveries.TABLES,
+    *ach.TABLES,
 )
 """One line for each part of the platform."""

@@ -1,0 +1,236 @@
+"""A file at each cut-off: what is wanted is selected under the limits, built, stored and numbered in one transaction.
+
+One bad order holds nobody back: it is refused by name, shown to an officer, and the others go.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Final
+
+from anyascii import anyascii
+
+from sdt.config.model import Ach
+from sdt.domain import sealing
+from sdt.domain.ach.calendar import EASTERN, effective_date
+from sdt.domain.ach.entry_life import EntryEvent
+from sdt.domain.ach.micro_entries import DESCRIPTION
+from sdt.domain.ach.reference import reference_of
+from sdt.domain.errors import Unavailable
+from sdt.domain.nacha import Limits, NachaFile, Order, Originator, Receiver, Stamp, build_file, faults_of
+from sdt.domain.nacha.build import SEQUENCE_MAX, fault_of
+from sdt.domain.personal import BankDetails, open_by_master, open_record
+from sdt.store import Store, ach, ach_files
+from sdt.store.ach import Wanted
+from sdt.store.ach_files import AchFileRow
+from sdt.worker.ach.cut_offs import last_cut_off
+from sdt.worker.ach.facts import Facts
+from sdt.worker.clock import Clock
+
+__all__ = ["DATA_LABEL", "Gatherer"]
+
+log = logging.getLogger(__name__)
+
+DATA_LABEL: Final = "ach file "
+"""What the sealed bytes of a file are sealed as, with its name behind it."""
+MODIFIERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+TRACE_LIFE_MS: Final = 100 * 86_400_000
+"""A trace number is not given again before nobody can return its entry any more."""
+_SPARE_TRACES: Final = 1_000
+_DESCRIPTIONS: Final = {"micro": DESCRIPTION, "reversal": "REVERSAL"}
+
+
+class Gatherer:
+    """Closes the files of one region's dollar tokens."""
+
+    def __init__(self, store: Store, facts: Facts, config: Ach, master_key: Callable[[], bytes], clock: Clock) -> None:
+        self._store = store
+        self._facts = facts
+        self._config = config
+        self._master_key = master_key
+        self._clock = clock
+        self._closed: datetime | None = None
+
+    async def work(self, now: datetime) -> int:
+        """Close the files of a cut-off that has come since; returns how many were made."""
+        cut_off = last_cut_off(now, self._config.times, self._config.lead_minutes)
+        if self._closed is not None and cut_off <= self._closed:
+            return 0
+        made = 0
+        for token in await self._store.read(ach.wanted_tokens):
+            made += await self._store.run(self.close, token, now, cut_off) is not None
+        self._closed = cut_off
+        return made
+
+    def close(self, store: Store, token: str, now: datetime, cut_off: datetime) -> AchFileRow | None:
+        """Make the file of one token and cut-off; None when it was made before, or nothing is wanted."""
+        number = int(cut_off.timestamp()) // 60
+        if ach.counter(store, f"cut-off:{token}") >= number:
+            return None
+        ach.set_counter(store, f"cut-off:{token}", number)
+        here = now.astimezone(EASTERN)
+        stamp = self._stamp(store, here)
+        orders = self._select(store, token, here, stamp)
+        if not orders:
+            return None
+        built = self._built(store, token, [order for _, order in orders], stamp)
+        return self._stored(store, token, built, {order.sequence: (id, order) for id, order in orders}, stamp)
+
+    def _stamp(self, store: Store, here: datetime) -> Stamp:
+        taken = ach_files.modifiers(store, here.date().isoformat())
+        free = [modifier for modifier in MODIFIERS if modifier not in taken]
+        if not free:
+            raise Unavailable("All 36 file id modifiers of the day are used.", code="ach_modifiers")
+        return Stamp(here.date(), f"{here:%H%M}", free[0], effective_date(here, same_day=False))
+
+    def _select(self, store: Store, token: str, here: datetime, stamp: Stamp) -> list[tuple[str, Order]]:
+        """Return the entries that go now, each with its order; those above a limit wait, bad ones are refused."""
+        config, today = self._config, here.date().isoformat()
+        rows = ach.wanted(store, token, config.entries_per_file_max)
+        left = config.day_cents_max - ach_files.moved_units(store, today, token)
+        by_account = ach_files.moved_by_account(store, today, token)
+        by_direction = {True: config.file_cents_max, False: config.file_cents_max}
+        limits = Limits(config.entry_cents_max, config.file_cents_max, config.entries_per_file_max)
+        first, keys = self._first_sequence(store, len(rows)), _Keys(self._master_key())
+        same_day_on = effective_date(here, same_day=True)
+        selected: list[tuple[str, Order]] = []
+        for row in rows:
+            order = self._order(row, keys, first + len(selected), same_day_on)
+            fault = fault_of(order, stamp, limits) if isinstance(order, Order) else order
+            if fault or not isinstance(order, Order):
+                self._refuse(store, row, fault, here.date())
+                continue
+            account = by_account.get(row.account, 0) + row.units
+            if row.units > min(left, by_direction[row.is_credit]) or account > config.account_day_cents_max:
+                continue
+            left -= row.units
+            by_direction[row.is_credit] -= row.units
+            by_account[row.account] = account
+            selected.append((row.id, order))
+        return selected
+
+    def _order(self, row: Wanted, keys: _Keys, sequence: int, same_day_on: date) -> Order | str:
+        details = keys.details(row)
+        if details is None:
+            return "the account is not known any more"
+        same_day = bool(row.same_day) and row.units <= self._config.same_day_entry_cents_max
+        return Order(
+            sec_code=row.sec_code,  # type: ignore[arg-type]
+            credit=bool(row.is_credit),
+            receiver=Receiver(
+                details.routing_number,
+                details.account_number,
+                details.kind,
+                anyascii(details.holder).strip()[:22].rstrip(),
+            ),
+            cents=row.units,
+            sequence=sequence,
+            individual_id=reference_of(row.reference),
+            prenote=row.purpose == "prenote",
+            description=_DESCRIPTIONS.get(row.purpose, ""),
+            effective_on=same_day_on if same_day else None,
+        )
+
+    def _refuse(self, store: Store, row: Wanted, fault: str, on: date) -> None:
+        log.warning("entry %s goes into no file: %s", row.id, fault)
+        entry, at_ms = ach.entry(store, row.id), self._clock.now_ms()
+        assert entry is not None
+        ach.refuse(store, row.id)
+        self._facts.tell(store, entry, EntryEvent.REFUSE, on=on, at_ms=at_ms, code="ach_not_filed")
+        self._facts.case(
+            store, f"{row.id}:not_filed", on=on, at_ms=at_ms, account=row.account, entry=row.id, fault=fault
+        )
+
+    def _first_sequence(self, store: Store, count: int) -> int:
+        """Return where trace sequences go on. They begin anew only over numbers that nobody can name any more."""
+        last = ach.counter(store, "trace")
+        if last + count + _SPARE_TRACES <= SEQUENCE_MAX:
+            return last + 1
+        odfi, since = self._config.odfi_routing[:8], self._clock.now_ms() - TRACE_LIFE_MS
+        if ach.traces_used_since(store, f"{odfi}{1:07d}", f"{odfi}{count + _SPARE_TRACES:07d}", since):
+            raise Unavailable("All trace numbers of the last 100 days are in use.", code="ach_traces")
+        return 1
+
+    def _built(self, store: Store, token: str, orders: list[Order], stamp: Stamp) -> NachaFile:
+        config, account = self._config, f"{token}-clearing"
+        offset = Receiver(config.odfi_routing, account, "checking", config.company_name) if config.balanced else None
+        originator = Originator(
+            odfi_routing=config.odfi_routing,
+            odfi_name=config.odfi_name,
+            destination_routing=config.destination_routing,
+            destination_name=config.destination_name,
+            company_name=config.company_name,
+            company_id=config.company_id,
+            offset=offset,
+            company_data=account,
+        )
+        built = build_file(originator, orders, stamp, Limits(config.entry_cents_max, config.file_cents_max))
+        faults = faults_of(built)
+        assert not faults, f"a file of ours contradicts itself: {faults[0]}"
+        last = max(entry.detail.trace_number for batch in built.batches for entry in batch.entries)  # type: ignore[union-attr]
+        ach.set_counter(store, "trace", int(last[8:]))
+        return built
+
+    def _stored(
+        self, store: Store, token: str, built: NachaFile, orders: dict[int, tuple[str, Order]], stamp: Stamp
+    ) -> AchFileRow:
+        data, at_ms = built.data(), self._clock.now_ms()
+        name = f"{token}-{stamp.on:%Y%m%d}-{stamp.modifier}.ach"
+        row = AchFileRow(
+            name=name,
+            token=token,
+            made_on=stamp.on.isoformat(),
+            modifier=stamp.modifier,
+            status="built",
+            digest=hashlib.sha256(data).hexdigest(),
+            entry_count=len(orders),
+            entry_hash=f"{built.control.entry_hash:010d}",
+            debit_units=built.control.debit_cents,
+            credit_units=built.control.credit_cents,
+            tries=0,
+            code=None,
+            made_at_ms=at_ms,
+            delivered_at_ms=None,
+            updated_at_ms=at_ms,
+        )
+        nonce = secrets.token_bytes(sealing.NONCE_BYTES)
+        ach_files.add_file(store, row, sealing.seal(data, DATA_LABEL + name, self._master_key(), nonce))
+        placed = []
+        for batch in built.batches:
+            for entry in batch.entries:
+                trace = str(entry.detail.trace_number)  # type: ignore[union-attr]
+                # Entries that balance a batch have numbers behind those of the orders, and are nobody's.
+                if found := orders.get(int(trace[8:])):
+                    id, order = found
+                    effective_on = (order.effective_on or stamp.effective_on).isoformat()
+                    placed.append((batch.header.batch_number, trace, effective_on, id))
+        ach.put_into_file(store, name, placed)
+        log.info("file %s: %d entries, %s", name, len(orders), row.digest)
+        return row
+
+
+class _Keys:
+    """Opens the details of accounts; a person's key is unwrapped once a file."""
+
+    def __init__(self, master_key: bytes) -> None:
+        self._master_key = master_key
+        self._known: dict[str, bytes] = {}
+
+    def details(self, row: Wanted) -> BankDetails | None:
+        """Return whose account an entry names; None when it is unlinked or its person erased."""
+        if row.details_sealed is None or row.user_id is None:
+            return None
+        if row.wrapped is None:
+            try:
+                return open_by_master(row.details_sealed, row.account, self._master_key, BankDetails)
+            except AssertionError:
+                return None  # the key is gone: the person was erased
+        key = self._known.get(row.user_id)
+        if key is None:
+            key = self._known[row.user_id] = sealing.unwrap(row.wrapped, row.user_id, self._master_key)
+        details: BankDetails = open_record(row.details_sealed, row.account, key, BankDetails)
+        return details

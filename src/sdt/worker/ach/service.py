@@ -1,0 +1,77 @@
+"""The ACH desk of the worker: a round gathers, delivers, reads what came, and only then follows the calendar."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import date, time
+
+from sdt.config.model import Ach
+from sdt.domain.errors import SdtError
+from sdt.domain.region import Region
+from sdt.ports.ach_files import AchFiles
+from sdt.store import Store
+from sdt.worker.ach.bank_time import BankTime
+from sdt.worker.ach.deliver import Deliverer
+from sdt.worker.ach.facts import Facts
+from sdt.worker.ach.follow import Follower
+from sdt.worker.ach.gather import Gatherer
+from sdt.worker.ach.rates import Rates
+from sdt.worker.ach.receive import Receiver
+from sdt.worker.ach.records import Records
+from sdt.worker.clock import Clock
+from sdt.workflows.people import People
+
+__all__ = ["AchDesk"]
+
+log = logging.getLogger(__name__)
+
+
+class AchDesk:
+    """Everything of ACH that the worker does by itself."""
+
+    def __init__(
+        self,
+        store: Store,
+        region: Region,
+        config: Ach,
+        files: AchFiles,
+        bank_time: BankTime,
+        people: People,
+        master_key: Callable[[], bytes],
+        clock: Clock,
+    ) -> None:
+        facts = Facts(region)
+        self._poll_s = config.poll_s
+        self._bank_time = bank_time
+        self.gatherer = Gatherer(store, facts, config, master_key, clock)
+        self.deliverer = Deliverer(store, facts, files, master_key, clock)
+        records = Records(facts, people)
+        self.receiver = Receiver(store, facts, files, self.deliverer, records, master_key, clock)
+        missing_after = time.fromisoformat(config.returns_missing_after)
+        self.follower = Follower(store, facts, missing_after, clock)
+        self.rates = Rates(store, facts, clock)
+        self._rated_on: date | None = None
+
+    async def run(self) -> None:
+        """Work until cancelled; what does not answer is asked again."""
+        while True:
+            try:
+                await self.round()
+            except SdtError as error:
+                log.warning("ACH waits: %s", error.detail)
+            await asyncio.sleep(self._poll_s)
+
+    async def round(self) -> int:
+        """Do everything once, in the order that matters; returns how much moved."""
+        # The time is asked first: whatever the bank had for us by then is in the list that comes after.
+        now = await self._bank_time.now()
+        moved = await self.gatherer.work(now)
+        moved += await self.deliverer.work(now)
+        moved += await self.receiver.work(now)
+        moved += await self.follower.work(now)
+        if now.date() != self._rated_on:
+            await self.rates.work(now.date())
+            self._rated_on = now.date()
+        return moved
