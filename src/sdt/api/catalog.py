@@ -143,6 +143,8 @@ REASONS: Final = {
     "deposit_mismatch": "The issue says something else than its deposit.",
     "deposit_used": "The deposit was issued already, or does not wait to be.",
     "unknown_bank_account": "No such bank account is linked to the account.",
+    "bank_account_closed": "The bank account takes no debits: its bank says so, or its verification failed.",
+    "bank_account_unverified": "The region asks for a verified bank account before it is debited.",
     "original_mismatch": "The adjustment goes beyond the transaction that it names.",
     "original_missing": "The adjustment came without the message of the transaction that it names.",
     "adjust_used": "This original and this evidence were used together before.",

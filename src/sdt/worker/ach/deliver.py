@@ -103,7 +103,7 @@ class Deliverer:
     async def reject(self, file: AchFileRow, code: str, now: datetime) -> None:
         """Note that the bank does not take a file: nothing moved, and an officer sees why."""
         log.error("file %s was rejected: %s", file.name, code)
-        await self._tell(file, EntryEvent.REFUSE, now, code="ach_file_rejected")
+        await self._tell(file, EntryEvent.REFUSE, now, code="file_rejected")
         await self._store.run(self._rejected, file, code, now.date())
 
     def _rejected(self, store: Store, file: AchFileRow, code: str, on: date) -> None:

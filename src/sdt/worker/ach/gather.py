@@ -140,7 +140,7 @@ class Gatherer:
         entry, at_ms = ach.entry(store, row.id), self._clock.now_ms()
         assert entry is not None
         ach.refuse(store, row.id)
-        self._facts.tell(store, entry, EntryEvent.REFUSE, on=on, at_ms=at_ms, code="ach_not_filed")
+        self._facts.tell(store, entry, EntryEvent.REFUSE, on=on, at_ms=at_ms, code="not_filed")
         self._facts.case(
             store, f"{row.id}:not_filed", on=on, at_ms=at_ms, account=row.account, entry=row.id, fault=fault
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from typing import Final
 
 from sdt.domain.ach.return_rate import LEVELS_PPM, WATCHED_DAYS, Rate, return_rates
 from sdt.store import Store, ach
@@ -11,6 +12,10 @@ from sdt.worker.ach.facts import Facts
 from sdt.worker.clock import Clock
 
 __all__ = ["Rates", "rates_of"]
+
+
+SPEAKS_FROM: Final = 50
+"""Debits in the watched days from which a rate opens a case: one return of two says nothing."""
 
 
 def rates_of(store: Store, today: date) -> tuple[Rate, ...]:
@@ -34,7 +39,7 @@ class Rates:
         """Compute the rates of a day."""
         self.newest = await self._store.read(rates_of, today)
         for rate in self.newest:
-            if rate.above:
+            if rate.above and rate.originated >= SPEAKS_FROM:
                 await self._store.run(self._case, rate, today)
 
     def _case(self, store: Store, rate: Rate, today: date) -> None:

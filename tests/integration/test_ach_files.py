@@ -1,0 +1,282 @@
+"""ACH by files, from wanted entries to the bank and back, against a real sandbox bank whose clock the test moves."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ach_rig import GOOD_NUMBER, Rig
+from sandbox_servers import Sandbox, sandbox
+
+from sdt.domain import sealing
+from sdt.domain.ach.entry_life import EntryStatus
+from sdt.domain.ach.reference import reference_of
+from sdt.domain.nacha import faults_of, read_file
+from sdt.domain.transaction import Status
+from sdt.store import Store, ach, ach_files, banking, ledger
+from sdt.worker.ach.gather import DATA_LABEL
+from store_rig import TOKEN, status_of, transaction_id
+
+pytestmark = pytest.mark.slow
+S = EntryStatus
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Sandbox]:
+    with sandbox(tmp_path / "bank", "bank", "--program", "TXD") as (running, _):
+        yield running
+
+
+@pytest.fixture
+async def rig(store: Store, server: Sandbox) -> AsyncIterator[Rig]:
+    """A desk at a bank whose clock stands at 09:00 of the Monday before Christmas."""
+    rig = Rig.open(store, server)
+    await _at(rig, "2026-12-21", "09:00")
+    yield rig
+    await rig.close()
+
+
+async def _at(rig: Rig, on: str, at: str) -> None:
+    await rig.clock_set(action="freeze")
+    await rig.clock_set(action="set", date=on, time=at)
+
+
+async def test_a_deposit_goes_out_at_the_cut_off_settles_and_passes_its_window_over_a_holiday(rig: Rig) -> None:
+    await rig.round()
+    entry = rig.deposit(1, rig.user(1))
+    await rig.round()
+    assert (rig.status(entry), ach_files.files(rig.store)) == (S.CREATED, [])
+
+    await _at(rig, "2026-12-23", "10:11")
+    await rig.round(2)
+
+    [file] = ach_files.files(rig.store)
+    assert (file.name, file.status, file.entry_count) == ("TXD-20261223-A.ach", "acknowledged", 1)
+    assert rig.status(entry) is S.ACKNOWLEDGED
+    found = ach.entry(rig.store, entry)
+    assert found is not None
+    assert (found.effective_on, found.follow_at) == ("2026-12-24", "2026-12-24 08:30")
+
+    await _at(rig, "2026-12-24", "08:31")
+    await rig.round()
+    assert rig.status(entry) is S.SETTLED
+    # Christmas is a Friday: the second banking day after settlement is the Tuesday after.
+    await _at(rig, "2026-12-29", "08:29")
+    await rig.round()
+    assert rig.status(entry) is S.SETTLED
+    await _at(rig, "2026-12-29", "08:30")
+    await rig.round()
+    assert rig.status(entry) is S.WINDOW_PASSED
+
+    at_bank = await rig.bank.ach_entry(found.trace or "")
+    assert at_bank.status.value == "window_passed"
+    assert at_bank.reference == reference_of(transaction_id(1))
+    assert rig.cases() == []
+    assert ledger.discrepancies(rig.store) == []
+
+
+async def test_the_file_is_what_was_wanted_and_its_totals_agree(rig: Rig) -> None:
+    linked = rig.user(1, holder="José Ñandú")
+    rig.deposit(1, linked, 12_345)
+    rig.payout(2, linked, 700)
+    await rig.round()
+
+    [row] = ach_files.files(rig.store)
+    sealed = ach_files.file_data(rig.store, row.name)
+    data = sealing.unseal(sealed, DATA_LABEL + row.name, rig.master_key)
+    file = read_file(data)
+    assert faults_of(file) == ()
+    assert GOOD_NUMBER.encode() not in sealed
+    assert hashlib.sha256(data).hexdigest() == row.digest
+    by_class = {batch.header.sec_code: [e.detail for e in batch.entries] for batch in file.batches}
+    [debit], [credit] = by_class["WEB"], by_class["PPD"]
+    assert (debit.transaction_code, debit.cents, debit.name, debit.account) == ("27", 12_345, "Jose Nandu", GOOD_NUMBER)
+    assert (credit.transaction_code, credit.cents) == ("22", 700)
+    assert (row.debit_units, row.credit_units) == (12_345, 700)
+
+
+async def test_returns_come_before_the_window_passes_and_end_the_deposit(rig: Rig) -> None:
+    linked = rig.user(1)
+    entry, good = rig.deposit(1, linked, 10_420), rig.deposit(2, linked, 10_000)
+    await rig.round(2)
+    await rig.clock_set(action="advance", days=6)
+    await rig.round()
+
+    # All of it came in one round: the morning's returns are read before anything passes.
+    assert rig.status(entry) is S.RETURNED
+    assert status_of(rig.store, transaction_id(1)) is Status.RETURNED
+    assert rig.status(good) is S.WINDOW_PASSED
+    row = ach.entry(rig.store, entry)
+    assert row is not None
+    assert (row.return_code, row.follow_at) == ("R01", None)
+    assert ledger.discrepancies(rig.store) == []
+
+
+async def test_nothing_passes_its_window_while_a_mornings_file_of_returns_is_missing(rig: Rig) -> None:
+    entry = rig.deposit(1, rig.user(1))
+    await rig.round(2)
+    held = _Withholding(rig.files, "returns-")
+    rig.files = held  # type: ignore[assignment]
+    rig.restart()
+    await rig.clock_set(action="advance", days=6)
+    await rig.round()
+
+    assert rig.status(entry) is S.SETTLED
+    assert len(rig.desk.follower.missing) == 2
+    assert {kind for kind, _ in rig.cases()} == {"ach_return"}
+
+    held.withheld = "nothing"
+    await rig.round()
+    assert rig.status(entry) is S.WINDOW_PASSED
+    assert rig.desk.follower.missing == ()
+
+
+async def test_a_return_file_that_comes_twice_counts_once(rig: Rig) -> None:
+    entry = rig.deposit(1, rig.user(1), 10_420)
+    await rig.round(2)
+    await rig.clock_set(action="advance", days=3)
+    await rig.round()
+    assert rig.status(entry) is S.RETURNED
+    before = ledger.account_balance(rig.store, f"Clearing:{TOKEN}")
+    name = next(row.name for row in ach_files.inbound(rig.store) if row.records and row.kind == "returns")
+
+    await rig.control.post(f"/v1/ach/inbound/{name}/again", {}, "again")
+    await rig.round(2)
+
+    assert ledger.account_balance(rig.store, f"Clearing:{TOKEN}") == before
+    assert rig.cases() == []
+
+
+async def test_a_return_of_nobodys_entry_is_an_officers_case(rig: Rig) -> None:
+    rig.deposit(1, rig.user(1), 10_420)
+    await rig.round(2)
+    with rig.store.transaction():
+        rig.store.execute("UPDATE ach_entries SET trace = '999999999999999'")
+    await rig.clock_set(action="advance", days=3)
+    await rig.round()
+
+    [(kind, key)] = rig.cases()
+    assert kind == "ach_unmatched"
+    assert key.startswith("record:R01:")
+
+
+async def test_r10_on_day_45_is_told_after_the_window_passed(rig: Rig) -> None:
+    entry = rig.deposit(1, rig.user(1, "9990000010"))
+    await rig.round(2)
+    await rig.clock_set(action="advance", days=4)
+    await rig.round()
+    assert rig.status(entry) is S.WINDOW_PASSED
+
+    await rig.clock_set(action="advance", days=31)
+    await rig.round()
+
+    row = ach.entry(rig.store, entry)
+    linked = banking.bank_account(rig.store, "ref-1")
+    assert row is not None
+    assert linked is not None
+    assert (rig.status(entry), row.return_code, linked.status) == (S.RETURNED, "R10", "no_debits")
+
+
+async def test_c01_corrects_the_account_and_the_next_entry_has_it(rig: Rig) -> None:
+    linked = rig.user(1, "9990000101")
+    entry = rig.deposit(1, linked)
+    await rig.round(2)
+    await rig.clock_set(action="advance", days=4)
+    await rig.round()
+
+    changed = banking.bank_account(rig.store, "ref-1")
+    assert changed is not None
+    details = await rig.people.bank_details(changed.account, changed.details_sealed)
+    assert details is not None
+    assert (details.account_number, changed.mask) == ("1990000101", "…0101")
+    assert rig.status(entry) is S.WINDOW_PASSED
+    assert rig.cases() == []
+
+
+async def test_one_bad_order_holds_nobody_back(rig: Rig) -> None:
+    good, bad = rig.deposit(1, rig.user(1)), rig.deposit(2, rig.user(2), units=2_500_000_001)
+    await rig.round(2)
+
+    assert (rig.status(good), rig.status(bad)) == (S.ACKNOWLEDGED, S.REFUSED)
+    assert status_of(rig.store, transaction_id(2)) is Status.REJECTED
+    assert [kind for kind, _ in rig.cases()] == ["ach_unmatched"]
+
+
+async def test_what_is_above_an_accounts_daily_limit_waits_for_the_next_day(store: Store, server: Sandbox) -> None:
+    rig = Rig.open(store, server, account_day_cents_max=15_000)
+    await _at(rig, "2026-12-21", "09:00")
+    linked = rig.user(1)
+    first, second = rig.deposit(1, linked), rig.deposit(2, linked)
+    await rig.round(2)
+    assert (rig.status(first), rig.status(second)) == (S.ACKNOWLEDGED, S.CREATED)
+
+    await _at(rig, "2026-12-22", "10:30")
+    await rig.round(2)
+    assert rig.status(second) is S.ACKNOWLEDGED
+    traces = [ach.entry(store, one).trace for one in (first, second)]  # type: ignore[union-attr]
+    assert traces == ["111000020000001", "111000020000002"]
+    await rig.close()
+
+
+async def test_a_rejected_file_ends_its_entries_and_is_a_case(rig: Rig) -> None:
+    payout = rig.payout(1, rig.user(1), 200_000_000)
+    await rig.round(2)
+
+    [file] = ach_files.files(rig.store)
+    assert (file.status, file.code, rig.status(payout)) == ("rejected", "insufficient_funds", S.REFUSED)
+    assert ("ach_unmatched", f"file:{file.name}") in rig.cases()
+
+
+async def test_same_day_entries_go_beside_others_and_settle_today(rig: Rig) -> None:
+    linked = rig.user(1)
+    ordinary, today = rig.deposit(1, linked), rig.deposit(2, linked, same_day=True)
+    large = rig.deposit(3, linked, 100_000_001, same_day=True)
+    await rig.round(2)
+
+    rows = [ach.entry(rig.store, one) for one in (ordinary, today, large)]
+    assert [row.follow_at for row in rows if row] == ["2026-12-22 08:30", "2026-12-21 13:00", "2026-12-22 08:30"]
+    assert len(ach_files.files(rig.store)) == 1
+
+
+async def test_a_balanced_file_settles_against_our_own_account(store: Store, server: Sandbox) -> None:
+    rig = Rig.open(store, server, balanced=True)
+    await _at(rig, "2026-12-21", "09:00")
+    entry = rig.deposit(1, rig.user(1))
+    await rig.round(2)
+    await rig.clock_set(action="advance", days=4)
+    await rig.round()
+
+    assert rig.status(entry) is S.WINDOW_PASSED
+    statement = await rig.bank.statement("TXD-clearing", after=1)
+    assert [(line.kind, line.amount.units) for line in statement.lines] == [("ach_debit_batch", 10_000)]
+    await rig.close()
+
+
+class _Withholding:
+    """A bank that does not list some of its files yet."""
+
+    def __init__(self, files: Any, withheld: str) -> None:
+        self._files = files
+        self.withheld = withheld
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._files, name)
+
+    async def inbound(self, after: int) -> Any:
+        from dataclasses import replace
+
+        found = await self._files.inbound(0)
+        return replace(found, names=tuple(n for n in found.names if not n.startswith(self.withheld)), next_after=0)
+
+
+async def test_an_acknowledgement_of_another_file_is_a_case(rig: Rig) -> None:
+    said = {"file": "TXD-20261221-A.ach", "sha256": "0" * 64, "state": "accepted"}
+    now = await rig.now()
+    await rig.desk.receiver.take("ack-x.json", json.dumps(said).encode(), now)
+    await rig.desk.receiver.take("junk.ach", b"101 not a file", now)
+
+    assert [kind for kind, _ in rig.cases()] == ["ach_unmatched", "ach_unmatched"]
