@@ -32,8 +32,7 @@ NOT_AT_THE_API = {
     "ach_empty",
     # Prices, from a file of the operator.
     "price_file",
-    # Nothing at the API asks for it yet.
-    "micro_entries_exhausted",
+    "ach_acknowledgement",
     # The chain's own data.
     "batch_item",
     "bad_rlp",

@@ -13,7 +13,20 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from sdt import __doc__ as about
-from sdt.api import bank_accounts, cases, desk, health, holdings, office, receipts, region, transactions, users
+from sdt.api import (
+    bank_accounts,
+    bank_proof,
+    cases,
+    desk,
+    health,
+    holdings,
+    office,
+    office_ach,
+    receipts,
+    region,
+    transactions,
+    users,
+)
 from sdt.api.catalog import PROBLEMS_PATH, errors_page
 from sdt.api.edge import Edge
 from sdt.api.hot import Hot
@@ -31,10 +44,12 @@ _ROUTERS: Final = (
     users.router,
     holdings.router,
     bank_accounts.router,
+    bank_proof.router,
     region.router,
     desk.router,
     cases.router,
     office.router,
+    office_ach.router,
     health.router,
 )
 

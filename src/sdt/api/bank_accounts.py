@@ -22,7 +22,7 @@ from sdt.store.accounts import UserRow
 from sdt.store.banking import BankAccountRow
 from sdt.workflows.people import People
 
-__all__ = ["link", "router"]
+__all__ = ["link", "router", "shown"]
 
 router = APIRouter(route_class=StrictRoute, tags=["bank accounts"])
 
@@ -35,7 +35,7 @@ async def link(services: Services, user: UserRow, given: models.BankAccountIn) -
     if not check_routing(given.routing_number):
         raise Unprocessable("The routing number's check digit does not fit.", code="routing_number")
     details = BankDetails(**given.model_dump())
-    return _shown(await services.store.run(_link, services.people, user, details, services.now_ms()))
+    return shown(await services.store.run(_link, services.people, user, details, services.now_ms()))
 
 
 def _link(store: Store, people: People, user: UserRow, details: BankDetails, at_ms: int) -> BankAccountRow:
@@ -65,7 +65,8 @@ def _reference(key: bytes, details: BankDetails) -> str:
     return b64url(digest[:18]).decode()
 
 
-def _shown(row: BankAccountRow) -> models.BankAccount:
+def shown(row: BankAccountRow) -> models.BankAccount:
+    """Return a bank account as its holder sees it."""
     return models.BankAccount(ref=f"bank:{row.ref}", mask=row.mask, status=row.status)
 
 
@@ -99,4 +100,4 @@ async def _get(
     """Answer with the caller's linked bank accounts."""
     user = await user_of(runtime.services, caller, user_id)
     rows = await runtime.services.store.read(banking.accounts_of, user.user_id)
-    return models.BankAccounts(bank_accounts=[_shown(row) for row in rows])
+    return models.BankAccounts(bank_accounts=[shown(row) for row in rows])

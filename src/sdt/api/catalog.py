@@ -111,6 +111,9 @@ _ROWS: Final = (
     ("expires_too_late", 422, "expires_at is too far ahead", "Choose a time within the region's limit."),
     ("fee_above_max", 422, "The fee is more than the message allows", "Ask for a quote and sign its fee as fee_max."),
     ("register_with_person", 422, "A registration comes with the person's data", "Send it to `POST /v1/users`."),
+    ("no_proof", 409, "There are no amounts to confirm", "Begin a verification by small credits first, and wait until they stand on the statement."),
+    ("micro_entries_exhausted", 409, "All attempts are used", "Begin a new verification."),
+    ("bank_account_closed", 422, "The other bank says that there is no such account", "Link another account."),
     ("routing_number", 422, "This is no bank's routing number", "Check the nine digits; the last one is a check digit."),
     ("date_of_birth", 422, "The date of birth cannot be", "Write it as YYYY-MM-DD, a day of the calendar in the past."),
     # The platform itself.

@@ -23,6 +23,7 @@ __all__ = [
     "entries_of_account",
     "entry",
     "in_file",
+    "newest_day",
     "originated",
     "put_into_file",
     "refuse",
@@ -30,6 +31,7 @@ __all__ = [
     "set_counter",
     "set_fields",
     "traces_used_since",
+    "waiting",
     "want",
     "wanted",
     "wanted_tokens",
@@ -192,6 +194,17 @@ def traces_used_since(store: Store, first: str, last: str, since_ms: int) -> boo
         (first, last, since_ms),
     )
     return found is not None
+
+
+def waiting(store: Store, limit: int) -> list[AchEntryRow]:
+    """Return the entries that wait for a file, the oldest first."""
+    return _all(store, "stage = 'wanted' ORDER BY created_at_ms, id LIMIT ?", limit)
+
+
+def newest_day(store: Store) -> str | None:
+    """Return the newest day on which an entry settled."""
+    day: str | None = store.row("SELECT max(settled_on) FROM ach_entries WHERE settled_on IS NOT NULL")[0]
+    return day
 
 
 def asked(store: Store) -> list[BankEntryRow]:

@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import Final
 
-from sdt.domain.ach.return_rate import LEVELS_PPM, WATCHED_DAYS, Rate, return_rates
-from sdt.store import Store, ach
+from sdt.domain.ach.return_rate import LEVELS_PPM, Rate
+from sdt.store import Store
 from sdt.worker.ach.facts import Facts
 from sdt.worker.clock import Clock
+from sdt.workflows.ach_rates import rates_of
 
-__all__ = ["Rates", "rates_of"]
+__all__ = ["Rates"]
 
 
 SPEAKS_FROM: Final = 50
 """Debits in the watched days from which a rate opens a case: one return of two says nothing."""
-
-
-def rates_of(store: Store, today: date) -> tuple[Rate, ...]:
-    """Return the watched rates over the last 60 days."""
-    first = (today - timedelta(days=WATCHED_DAYS - 1)).isoformat()
-    debits = (date.fromisoformat(day) for day, count in ach.originated(store, first) for _ in range(count))
-    returns = [(code, date.fromisoformat(day)) for code, day in ach.returned(store, first)]
-    return return_rates(debits, returns, today)
 
 
 class Rates:
