@@ -15,9 +15,13 @@ from sdt.config import Settings
 from sdt.domain.ach.reference import reference_of
 from sdt.domain.region import Region, load_region
 from sdt.ports import AchDirection, AchStatus, BarStatus
-from sdt.vendors import Vendors, open_vendors
+from sdt.vendors import Vendors, bank_account, open_vendors
 
 __all__ = ["Desk", "Evidence", "Waiting", "client_of", "desk_key"]
+
+
+CURRENCY = "cur_"
+"""What the bank's ids of currency that was counted at the counter begin with."""
 
 
 class Desk(Protocol):
@@ -77,11 +81,20 @@ class Evidence:
         """Return the digest of what proves that this deposit's value has come in for good, or None if it has not.
 
         Dollars: the bank's own word that the entry settled and its return window has passed, for this amount and this
-        transaction. Metal: the bar in the vault, taken in for this account and this transaction.
+        transaction; or that currency was counted for it at the counter. Metal: the bar in the vault, taken in for this
+        account and this transaction.
         """
         if not deposit.external_id:
             return None
         amount = self.region.token(deposit.token).amount(deposit.units)
+        if deposit.external_id.startswith(CURRENCY):
+            counted = await self.vendors.bank.currency_deposit(deposit.external_id)
+            good = (
+                counted.account == bank_account(deposit.token, "clearing")
+                and counted.amount == amount
+                and counted.reference == deposit.transaction_id
+            )
+            return self.keep(counted.evidence.document) if good else None
         if self.region.token(deposit.token).domain == "dollar":
             entry = await self.vendors.bank.ach_entry(deposit.external_id)
             good = (

@@ -16,6 +16,8 @@ __all__ = [
     "bank_fee_made_good",
     "blocked_set_apart",
     "clawback_postings",
+    "currency_taken_in",
+    "currency_unmatched",
     "deposit_blocked",
     "deposit_filed",
     "deposit_returned",
@@ -97,6 +99,16 @@ def deposit_returned(token: str, deposit: str, units: int, *, settled: bool) -> 
     """The bank sent an ACH debit back before anything was minted, or never took it."""
     source = f"Clearing:{token}" if settled else f"InFlight:{token}"
     return [Posting(f"Pending:{token}:{deposit}", source, token, units)]
+
+
+def currency_taken_in(token: str, deposit: str, units: int) -> list[Posting]:
+    """Coin and paper were counted into the clearing account for a deposit."""
+    return [Posting(f"Clearing:{token}", f"Pending:{token}:{deposit}", token, units)]
+
+
+def currency_unmatched(token: str, counted: str, units: int) -> list[Posting]:
+    """Coin and paper were counted that no deposit asks for in just that amount: an officer finds out whose they are."""
+    return [Posting(f"Clearing:{token}", f"Suspense:{token}:{counted}", token, units)]
 
 
 def metal_taken_in(token: str, deposit: str, units: int) -> list[Posting]:

@@ -31,6 +31,7 @@ from sdt.worker.ach.bank_time import BankTime
 from sdt.worker.ach.service import AchDesk
 from sdt.worker.clock import Clock
 from sdt.worker.counterparties import Counterparties
+from sdt.worker.currency import Currency
 from sdt.worker.deliveries import Deliveries
 from sdt.worker.expiry import Expiry
 from sdt.worker.follower import Follower
@@ -112,6 +113,7 @@ async def work(settings: Settings) -> None:
             follower.run(),
             follower.keep_sent(),
             Expiry(store, clock).run(),
+            Currency(store, region, vendors.bank, people, personal_key, clock, poll_s).run(),
             monitor.run(),
             monitor.run_people(),
             Instructions(store, region, vendors, people, settings.ach, clock).run(),

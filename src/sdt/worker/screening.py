@@ -180,8 +180,10 @@ class Screening:
             return None
         coming_in = isinstance(message, Deposit)
         way, _, reference = (message.source if isinstance(message, Deposit) else message.destination).partition(":")
-        if self._region.token(message.token).domain == "dollar":
-            offered = "bank"
+        token = self._region.token(message.token)
+        if token.domain == "dollar":
+            # Coin and paper come over the treasury's counter where the region's file says so.
+            offered = "dropoff" if coming_in and token.currency and way == "dropoff" else "bank"
         else:
             offered = "dropoff" if coming_in else "delivery"
         if way != offered:

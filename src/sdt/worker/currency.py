@@ -1,0 +1,164 @@
+"""Currency at the treasury's counter: what the bank's clerk counted, into the books line by line.
+
+Every line of that kind is booked once: for its deposit when amount and token agree, else into suspense with a case
+for the custodian. Who handed it in is sealed with the key of the account's holder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import date
+from typing import Final
+
+import msgspec
+
+from sdt.domain.ach.entry_life import EntryStatus
+from sdt.domain.errors import NotFound, SdtError
+from sdt.domain.ledger import currency_taken_in, currency_unmatched
+from sdt.domain.monitoring.persons import digest_key, person_id
+from sdt.domain.region import Region, Token
+from sdt.domain.transaction import FINAL
+from sdt.ports import Bank, Conductor, CurrencyDeposit, Flow, StatementLine
+from sdt.store import Store, banking, cases, currency, ledger, movements, transactions
+from sdt.store.banking import BankEntryRow
+from sdt.store.currency import CurrencyRow
+from sdt.store.transactions import TransactionRow
+from sdt.vendors import bank_account
+from sdt.worker.clock import Clock
+from sdt.workflows.people import People
+
+__all__ = ["CONDUCTOR_NOTE", "Currency"]
+
+log = logging.getLogger(__name__)
+
+ACTOR: Final = "worker:currency"
+CONDUCTOR_NOTE: Final = "conductor"
+KIND: Final = "currency"
+
+
+class Currency:
+    """Reads the clearing account of every token that currency is taken for."""
+
+    def __init__(
+        self,
+        store: Store,
+        region: Region,
+        bank: Bank,
+        people: People,
+        master_key: Callable[[], bytes],
+        clock: Clock,
+        poll_s: float,
+    ) -> None:
+        self._store = store
+        self._region = region
+        self._bank = bank
+        self._people = people
+        self._master_key = master_key
+        self._clock = clock
+        self._poll_s = poll_s
+
+    async def run(self) -> None:
+        """Ask until cancelled; a bank that does not answer is asked again."""
+        while True:
+            try:
+                await self.look()
+            except SdtError as error:
+                log.warning("the counter does not answer: %s", error.code)
+            await asyncio.sleep(self._poll_s)
+
+    async def look(self) -> None:
+        """Book what was counted since the line that was read last."""
+        for token in self._region.tokens:
+            more = token.currency
+            while more:
+                after, _ = await self._store.read(movements.cursor, _cursor(token))
+                page = await self._bank.statement(bank_account(token.symbol, "clearing"), after=after)
+                counted = [line for line in page.lines if line.kind == KIND and line.flow is Flow.IN]
+                found = [(line, await self._bank.currency_deposit(line.subject)) for line in counted]
+                if page.lines:
+                    await self._store.run(self._book, token, after, page.lines[-1].sequence, found)
+                more = page.more
+
+    def _book(
+        self, store: Store, token: Token, after: int, upto: int, found: list[tuple[StatementLine, CurrencyDeposit]]
+    ) -> None:
+        if not movements.advance(store, _cursor(token), after, upto):
+            return
+        for line, counted in found:
+            row = transactions.get(store, line.reference) if len(line.reference) == 36 else None
+            if row is None or not self._fits(row, token, line):
+                self._unmatched(store, token, line, row)
+            else:
+                self._counted(store, token, line, counted, row)
+
+    def _fits(self, row: TransactionRow, token: Token, line: StatementLine) -> bool:
+        asked = row.type == "deposit" and row.token == token.symbol and row.units == line.amount.units
+        return asked and row.status not in FINAL
+
+    def _counted(
+        self, store: Store, token: Token, line: StatementLine, counted: CurrencyDeposit, row: TransactionRow
+    ) -> None:
+        now_ms = self._clock.now_ms()
+        account = row.value[1]
+        entry = BankEntryRow(
+            id=f"currency:{line.subject}",
+            transaction_id=row.id,
+            direction="in",
+            token=token.symbol,
+            units=line.amount.units,
+            external_id=line.subject,
+            status=EntryStatus.WINDOW_PASSED.value,
+            code=None,
+            updated_at_ms=now_ms,
+        )
+        if banking.entries_of(store, [row.id]) or not banking.put_entry(store, entry):
+            self._unmatched(store, token, line, row)
+            return
+        who = counted.conductor
+        record = CurrencyRow(
+            transaction_id=row.id,
+            deposit_id=line.subject,
+            account=account,
+            token=token.symbol,
+            units=line.amount.units,
+            by_holder=counted.by_holder,
+            conductor=person_id(
+                digest_key(self._master_key()), who.given_name, who.family_name, who.born_on.isoformat()
+            ),
+            conductor_sealed=self._sealed(store, account, who, now_ms),
+            counted_at_s=int(line.at.timestamp()),
+        )
+        currency.put(store, record)
+        postings = currency_taken_in(token.symbol, row.id, line.amount.units)
+        ledger.post(store, [(row.id, p) for p in postings], release=[], at_ms=now_ms)
+
+    def _sealed(self, store: Store, account: str, who: Conductor, now_ms: int) -> bytes:
+        note = msgspec.json.encode(who)
+        try:
+            return self._people.seal_note(store, account, CONDUCTOR_NOTE, note, now_ms)
+        except NotFound:
+            return b""
+
+    def _unmatched(self, store: Store, token: Token, line: StatementLine, row: TransactionRow | None) -> None:
+        now_ms = self._clock.now_ms()
+        postings = currency_unmatched(token.symbol, line.subject, line.amount.units)
+        ledger.post(store, [(row.id if row else line.subject[:36], p) for p in postings], release=[], at_ms=now_ms)
+        cases.open_case(
+            store,
+            kind="ach_unmatched",
+            key=f"currency:{line.subject}",
+            facts={"token": token.symbol, "units": line.amount.units, "counted": line.subject},
+            detected_on=self._today(),
+            actor=ACTOR,
+            at_ms=now_ms,
+            transaction_id=row.id if row else None,
+        )
+
+    def _today(self) -> date:
+        return self._region.business_day.of(self._clock.now_s())
+
+
+def _cursor(token: Token) -> str:
+    return f"currency:{token.symbol}"
