@@ -208,6 +208,7 @@ async def platform(
         network=NETWORK,
         ids=IdIssuer(region.id, (b"i" * 32,)),
         personal_key=b"p" * 32,
+        documents_folder=folder / "documents",
         public_url=url,
         deployment=deployment,
         chain_urls=chain_urls,

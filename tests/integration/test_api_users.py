@@ -67,7 +67,7 @@ async def test_a_registration_is_queued_and_its_person_sealed(api: Platform) -> 
     # and her handle counts only once the registration is settled
     assert (await api.get("/v1/handles/dora"))[0] == 404
     await api.store.run(accounts.mark_registered, dora.account)
-    assert await api.get("/v1/handles/dora") == (200, {"handle": "dora", "account": dora.account})
+    assert await api.get("/v1/handles/dora") == (200, {"asked": "dora", "handle": "dora", "account": dora.account})
 
 
 async def test_of_many_who_register_one_handle_at_once_one_gets_it(api: Platform) -> None:
@@ -134,7 +134,7 @@ async def test_a_user_sees_what_is_established(api: Platform, alice: Holder) -> 
 
     def establish(store: Store) -> None:
         accounts.set_identity(store, IdentityRow(alice.account, "dollar", 2, True, now_s + 1000))
-        accounts.set_kyc(store, alice.account, "app-1", "documents_required", ["id_unreadable"])
+        accounts.set_kyc(store, alice.account, "app-1", "documents_required", ["document_unreadable"])
         accounts.set_freeze(store, FreezeRow(alice.account, "TXD", b"\0" * 32, 2**40 - 1))
 
     await api.store.run(establish)
@@ -145,7 +145,7 @@ async def test_a_user_sees_what_is_established(api: Platform, alice: Holder) -> 
     ]
     assert (user["kyc_status"], user["kyc_reasons"], user["frozen"]) == (
         "documents_required",
-        ["id_unreadable"],
+        ["document_unreadable"],
         ["TXD"],
     )
     _, keys = await api.get("/v1/users/me/keys", alice)

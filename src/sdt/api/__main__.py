@@ -50,6 +50,7 @@ def open_services(settings: Settings, public_url: str) -> Services:
         network=settings.network,
         ids=IdIssuer(region.id, _id_keys(vault)),
         personal_key=_key(vault, PERSONAL_SECRET),
+        documents_folder=settings.home / "documents",
         public_url=public_url,
         deployment=_deployment(settings),
         chain_urls=settings.chain.urls,

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Query
 
 from sdt.api import models
 from sdt.api.declared import problems
+from sdt.api.desk_identities import identity_tasks
 from sdt.api.region import token_report
 from sdt.api.runtime import KnownCaller, Running
 from sdt.api.services import Services
@@ -20,7 +21,6 @@ from sdt.domain.message import format_time, read_message
 from sdt.domain.registry import Role
 from sdt.domain.transaction import Status
 from sdt.store import Store, banking, transactions
-from sdt.store.tables.core import LIVE
 from sdt.store.transactions import TransactionRow
 
 __all__ = ["router", "tasks_of"]
@@ -45,37 +45,6 @@ async def tasks_of(services: Services, desk: DeskName) -> list[Task]:
     if desk in ("custodian", "issuer"):
         tasks += [await _reserve(services, token.symbol) for token in services.region.tokens]
     return tasks
-
-
-def _applications(store: Store) -> list[Task]:
-    """Users whose application was handed in and who lack an attestation that is not on its way.
-
-    Who is not resident gets none for the cash domain, which the attestation for the dollar domain says.
-    """
-    rows = store.rows(
-        "SELECT u.user_id, u.account, u.residency, u.kyc_application, u.kyc_status, d.account IS NOT NULL, "  # noqa: S608
-        "c.account IS NOT NULL FROM users u "
-        "LEFT JOIN identities d ON d.account = u.account AND d.domain = 'dollar' "
-        "LEFT JOIN identities c ON c.account = u.account AND c.domain = 'cash' "
-        "WHERE u.registered AND u.kyc_application IS NOT NULL AND u.kyc_status <> 'failed' "
-        "AND (d.account IS NULL OR (d.resident AND c.account IS NULL)) "
-        "AND NOT EXISTS (SELECT 1 FROM transactions t WHERE t.counterparty = u.account "
-        f"AND t.type = 'attest_identity' AND t.{LIVE}) "
-        "ORDER BY u.created_at_ms LIMIT ?",
-        (TASKS_MAX,),
-    )
-    return [
-        {
-            "kind": "application",
-            "user_id": user_id,
-            "account": account,
-            "residency": residency,
-            "application_id": application_id,
-            "kyc_status": kyc_status,
-            "attested": ["dollar"] * bool(dollar) + ["cash"] * bool(cash),
-        }
-        for user_id, account, residency, application_id, kyc_status, dollar, cash in rows
-    ]
 
 
 def _for_custodian(store: Store) -> list[Task]:
@@ -158,7 +127,7 @@ async def _reserve(services: Services, symbol: str) -> Task:
 
 
 _QUERIES: Final[dict[str, Callable[[Store], list[Task]]]] = {
-    "kyc_desk": _applications,
+    "kyc_desk": identity_tasks,
     "custodian": _for_custodian,
     "issuer": _to_issue,
     "approver": _to_approve,

@@ -13,6 +13,7 @@ from sdt.api.hot import BATCH_PATH, ONE_PATH, Hot
 from sdt.api.http import ClientGone, Receive, Scope, Send, bounded, send_problem
 from sdt.api.metrics import Metrics
 from sdt.api.problems import bug, problem_of
+from sdt.domain.document import DOCUMENT_BYTES_MAX
 from sdt.domain.errors import Invalid, SdtError
 
 __all__ = ["Edge"]
@@ -20,6 +21,7 @@ __all__ = ["Edge"]
 HEADER_BYTES_MAX: Final = 16_384
 SMALL_BODY_BYTES_MAX: Final = 65_536
 _PREFIX: Final = "/v1/transactions/"
+_DOCUMENTS: Final = "/identity/documents"
 _SAFE: Final = [
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
@@ -81,7 +83,11 @@ class Edge:
         if method == "PUT" and path.startswith(_PREFIX) and "/" not in path[len(_PREFIX) :]:
             await self._hot.put(scope, receive, send, path[len(_PREFIX) :])
             return ONE_PATH
-        await self._inner(scope, bounded(scope, receive, SMALL_BODY_BYTES_MAX, "request_size"), send)
+        if method == "POST" and path.endswith(_DOCUMENTS):
+            inner_receive = bounded(scope, receive, DOCUMENT_BYTES_MAX, "document_size")
+        else:
+            inner_receive = bounded(scope, receive, SMALL_BODY_BYTES_MAX, "request_size")
+        await self._inner(scope, inner_receive, send)
         return str(getattr(scope.get("route"), "path", "none"))
 
 

@@ -324,8 +324,12 @@ class User(BaseModel):
 
 
 class HandleBinding(BaseModel):
-    """Which account a handle is bound to on chain: what a payer verifies before signing."""
+    """Which account a handle is bound to on chain: what a payer verifies before signing.
 
+    `handle` is what was `asked` in its one spelling: that is the one to sign.
+    """
+
+    asked: str
     handle: str
     account: str
 

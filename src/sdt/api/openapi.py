@@ -66,6 +66,7 @@ def document() -> dict[str, Any]:
 _TAGS: Final = [
     {"name": "transactions", "description": "Ids, signed messages, results."},
     {"name": "users", "description": "Registration, handles, keys."},
+    {"name": "identity", "description": "Identity checks: status, attempts, documents, renewal."},
     {"name": "accounts", "description": "Balances and history."},
     {"name": "bank accounts", "description": "Where dollars come from and go to."},
     {"name": "region", "description": "What everybody may know."},

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from sdt.domain.region import Region
 from sdt.domain.transaction_id import IdIssuer
@@ -49,7 +50,7 @@ class Services:
     """One region's API and everything it reaches.
 
     `public_url` is where clients reach it, as proofs name it. `personal_key` wraps the keys of people.
-    `chain_urls` are the nodes that receipts are made from.
+    `chain_urls` are the nodes that receipts are made from. `documents_folder` is where sealed documents are kept.
     """
 
     store: Store
@@ -61,6 +62,7 @@ class Services:
     public_url: str
     deployment: Deployment
     chain_urls: tuple[str, ...] = ()
+    documents_folder: Path | None = None
     limits: Limits = Limits()
     now_ms: Callable[[], int] = _now_ms
     random: Callable[[int], bytes] = secrets.token_bytes

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, date, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Path
 
-from sdt.api import models
+from sdt.api import models, models_identity
 from sdt.api.admission import authenticate, check_act, check_id, row_of
 from sdt.api.callers import Caller
 from sdt.api.declared import problems
 from sdt.api.intake import other_bytes
+from sdt.api.parties import business_of, person_of
 from sdt.api.runtime import KnownCaller, Running, Runtime
 from sdt.api.services import Services
 from sdt.api.strict_route import StrictRoute
 from sdt.domain.envelope import b64url, open_envelope
-from sdt.domain.errors import Conflict, Invalid, NotFound, Unprocessable
+from sdt.domain.errors import Conflict, Invalid, NotFound
+from sdt.domain.handle import is_handle, normalised
+from sdt.domain.identity import shown
 from sdt.domain.message import NEVER_S, Register, Signed, format_time
-from sdt.domain.personal import Person, PersonAddress
+from sdt.domain.personal import Party
 from sdt.domain.transaction import Status
 from sdt.store import Store, accounts, transactions
 from sdt.store.accounts import UserRow
 from sdt.store.intake import AcceptedRow, insert_accepted
+from sdt.workflows.handles import check_handle
 from sdt.workflows.people import People
 
 __all__ = ["router"]
@@ -31,14 +33,14 @@ __all__ = ["router"]
 router = APIRouter(route_class=StrictRoute, tags=["users"])
 
 
-async def register(runtime: Runtime, request: models.NewUser) -> models.Registration:
-    """Store a registration and the sealed person in one commit, and queue the message.
+async def register(runtime: Runtime, text: str, party: Party) -> models.Registration:
+    """Store a registration and the sealed party in one commit, and queue the message.
 
-    Errors: as for every message; Conflict when the user_id, account, handle or key is taken.
+    Errors: as for every message; Conflict when the user_id, account, handle or key is taken; Forbidden for a handle
+    that passes for an office.
     """
     services = runtime.services
-    person = _person(services, request.person)
-    envelope = open_envelope(request.message.encode())
+    envelope = open_envelope(text.encode())
     if envelope.type != "register":
         raise Invalid("The message is of another type than register.", code="request")
     signed, key = authenticate(envelope, None)
@@ -48,7 +50,7 @@ async def register(runtime: Runtime, request: models.NewUser) -> models.Registra
         check_act(signed, key, services.region, services.network, services.now_s)
         runtime.backlog.check()
         row = row_of(signed, 0, services.now_ms())
-        await services.store.run(_create, services.people, row, signed.message, person)
+        await services.store.run(_create, services.people, row, signed.message, party)
         runtime.dispatch.send([(row.id, row.account or row.kid)])
         status = Status.ACCEPTED
     message: Register = signed.message
@@ -58,24 +60,6 @@ async def register(runtime: Runtime, request: models.NewUser) -> models.Registra
         handle=message.handle,
         transaction_id=message.transaction_id,
         status=status.value,
-    )
-
-
-def _person(services: Services, given: models.PersonIn) -> Person:
-    today = datetime.fromtimestamp(services.now_s, UTC).date()
-    try:
-        possible = date.fromisoformat(given.born_on) < today
-    except ValueError:
-        possible = False
-    if not possible:
-        raise Unprocessable("This is no date of birth.", code="date_of_birth")
-    return Person(
-        given_name=given.given_name,
-        family_name=given.family_name,
-        born_on=given.born_on,
-        address=PersonAddress(**given.address.model_dump()),
-        ssn_last4=given.ssn_last4,
-        email=given.email,
     )
 
 
@@ -89,7 +73,8 @@ def _sent_before(store: Store, signed: Signed) -> Status | None:
     return row.status
 
 
-def _create(store: Store, people: People, row: AcceptedRow, message: Register, person: Person) -> None:
+def _create(store: Store, people: People, row: AcceptedRow, message: Register, party: Party) -> None:
+    check_handle(store, message.handle, message.account)
     if accounts.key(store, row.kid) is not None:
         raise Conflict("This key is registered already.", code="user_taken")
     try:
@@ -105,7 +90,7 @@ def _create(store: Store, people: People, row: AcceptedRow, message: Register, p
         )
     except Conflict as error:
         raise Conflict(error.detail, code="user_taken") from error
-    accounts.set_person(store, message.account, people.seal(store, message.account, person, row.accepted_at_ms))
+    accounts.set_person(store, message.account, people.seal(store, message.account, party, row.accepted_at_ms))
     (stored,) = insert_accepted(store, [row])
     if stored.outcome == "conflict":
         raise other_bytes()
@@ -128,12 +113,26 @@ async def user_of(services: Services, caller: Caller, user_id: str) -> UserRow:
     "/v1/users",
     status_code=202,
     summary="Register a user",
-    responses=problems(401, 404, 409, 415, 422, 429),
+    responses=problems(401, 403, 404, 409, 415, 422, 429),
     operation_id="registerUser",
 )
 async def _register(runtime: Running, request: Annotated[models.NewUser, Body()]) -> models.Registration:
     """Take a `register` message, signed by the key it registers, with the data that the identity check needs."""
-    return await register(runtime, request)
+    return await register(runtime, request.message, person_of(runtime.services, request.person))
+
+
+@router.post(
+    "/v1/businesses",
+    status_code=202,
+    summary="Register a business",
+    responses=problems(401, 403, 404, 409, 415, 422, 429),
+    operation_id="registerBusiness",
+)
+async def _register_business(
+    runtime: Running, request: Annotated[models_identity.NewBusiness, Body()]
+) -> models.Registration:
+    """Take a `register` message with the business it is for, who controls it, and its beneficial owners."""
+    return await register(runtime, request.message, business_of(runtime.services, request.business))
 
 
 @router.get(
@@ -156,17 +155,13 @@ async def _get(runtime: Running, caller: KnownCaller, user_id: Annotated[str, Pa
         residency=user.residency,
         registered=user.registered,
         kyc_status=user.kyc_status,
-        kyc_reasons=_reasons(user.kyc_reasons),
+        kyc_reasons=[reason.code for reason in shown(user.kyc_reasons)],
         identities=[
             models.Identity(domain=i.domain, tier=i.tier, resident=i.resident, expires_at=format_time(i.expires_at_s))
             for i in identities
         ],
         frozen=[freeze.token for freeze in freezes if now_s < freeze.expires_at_s],
     )
-
-
-def _reasons(stored: object) -> list[str]:
-    return list(json.loads(stored)) if isinstance(stored, str) else list(stored)  # type: ignore[call-overload]
 
 
 @router.get(
@@ -196,14 +191,19 @@ async def _keys(runtime: Running, caller: KnownCaller, user_id: Annotated[str, P
 @router.get(
     "/v1/handles/{handle}",
     summary="The account of a handle",
-    responses=problems(404),
+    responses=problems(404, 422),
     operation_id="getHandle",
 )
 async def _handle(
-    runtime: Running, handle: Annotated[str, Path(max_length=32, examples=["bob.tx"])]
+    runtime: Running, handle: Annotated[str, Path(max_length=64, examples=["bob.tx"])]
 ) -> models.HandleBinding:
-    """Answer with the account that a handle is bound to on chain. A payer signs both: neither can be swapped."""
-    user = await runtime.services.store.read(accounts.user_by_handle, handle)
+    """Answer with the account that a handle is bound to on chain. A payer signs both: neither can be swapped.
+
+    What is asked is normalised first (PRECIS: width and case); `handle` is the spelling that counts. A handle that
+    only looks like somebody's is nobody's.
+    """
+    spelt = normalised(handle)
+    user = await runtime.services.store.read(accounts.user_by_handle, spelt) if is_handle(spelt) else None
     if user is None or not user.registered:
-        raise NotFound("Nobody has this handle.", code="unknown_handle")
-    return models.HandleBinding(handle=user.handle, account=user.account)
+        raise NotFound("Nobody has this handle.", code="unknown_handle", handle=spelt)
+    return models.HandleBinding(asked=handle, handle=user.handle, account=user.account)

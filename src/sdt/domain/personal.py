@@ -75,13 +75,17 @@ class Owner(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Business(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="party", tag="business"):
-    """A legal entity, the person who controls it, and whoever owns a quarter of it or more."""
+    """A legal entity, the person who controls it, and whoever owns a quarter of it or more.
+
+    `merchant_category` says what a merchant sells, by its four digits. Source: ISO 18245.
+    """
 
     legal_name: LegalName
     kind: BusinessKind
     ein_last4: Annotated[str, Meta(pattern=r"^[0-9]{4}\Z")]
     formed_in: State
     address: PersonAddress
+    merchant_category: Annotated[str, Meta(pattern=r"^([0-9]{4})?\Z")] = ""
     control: Person
     owners: tuple[Owner, ...] = ()
 

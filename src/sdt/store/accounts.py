@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from sdt.domain.errors import Conflict
+from sdt.domain.handle import skeleton
 from sdt.store.database import Store
 from sdt.store.registry import (
     FreezeRow,
@@ -72,11 +73,17 @@ _COLUMNS: Final = ", ".join(UserRow._fields)
 
 
 def create_user(store: Store, row: UserRow) -> None:
-    """Add a user. Errors: Conflict naming what is taken (user_id_taken, account_taken, handle_taken)."""
-    values = (*row[:-1], json.dumps(list(row.kyc_reasons)))
+    """Add a user.
+
+    Errors: Conflict naming what is taken (user_id_taken, account_taken, handle_taken); handle_alike when somebody's
+    handle looks the same.
+    """
+    looks = skeleton(row.handle)
+    values = (*row[:-1], json.dumps(list(row.kyc_reasons)), looks)
     with store.transaction():
         written = store.execute(
-            f"INSERT INTO users ({_COLUMNS}) VALUES ({', '.join('?' * len(row))}) ON CONFLICT DO NOTHING",  # noqa: S608
+            f"INSERT INTO users ({_COLUMNS}, skeleton) VALUES ({', '.join('?' * len(values))}) "  # noqa: S608
+            "ON CONFLICT DO NOTHING",
             values,
         ).rowcount
         if written:
@@ -84,6 +91,8 @@ def create_user(store: Store, row: UserRow) -> None:
         for column in ("handle", "account", "user_id"):
             if _user(store, column, getattr(row, column)):
                 raise Conflict(f"This {column} belongs to somebody else.", code=f"{column}_taken")
+        if _user(store, "skeleton", looks):
+            raise Conflict("Somebody's handle looks the same.", code="handle_alike")
         raise AssertionError("an insert conflicted with nothing")
 
 
@@ -125,7 +134,7 @@ def _user(store: Store, column: str, value: str) -> UserRow | None:
     return row._replace(registered=bool(row.registered), kyc_reasons=tuple(json.loads(found[-1])))
 
 
-def set_kyc(store: Store, account: str, application: str, status: str, reasons: Sequence[str]) -> None:
+def set_kyc(store: Store, account: str, application: str | None, status: str, reasons: Sequence[str]) -> None:
     """Write where the examination of a user's identity stands."""
     _update(
         store,
@@ -135,7 +144,7 @@ def set_kyc(store: Store, account: str, application: str, status: str, reasons: 
     )
 
 
-def set_person(store: Store, account: str, person_sealed: bytes) -> None:
+def set_person(store: Store, account: str, person_sealed: bytes | None) -> None:
     """Replace what identifies a user, sealed by the caller."""
     _update(store, account, "person_sealed = ?", (person_sealed,))
 

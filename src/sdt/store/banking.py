@@ -18,6 +18,7 @@ __all__ = [
     "entries",
     "entries_of",
     "entry",
+    "forget_details",
     "link_account",
     "put_entry",
     "set_account_status",
@@ -80,6 +81,11 @@ def set_details(store: Store, ref: str, details_sealed: bytes, *, mask: str | No
             (details_sealed, mask, ref),
         ).rowcount
         assert changed == 1, "there is no such bank account"
+
+
+def forget_details(store: Store, user_id: str) -> None:
+    """Forget what the bank accounts of an erased user are; their references stand in messages."""
+    store.execute("UPDATE bank_accounts SET details_sealed = ?, mask = 'erased' WHERE user_id = ?", (b"", user_id))
 
 
 def bank_account(store: Store, ref: str) -> BankAccountRow | None:

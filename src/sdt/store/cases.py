@@ -227,6 +227,16 @@ def load(store: Store, today: date) -> list[Load]:
     return [Load(kind, int(open), int(overdue), int(renewals)) for kind, open, overdue, renewals in found]
 
 
+def unsettled(store: Store, account: str) -> bool:
+    """Return whether any case about an account is still open, of whatever kind."""
+    settled = [status.value for status in SETTLED]
+    found = store.row(
+        f"SELECT 1 FROM cases WHERE account = ? AND NOT {store.among('status')} LIMIT 1",  # noqa: S608
+        (account, store.listed(settled)),
+    )
+    return found is not None
+
+
 def save(store: Store, case_id: str, state: Case, *, event: str, actor: str, detail: str | None, at_ms: int) -> None:
     """Write where a case stands now, when its report is due, and what made it so."""
     with store.transaction():

@@ -172,6 +172,25 @@ class Store:
     def _read_only(self) -> None:
         self.execute("SET default_transaction_read_only = on" if self.postgres else "PRAGMA query_only = 1")
 
+    async def scrub(self, *tables: str) -> None:
+        """Let go of what overwritten rows of these tables left: in SQLite's log, or in PostgreSQL's dead rows.
+
+        Errors: Unavailable while a reader still needs SQLite's log; it is tried again.
+        """
+        from asyncio import get_running_loop
+
+        await get_running_loop().run_in_executor(self._writer, self._scrub, tables)
+
+    def _scrub(self, tables: Sequence[str]) -> None:
+        with self._outages():
+            if self.postgres:
+                for table in tables:
+                    self.execute(f"VACUUM {table}")
+                return
+            busy, *_ = self.row("PRAGMA wal_checkpoint(TRUNCATE)")
+            if busy:
+                raise Unavailable("The database is being read.", code="database_unavailable")
+
     def close(self) -> None:
         """Finish what was begun and close the connections of the two threads and of this one."""
         for pool in (self._writer, self._reader):

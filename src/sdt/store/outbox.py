@@ -21,6 +21,7 @@ __all__ = [
     "dead_count",
     "done",
     "due",
+    "is_waiting",
     "prune",
     "put",
     "put_effects",
@@ -93,6 +94,15 @@ def due(store: Store, topics: Sequence[str], now_ms: int, limit: int) -> list[Ou
         (store.listed(topics), now_ms, limit),
     )
     return [OutboxRow(*row) for row in found]
+
+
+def is_waiting(store: Store, topic: str, prefix: str) -> bool:
+    """Return whether something whose key begins so is still to be told."""
+    found = store.row(
+        "SELECT 1 FROM outbox WHERE topic = ? AND key >= ? AND key < ? AND done_at_ms IS NULL AND dead_at_ms IS NULL",
+        (topic, prefix, prefix[:-1] + chr(ord(prefix[-1]) + 1)),
+    )
+    return found is not None
 
 
 def done(store: Store, ids: Sequence[int], at_ms: int) -> None:

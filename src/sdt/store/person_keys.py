@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from sdt.store.database import Store
 
-__all__ = ["PersonKeyRow", "add", "erase", "of_account", "without_key"]
+__all__ = ["PersonKeyRow", "add", "add_erased", "erase", "of_account", "without_key"]
 
 
 class PersonKeyRow(NamedTuple):
@@ -64,6 +64,14 @@ def erase(store: Store, user_id: str, at_ms: int) -> bool:
         (at_ms, user_id),
     ).rowcount
     return changed == 1
+
+
+def add_erased(store: Store, user_id: str, at_ms: int) -> None:
+    """Note that a user was erased who never had a key."""
+    store.execute(
+        "INSERT INTO person_keys (user_id, wrapped, created_at_ms, erased_at_ms) VALUES (?, NULL, ?, ?)",
+        (user_id, at_ms, at_ms),
+    )
 
 
 def without_key(store: Store, limit: int) -> list[str]:

@@ -33,9 +33,11 @@ from sdt.worker.clock import Clock
 from sdt.worker.counterparties import Counterparties
 from sdt.worker.currency import Currency
 from sdt.worker.deliveries import Deliveries
+from sdt.worker.erasures import Erasures
 from sdt.worker.expiry import Expiry
 from sdt.worker.follower import Follower
 from sdt.worker.health import serve_health
+from sdt.worker.identities import Identities
 from sdt.worker.instructions import Instructions
 from sdt.worker.lane import Lane, LaneLimits
 from sdt.worker.monitor import Monitor
@@ -43,6 +45,7 @@ from sdt.worker.reading import Reading
 from sdt.worker.sanctions import Sanctions
 from sdt.worker.screening import Screening
 from sdt.worker.vaults import Vaults
+from sdt.workflows.documents import Documents
 from sdt.workflows.people import People
 
 __all__ = ["main"]
@@ -78,6 +81,9 @@ async def work(settings: Settings) -> None:
     people = People(store, personal_key)
     await people.adopt(clock.now_ms())
     sanctions = Sanctions(people, vendors.aml)
+    papers = Documents(store, people, settings.home / "documents")
+    poll_s = min(1.0, settings.sandbox.banking_day_s / 2)
+    identities = Identities(store, region, vendors.kyc, people, papers, poll_s, clock)
     reading = Reading()
     screening = Screening(store, queue, region, sanctions, clock, settings.queue.visibility_timeout_s, reading)
     follower = Follower(
@@ -99,7 +105,6 @@ async def work(settings: Settings) -> None:
         gas_max=settings.chain.gas_in_flight_max,
         deadline_s=int(settings.worker.batch_deadline_s),
     )
-    poll_s = min(1.0, settings.sandbox.banking_day_s / 2)
     # On connections of its own: what it reads never stands before a payment.
     watched = open_database(settings)
     prices = read_prices(settings.price_file().read_bytes())
@@ -116,9 +121,11 @@ async def work(settings: Settings) -> None:
             Currency(store, region, vendors.bank, people, personal_key, clock, poll_s).run(),
             monitor.run(),
             monitor.run_people(),
-            Instructions(store, region, vendors, people, settings.ach, clock).run(),
             Deliveries(store, vendors.depository, screening.screened, clock, poll_s).run(),
             Vaults(store, region, vendors.depository, clock, poll_s).run(),
+            Instructions(store, region, vendors, people, identities, settings.ach, clock).run(),
+            identities.run(),
+            Erasures(store, papers, clock).run(),
             Counterparties(store, region, vendors, poll_s, clock).run(),
         ]
         if ach_files is not None:

@@ -15,8 +15,8 @@ from sdt.domain.errors import SdtError
 from sdt.domain.ledger import metal_taken_in
 from sdt.domain.region import Region
 from sdt.domain.transaction import Status
-from sdt.ports import AchEntry, AchStatus, Flow, KycOutcome, StatementLine
-from sdt.store import Store, accounts, ach, banking, ledger, transactions
+from sdt.ports import AchEntry, AchStatus, Flow, StatementLine
+from sdt.store import Store, ach, banking, ledger, transactions
 from sdt.store.banking import BankEntryRow
 from sdt.vendors import Vendors
 from sdt.worker import bank_entries
@@ -52,16 +52,6 @@ class Counterparties:
             assert entry.external_id is not None
             found = await self._vendors.bank.ach_entry(entry.external_id)
             await self._store.run(self._entry_moved, entry, found)
-        for application in await self._store.read(accounts.open_applications, KycOutcome.PENDING.value):
-            found_kyc = await self._vendors.kyc.application(application)
-            if found_kyc.outcome is not KycOutcome.PENDING:
-                await self._store.run(
-                    accounts.set_kyc,
-                    found_kyc.account,
-                    application,
-                    found_kyc.outcome.value,
-                    list(found_kyc.reasons),
-                )
         for token in self._region.tokens:
             if token.domain == "cash":
                 await self._look_at_vault(token.symbol)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from sdt.config.model import Ach
@@ -17,11 +17,11 @@ from sdt.domain.ach.classes import sec_code_of
 from sdt.domain.ach.entry_life import EntryEvent, EntryStatus
 from sdt.domain.errors import SdtError
 from sdt.domain.message import Deposit, Redeem, Register, read_message
-from sdt.domain.personal import Business, Person
+from sdt.domain.personal import Business
 from sdt.domain.region import Region
 from sdt.domain.transaction import Event, Status
-from sdt.ports import AchDirection, AchEntry, AchOrder, ExternalAccount, KycPerson, SecCode
-from sdt.store import Store, accounts, ach, banking, outbox, transactions
+from sdt.ports import AchDirection, AchEntry, AchOrder, ExternalAccount, SecCode
+from sdt.store import Store, ach, banking, outbox, transactions
 from sdt.store.ach import AchEntryRow
 from sdt.store.banking import BankAccountRow, BankEntryRow
 from sdt.store.transactions import Change, TransactionRow
@@ -29,7 +29,7 @@ from sdt.vendors import Vendors, bank_account
 from sdt.worker import bank_entries
 from sdt.worker.clock import Clock
 from sdt.worker.dead_letters import put_off
-from sdt.worker.sanctions import postal
+from sdt.worker.identities import Identities
 from sdt.workflows.bank_proof import wanted_entry
 from sdt.workflows.people import People
 
@@ -53,6 +53,7 @@ class Instructions:
         region: Region,
         vendors: Vendors,
         people: People,
+        identities: Identities,
         config: Ach,
         clock: Clock,
     ) -> None:
@@ -60,6 +61,7 @@ class Instructions:
         self._region = region
         self._vendors = vendors
         self._people = people
+        self._identities = identities
         self._config = config
         self._clock = clock
 
@@ -181,31 +183,10 @@ class Instructions:
         )
 
     async def _identify(self, row: TransactionRow) -> None:
-        """A registration that settled: hand the person to the KYC vendor. Its desk decides on the outcome."""
+        """A registration that settled: hand the party to the KYC vendor. Its desk decides on the outcome."""
         message = read_message(row.raw).message
         assert isinstance(message, Register)
-        person = await self._people.party(message.account)
-        if not isinstance(person, Person):
-            return
-        application = await self._vendors.kyc.apply(
-            KycPerson(
-                account=message.account,
-                given_name=person.given_name,
-                family_name=person.family_name,
-                born_on=date.fromisoformat(person.born_on),
-                address=postal(person),
-                ssn_last4=person.ssn_last4,
-                region_state=self._region.id.partition("-")[2],
-            ),
-            key=row.id,
-        )
-        await self._store.run(
-            accounts.set_kyc,
-            message.account,
-            application.application_id,
-            application.outcome.value,
-            list(application.reasons),
-        )
+        await self._identities.apply(message.account, row.id)
 
     def _filed(self, store: Store, row: TransactionRow, entry: AchEntry) -> None:
         """Record the entry once, with the posting that says the money is under way."""

@@ -92,6 +92,11 @@ class People:
             assert row is not None
         return self._key(row)
 
+    def party_in(self, store: Store, account: str) -> Party | None:
+        """Return who stands behind an account, within a database transaction."""
+        row = person_keys.of_account(store, account)
+        return self._opened(account, row) if row else None
+
     def details(self, store: Store, account: str, sealed: bytes) -> BankDetails:
         """Return the bank account sealed for this account, within a database transaction."""
         row = person_keys.of_account(store, account)

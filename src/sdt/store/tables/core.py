@@ -87,12 +87,14 @@ class User(Table):
     kyc_application = text(64, null=True)
     kyc_status = text(32, null=True)
     kyc_reasons = TextField(default="[]")
+    skeleton = text(64, null=True)
 
     class Meta:
         table_name = "users"
 
 
 index(User, "users_kyc_application", "kyc_application", where="kyc_application IS NOT NULL", unique=True)
+index(User, "users_skeleton", "skeleton", where="skeleton IS NOT NULL", unique=True)
 
 
 class Key(Table):

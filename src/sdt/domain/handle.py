@@ -1,0 +1,87 @@
+"""Handles: one spelling for each, and no two that look alike.
+
+A handle is ASCII, for its hash stands on chain and is signed by payers. What a person types is normalised by PRECIS
+first (width, case, composition). Two handles with the same *skeleton* look alike and cannot both be somebody's:
+letters of other scripts count as the ASCII letter they look like, and so do digits and pairs that pass for letters.
+Source: RFC 8265 section 3.3 (UsernameCaseMapped), RFC 8264; Unicode UTS 39 section 4 (confusable detection).
+"""
+
+from __future__ import annotations
+
+import re
+import string
+import unicodedata
+from functools import cache
+from typing import Final
+
+from confusable_homoglyphs.confusables import confusables_data
+from precis_i18n import get_profile
+
+from sdt.domain.errors import Unprocessable
+
+__all__ = ["HANDLE_CHARS_MAX", "is_handle", "is_reserved", "normalised", "skeleton"]
+
+HANDLE_CHARS_MAX: Final = 32
+_HANDLE: Final = re.compile(r"[a-z][a-z0-9]*([._-][a-z0-9]+)*")
+_ALIKE: Final = str.maketrans({"0": "o", "1": "l", "i": "l", "|": "l", "_": ".", "-": "."})
+_PAIRS: Final = (("rn", "m"), ("vv", "w"))
+_ASCII: Final = frozenset(string.ascii_letters + string.digits)
+_PROFILE: Final = get_profile("UsernameCaseMapped")
+
+WHOLE_LABELS: Final = (
+    "admin", "bank", "cash", "court", "custodian", "dollar", "fbi", "fdic", "fed", "fincen", "gold", "gov", "help",
+    "info", "irs", "issuer", "mint", "ofac", "office", "operator", "police", "postmaster", "region", "registry",
+    "root", "sdt", "security", "sheriff", "signer", "state", "support", "system", "tax", "texas", "tx", "usa", "vault",
+)  # fmt: skip
+"""Names that pass for an office when they are a label of a handle; the last label is the region's and is free."""
+PARTS: Final = (
+    "administrator", "comptroller", "depository", "federalreserve", "government", "governor", "official",
+    "treasurer", "treasury",
+)  # fmt: skip
+"""Names that pass for an office wherever they stand."""
+
+
+def is_handle(text: str) -> bool:
+    """Return whether this is a handle, in its one spelling."""
+    return 3 <= len(text) <= HANDLE_CHARS_MAX and _HANDLE.fullmatch(text) is not None
+
+
+def normalised(text: str) -> str:
+    """Return what a person typed as PRECIS spells it: it need not be a handle. Errors: Unprocessable (handle)."""
+    try:
+        return str(_PROFILE.enforce(text))
+    except UnicodeEncodeError:
+        raise Unprocessable("No handle is written like this.", code="handle") from None
+
+
+@cache
+def _prototype(character: str) -> str:
+    """Return the ASCII letter or digit that a character of any script looks like, or the character itself."""
+    if character.isascii():
+        return character
+    alike = (found["c"] for found in confusables_data.get(character, ()))
+    return min((c.lower() for c in alike if len(c) == 1 and c in _ASCII), default=character)
+
+
+def skeleton(text: str) -> str:
+    """Return what a handle looks like: the same for all that look alike. It is for comparing and is never shown."""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    # Folded before and after: a capital of another script may look like a letter that its small form does not.
+    folded = "".join(_prototype(c) for c in plain).casefold()
+    looks = "".join(_prototype(c) for c in folded).translate(_ALIKE)
+    for pair, letter in _PAIRS:
+        looks = looks.replace(pair, letter)
+    return looks
+
+
+_LABEL_SKELETONS: Final = frozenset(map(skeleton, WHOLE_LABELS))
+_PART_SKELETONS: Final = tuple(map(skeleton, PARTS))
+
+
+def is_reserved(handle: str) -> bool:
+    """Return whether a handle passes for an office of the State: it takes an officer to give it to anybody."""
+    looks = skeleton(handle)
+    labels = looks.split(".")
+    own = labels[:-1] if len(labels) > 1 else labels
+    joined = "".join(labels)
+    return not _LABEL_SKELETONS.isdisjoint(own) or any(part in joined for part in _PART_SKELETONS)

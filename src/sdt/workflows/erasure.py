@@ -1,0 +1,136 @@
+"""Erasing a person: their key is deleted when the law allows and two officers say so; and the orders that forbid it.
+
+Ledger, messages, acts and digests stand, for they name nobody. What else holds sealed bytes is cleared by the worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Any, Final
+
+from sdt.domain.errors import Conflict, NotFound
+from sdt.domain.identity_acts import ErasePerson, LegalHold, LiftLegalHold
+from sdt.domain.registry import Role
+from sdt.domain.retention import Relationship, erasable_from, retention_of
+from sdt.domain.transaction import FINAL, Status
+from sdt.store import Store, accounts, banking, cases, documents, ledger, legal_holds, outbox, person_keys
+from sdt.store.accounts import UserRow
+from sdt.store.legal_holds import LegalHoldRow
+from sdt.workflows.office import Acting, Entry
+
+__all__ = ["ENTRIES", "TOPIC", "relationship_of"]
+
+TOPIC: Final = "erasure"
+"""The outbox's topic: what the worker clears after a person was erased."""
+
+
+def relationship_of(store: Store, user: UserRow) -> Relationship:
+    """Return what there was with a person. Errors: Conflict (relationship_open) while it is not over."""
+    account = user.account
+    if any(balance.posted or balance.held for balance in ledger.balances(store, account)):
+        raise Conflict("The account still holds tokens.", code="relationship_open")
+    last_ms, count, open_ = _transactions(store, account)
+    if open_:
+        raise Conflict("A transaction of the account is under way.", code="relationship_open")
+    attested_s = max((i.expires_at_s for i in accounts.identities_of(store, account) if i.tier), default=0)
+    ended_s = max(last_ms // 1000, user.created_at_ms // 1000, attested_s)
+    return Relationship(
+        datetime.fromtimestamp(ended_s, UTC).date(), bool(banking.accounts_of(store, user.user_id)), count > 0
+    )
+
+
+def _transactions(store: Store, account: str) -> tuple[int, int, bool]:
+    """Return when the last transaction of an account moved, how many moved value, and whether one is under way."""
+    found = store.rows(
+        "SELECT type, status, max(updated_at_ms), count(*) FROM transactions "
+        "WHERE account = ? OR counterparty = ? GROUP BY type, status",
+        (account, account),
+    )
+    value = ("transfer", "deposit", "redeem", "exchange", "issue")
+    ended = {status.value for status in FINAL}
+    last_ms = max((int(at) for _, _, at, _ in found), default=0)
+    count = sum(int(n) for type, _, _, n in found if type in value)
+    under_way = any(s not in ended and not (t == "transfer" and s == Status.SETTLED) for t, s, _, _ in found)
+    return last_ms, count, under_way
+
+
+def _user(acting: Acting, account: str) -> UserRow:
+    user = accounts.user_by_account(acting.store, account)
+    if user is None:
+        raise NotFound("Nobody has this account.", code="unknown_user")
+    return user
+
+
+def _may_erase(acting: Acting, act: ErasePerson) -> bool:
+    _check(acting, act)
+    return True
+
+
+def _check(acting: Acting, act: ErasePerson) -> UserRow:
+    user = _user(acting, act.account)
+    keys = person_keys.of_account(acting.store, act.account)
+    if keys is not None and keys.erased_at_ms is not None:
+        raise Conflict("This person was erased already.", code="erased_already")
+    if legal_holds.of_account(acting.store, act.account, standing=True):
+        raise Conflict("An order forbids it: lift the legal hold first.", code="legal_hold")
+    if cases.unsettled(acting.store, act.account):
+        raise Conflict("A case about this account is open.", code="relationship_open")
+    relationship = relationship_of(acting.store, user)
+    day, kept = erasable_from(relationship), retention_of(relationship)
+    if _today(acting) < day:
+        raise Conflict(
+            f"What is known of this person is kept until {day}.",
+            code="retention",
+            rule=f"retention-{kept.name}",
+            statute=kept.statute,
+            effective=relationship.ended_on.isoformat(),
+        )
+    return user
+
+
+def _today(acting: Acting) -> date:
+    return datetime.fromtimestamp(acting.now_ms / 1000, UTC).date()
+
+
+def _erase(acting: Acting, act: ErasePerson) -> Mapping[str, Any]:
+    user, store = _check(acting, act), acting.store
+    if not person_keys.erase(store, user.user_id, acting.now_ms):
+        person_keys.add_erased(store, user.user_id, acting.now_ms)
+    accounts.set_person(store, user.account, None)
+    banking.forget_details(store, user.user_id)
+    files = documents.forget_all(store, user.account)
+    outbox.put(store, TOPIC, user.user_id, {"files": files}, acting.now_ms)
+    return {"account": user.account, "erased": True, "documents": len(files)}
+
+
+def _hold(acting: Acting, act: LegalHold) -> Mapping[str, Any]:
+    _user(acting, act.account)
+    legal_holds.place(
+        acting.store,
+        LegalHoldRow(acting.act_id, act.account, act.order, act.authority, acting.officer.kid, acting.now_ms),
+    )
+    return {"account": act.account, "hold": acting.act_id}
+
+
+def _may_lift(acting: Acting, act: LiftLegalHold) -> bool:
+    hold = legal_holds.get(acting.store, act.hold)
+    if hold is None or hold.account != act.account or hold.lifted_act is not None:
+        raise NotFound("No such hold stands on this account.", code="unknown_hold")
+    return True
+
+
+def _lift(acting: Acting, act: LiftLegalHold) -> Mapping[str, Any]:
+    _may_lift(acting, act)
+    legal_holds.lift(acting.store, act.hold, acting.act_id, acting.now_ms)
+    return {"account": act.account, "hold": act.hold, "lifted": True}
+
+
+_OFFICER: Final = Role.COMPLIANCE_OFFICER
+_SECOND: Final = Role.COMPLIANCE_OFFICER | Role.APPROVER | Role.ADMINISTRATOR
+ENTRIES: Final = (
+    Entry(ErasePerson, _OFFICER, _erase, _may_erase, seconds=_SECOND),
+    # One officer suffices to keep; it takes two to let go.
+    Entry(LegalHold, _OFFICER, _hold),
+    Entry(LiftLegalHold, _OFFICER, _lift, _may_lift, seconds=_SECOND),
+)

@@ -1,0 +1,271 @@
+"""Identity checks: what the vendor finds is written down, what it leaves open is an officer's case and decision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any, Final
+
+from sdt.domain.claims import format_time, parse_time
+from sdt.domain.errors import Conflict, NotFound, Unprocessable
+from sdt.domain.identity import IdentityStatus, renewable_from
+from sdt.domain.identity_acts import DecideIdentity
+from sdt.domain.personal import Party, Person, PersonAddress
+from sdt.domain.registry import Role
+from sdt.ports import KycApplication, KycBusiness, KycOutcome, KycOwner, KycPerson, PostalAddress
+from sdt.store import Store, accounts, examinations, outbox
+from sdt.store.cases import open_case
+from sdt.store.examinations import ExaminationRow
+from sdt.workflows.office import Acting, Entry
+
+__all__ = [
+    "ATTEMPTS",
+    "ENTRIES",
+    "TOPIC",
+    "asked_for",
+    "begin",
+    "for_vendor",
+    "record",
+    "renew",
+    "residency_asked",
+    "status_of",
+    "try_again",
+]
+
+ATTEMPTS: Final = 2
+LIFE_S_MAX: Final = 5 * 366 * 86_400
+TOPIC: Final = "identity"
+"""The outbox's topic: what the worker is to hand in at the vendor."""
+
+
+def for_vendor(party: Party, account: str, region_state: str) -> KycPerson | KycBusiness:
+    """Return a party as a vendor is asked for it."""
+    if isinstance(party, Person):
+        return _person(party, account, region_state)
+    return KycBusiness(
+        account=account,
+        legal_name=party.legal_name,
+        kind=party.kind,
+        ein_last4=party.ein_last4,
+        formed_in=party.formed_in,
+        address=_address(party.address),
+        control=_person(party.control, account, region_state),
+        owners=tuple(KycOwner(_person(o.person, account, region_state), o.share_ppm) for o in party.owners),
+        region_state=region_state,
+    )
+
+
+def _person(person: Person, account: str, region_state: str) -> KycPerson:
+    return KycPerson(
+        account=account,
+        given_name=person.given_name,
+        family_name=person.family_name,
+        born_on=date.fromisoformat(person.born_on),
+        address=_address(person.address),
+        ssn_last4=person.ssn_last4,
+        region_state=region_state,
+    )
+
+
+def _address(address: PersonAddress) -> PostalAddress:
+    return PostalAddress(address.street, address.city, address.state, address.postal_code)
+
+
+def status_of(row: ExaminationRow, now_s: int) -> IdentityStatus:
+    """Return where a check stands now: what was established ends at its time, by itself."""
+    status = IdentityStatus(row.status or "pending")
+    if status is IdentityStatus.PASSED and row.expires_at_s is not None and now_s >= row.expires_at_s:
+        return IdentityStatus.EXPIRED
+    return status
+
+
+def begin(store: Store, account: str, application: str, at_ms: int) -> None:
+    """Note that an application of an account was handed in, unless that is known."""
+    known = examinations.get(store, account, lock=True)
+    if known is None or known.application != application:
+        # A renewal has been counted when it was asked for; it lacked its application.
+        round = 1 if known is None else known.round + bool(known.application)
+        examinations.put(store, _pending(account, application, round, ATTEMPTS - 1, at_ms))
+
+
+def _pending(account: str, application: str | None, round: int, attempts_left: int, at_ms: int) -> ExaminationRow:
+    return ExaminationRow(
+        account=account,
+        application=application,
+        status=KycOutcome.PENDING.value,
+        reasons=(),
+        round=round,
+        attempts_left=attempts_left,
+        tier=0,
+        resident=None,
+        residency=KycOutcome.PENDING.value,
+        residency_reasons=(),
+        subjects=(),
+        decided_at_s=None,
+        expires_at_s=None,
+        decision_act=None,
+        updated_at_ms=at_ms,
+    )
+
+
+def record(store: Store, found: KycApplication, actor: str, at_ms: int, *, polled: bool = False) -> None:
+    """Write what the vendor says of an application. What officers have decided about it stands.
+
+    What was `polled` does not count while something of the account is still to be handed in: it is about before that.
+    An officer's case is opened for what the vendor leaves open, and when no attempt is left.
+    """
+    if polled and outbox.is_waiting(store, TOPIC, f"{found.account}:"):
+        return
+    known = examinations.get(store, found.account, lock=True)
+    if known is None:
+        begin(store, found.account, found.application_id, at_ms)
+        known = examinations.get(store, found.account, lock=True)
+        assert known is not None
+    if known.application != found.application_id or known.decision_act is not None:
+        return
+    row = known._replace(
+        status=found.outcome.value,
+        reasons=found.reasons,
+        attempts_left=found.attempts_left,
+        tier=found.tier,
+        resident=found.resident,
+        residency=found.residency.value,
+        residency_reasons=found.residency_reasons,
+        subjects=[{"subject": s.subject, "outcome": s.outcome.value, "reasons": s.reasons} for s in found.subjects],
+        decided_at_s=_seconds(found.decided_at),
+        expires_at_s=_seconds(found.expires_at),
+        updated_at_ms=at_ms,
+    )
+    examinations.put(store, row)
+    if found.outcome is KycOutcome.REVIEW or (found.outcome is KycOutcome.FAILED and not found.attempts_left):
+        open_case(
+            store,
+            kind="kyc",
+            key=f"{found.account}:{row.round}",
+            facts={
+                "application": found.application_id,
+                "outcome": found.outcome.value,
+                "reasons": list(found.reasons),
+                "subjects": {s.subject: list(s.reasons) for s in found.subjects if s.reasons},
+            },
+            detected_on=datetime.fromtimestamp(at_ms / 1000, UTC).date(),
+            actor=actor,
+            at_ms=at_ms,
+            account=found.account,
+            suspect_known=True,
+        )
+
+
+def _seconds(moment: datetime | None) -> int | None:
+    return None if moment is None else int(moment.timestamp())
+
+
+def try_again(store: Store, account: str, at_ms: int) -> None:
+    """Ask the worker to hand in what is now known of the account. Runs after the new data was sealed.
+
+    Errors: Conflict (identity_closed, attempts_exhausted).
+    """
+    row = _examination(store, account)
+    if row.status not in (IdentityStatus.FAILED, IdentityStatus.DOCUMENTS_REQUIRED) or row.decision_act:
+        raise Conflict(f"The identity check is {row.status}.", code="identity_closed")
+    if not row.attempts_left:
+        raise Conflict("Both attempts are used: an officer looks at it.", code="attempts_exhausted")
+    assert row.application is not None
+    waiting = _pending(account, row.application, row.round, row.attempts_left - 1, at_ms)
+    examinations.put(store, waiting)
+    key = f"{account}:{row.round}:{row.attempts_left}"
+    outbox.put(store, TOPIC, key, {"act": "retry", "account": account, "key": key}, at_ms)
+
+
+def renew(store: Store, account: str, at_ms: int) -> None:
+    """Ask the worker to hand in a new application; what is attested stands until it ends.
+
+    Errors: Conflict (identity_closed) before its time, and while another is looked at.
+    """
+    row = _examination(store, account)
+    now_s = at_ms // 1000
+    if row.status != IdentityStatus.PASSED or row.expires_at_s is None or row.decided_at_s is None:
+        raise Conflict(f"The identity check is {row.status}.", code="identity_closed")
+    opens_s = renewable_from(row.decided_at_s, row.expires_at_s)
+    if now_s < opens_s:
+        raise Conflict(f"The identity can be renewed from {format_time(opens_s)}.", code="identity_closed")
+    examinations.put(store, _pending(account, None, row.round + 1, ATTEMPTS - 1, at_ms))
+    key = f"{account}:{row.round + 1}"
+    outbox.put(store, TOPIC, key, {"act": "apply", "account": account, "key": key}, at_ms)
+
+
+def _examination(store: Store, account: str) -> ExaminationRow:
+    row = examinations.get(store, account, lock=True)
+    if row is None:
+        raise Conflict("The identity check has not begun: the registration is not settled.", code="identity_closed")
+    return row
+
+
+def _may_decide(acting: Acting, act: DecideIdentity) -> bool:
+    """Refuse a decision that could not be carried out, before it waits; every one needs a second officer."""
+    _check_decision(acting, act)
+    return True
+
+
+def _decide(acting: Acting, act: DecideIdentity) -> Mapping[str, Any]:
+    """Write what two officers decided: it stands against what the vendor says of this application later."""
+    row = _check_decision(acting, act)
+    passed = act.decision == "pass"
+    residency = IdentityStatus.PASSED if passed and act.resident else IdentityStatus.FAILED
+    examinations.put(
+        acting.store,
+        row._replace(
+            status=(IdentityStatus.PASSED if passed else IdentityStatus.FAILED).value,
+            reasons=() if passed else tuple(row.reasons) or ("could_not_verify",),
+            attempts_left=0,
+            tier=act.tier,
+            resident=passed and act.resident,
+            residency=residency.value,
+            residency_reasons=(),
+            decided_at_s=acting.now_ms // 1000,
+            expires_at_s=parse_time(act.expires_at) if passed else None,
+            decision_act=acting.act_id,
+            updated_at_ms=acting.now_ms,
+        ),
+    )
+    return {"account": act.account, "status": act.decision}
+
+
+def _check_decision(acting: Acting, act: DecideIdentity) -> ExaminationRow:
+    row = examinations.get(acting.store, act.account, lock=True)
+    if row is None or row.application != act.application:
+        raise NotFound("The account has no such application.", code="unknown_application")
+    attested = any(i.tier for i in accounts.identities_of(acting.store, act.account))
+    exhausted = row.status == IdentityStatus.FAILED and not row.attempts_left and not row.decision_act
+    if not (row.status == IdentityStatus.REVIEW or exhausted or (act.decision == "fail" and attested)):
+        raise Conflict(f"The identity check is {row.status}: it is not an officer's to decide.", code="identity_closed")
+    now_s, expires_s = acting.now_ms // 1000, parse_time(act.expires_at)
+    if act.decision == "fail" and (act.tier or act.resident):
+        raise Unprocessable("What is not established has tier 0 and no residency.", code="decision")
+    if act.decision == "pass" and not (act.tier and now_s < expires_s <= now_s + LIFE_S_MAX):
+        raise Unprocessable("What is established has a tier, and ends within five years.", code="decision")
+    return row
+
+
+def asked_for(row: ExaminationRow) -> Sequence[str]:
+    """Return of whom documents are asked: `holder`, or those behind a business; residency is the holder's."""
+    wanted = [s["subject"] for s in row.subjects if s["outcome"] == KycOutcome.DOCUMENTS_REQUIRED.value]
+    if (not row.subjects and row.status == KycOutcome.DOCUMENTS_REQUIRED.value) or residency_asked(row):
+        wanted.append("holder")
+    return wanted
+
+
+def residency_asked(row: ExaminationRow) -> bool:
+    """Return whether a proof of residency is asked for."""
+    return row.residency == KycOutcome.DOCUMENTS_REQUIRED.value
+
+
+ENTRIES: Final = (
+    Entry(
+        DecideIdentity,
+        Role.KYC_DESK,
+        _decide,
+        _may_decide,
+        seconds=Role.KYC_DESK | Role.COMPLIANCE_OFFICER | Role.APPROVER,
+    ),
+)
