@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from nacl.signing import SigningKey
 
@@ -281,7 +283,7 @@ async def test_a_deposit_is_issued_against_once_and_exactly(rig: Rig) -> None:
 
 @pytest.mark.parametrize(
     ("source", "code"),
-    [("bank:other", "unknown_bank_account"), ("dropoff:austin", "not_offered"), ("delivery:home", "not_offered")],
+    [("bank:other", "unknown_bank_account"), ("delivery:home", "not_offered")],
 )
 async def test_money_comes_in_by_ways_that_exist(rig: Rig, source: str, code: str) -> None:
     deposit = rig.message(
@@ -295,6 +297,29 @@ async def test_money_comes_in_by_ways_that_exist(rig: Rig, source: str, code: st
     await rig.accept(deposit)
     await rig.screen()
     assert await rig.status(deposit[0]) == (Status.REJECTED, code)
+
+
+@pytest.mark.parametrize(
+    ("taken", "expected"),
+    [(True, (Status.AWAITING_FUNDS, None)), (False, (Status.REJECTED, "not_offered"))],
+)
+async def test_currency_comes_in_where_the_region_says_so(
+    rig: Rig, taken: bool, expected: tuple[Status, str | None]
+) -> None:
+    tokens = tuple(msgspec.structs.replace(t, currency=taken and t.symbol == "TXD") for t in rig.region.tokens)
+    region = dataclasses.replace(rig.region, tokens=tokens)
+    rig.screening = Screening(rig.store, rig.queue, region, NobodyListed(), rig.clock, 30, Reading())  # type: ignore[arg-type]
+    deposit = rig.message(
+        "deposit",
+        token="TXD",
+        account=ALICE,
+        amount="1000001",
+        source="dropoff:counter",
+        expires_at=format_time(rig.clock.now_s() + 60),
+    )
+    await rig.accept(deposit)
+    await rig.screen()
+    assert await rig.status(deposit[0]) == expected
 
 
 async def test_a_batched_payment_does_not_expire(rig: Rig) -> None:
