@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +43,41 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return found
 
 
-def _environment(folder: Path) -> dict[str, str]:
-    import os
+async def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
+    # Given a scenario whose platform is being started
+    process = await asyncio.create_subprocess_exec(
+        *(Path(sys.executable).with_name("sdt"), "sandbox", "scenario", "r01-before-mint"),
+        cwd=tmp_path,
+        env=_environment(tmp_path),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    assert process.stdout is not None
+    seen = b""
+    while b"one key at three locations" not in seen:
+        line = await process.stdout.readline()
+        assert line, seen.decode()
+        seen += line
+    # When somebody presses Ctrl-C
+    process.send_signal(signal.SIGINT)
+    await process.communicate()
+    # Then it did not hold, no file is left, and no process of it runs
+    assert process.returncode not in (0, None)
+    assert list(tmp_path.iterdir()) == []
+    left = [command for command in _commands() if str(tmp_path) in command]
+    assert left == []
 
+
+def _commands() -> list[str]:
+    """The command lines of every process of this machine."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            found.append(entry.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return found
+
+
+def _environment(folder: Path) -> dict[str, str]:
     return {**os.environ, "TMPDIR": str(folder)}
 
 

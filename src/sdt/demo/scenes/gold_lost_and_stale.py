@@ -9,6 +9,7 @@ from typing import Any, Final
 from sdt.demo.acts import drop_off, pay, redeem
 from sdt.demo.counter import fine_of, lose, own_weight_ng, put_in_place_of, stand_silent, take_in
 from sdt.demo.people import Actor
+from sdt.demo.scenes.officers import case_of
 from sdt.demo.scenes.scene import Scene
 from sdt.demo.scenes.stage import Stage
 from sdt.domain.message import format_time
@@ -146,6 +147,7 @@ async def _lost_after_burn(stage: Stage) -> None:
     await lose(stage.settings, bar)
     after = await _reserve(stage, before.reserve - bar.fine.units)
     still = await frank.client.transaction(redemption)
+    case = await case_of(stage, "delivery_owed", frank.account)
     stage.step(
         "Frank's bar is lost at the counter, after the burn: the metal is owed to him, and the supply stays covered",
         expected={
@@ -154,6 +156,7 @@ async def _lost_after_burn(stage: Stage) -> None:
             "burnt": bar.fine.units,
             "supply is covered": True,
             "redemption": "settled",
+            "an officer's case": "open",
         },
         seen={
             "at the counter": burnt["status"],
@@ -161,6 +164,7 @@ async def _lost_after_burn(stage: Stage) -> None:
             "burnt": before.supply - after.supply,
             "supply is covered": after.supply <= after.reserve,
             "redemption": still["status"],
+            "an officer's case": case.get("status"),
         },
     )
     await put_in_place_of(stage.settings, bar)

@@ -40,6 +40,7 @@ class Stage:
     vendors: Vendors
     tell: Tell
     steps: list[Step] = field(default_factory=list)
+    _officials: dict[str, Client] = field(default_factory=dict)
     _clients: list[Client] = field(default_factory=list)
     _began_s: float = field(default_factory=time.monotonic)
 
@@ -67,9 +68,10 @@ class Stage:
 
     def official(self, name: str) -> Client:
         """Return the client of an official of this home: issuer, approver, treasury, vault, compliance …"""
-        client = client_of(self.settings, self.region, name)
-        self._clients.append(client)
-        return client
+        if name not in self._officials:
+            self._officials[name] = client_of(self.settings, self.region, name)
+            self._clients.append(self._officials[name])
+        return self._officials[name]
 
     async def bank(self, who: Actor, account_number: str = "", holder: str = "") -> str:
         """Link a bank account of somebody's, by default one that nothing special happens to; return its reference."""
