@@ -113,19 +113,24 @@ class Stamp:
 
 
 def build_file(
-    originator: Originator, orders: Sequence[Order], stamp: Stamp, limits: Limits | None = None
+    originator: Originator,
+    orders: Sequence[Order],
+    stamp: Stamp,
+    limits: Limits | None = None,
+    *,
+    judged: bool = False,
 ) -> NachaFile:
     """Return the file that carries these orders: a batch for each class, description and effective date, in the order
     of their trace numbers.
 
+    `judged`: the caller asked `fault_of` about every order, with the same stamp and limits.
     Errors: NotOriginated, naming the trace sequence of the order; nothing is left out silently.
     """
     limits = limits or Limits()
     _check(orders, limits)
     together: dict[tuple[SecCode, str, date], list[Order]] = {}
     for order in sorted(orders, key=lambda order: order.sequence):
-        fault = fault_of(order, stamp, limits)
-        if fault:
+        if not judged and (fault := fault_of(order, stamp, limits)):
             raise NotOriginated(f"Entry {order.sequence}: {fault}.", sequence=order.sequence)
         key = (order.sec_code, order.description or stamp.description, order.effective_on or stamp.effective_on)
         together.setdefault(key, []).append(order)

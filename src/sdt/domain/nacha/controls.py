@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from sdt.domain.nacha.file import BLOCK_LINES, Batch, Entry, NachaFile
@@ -67,6 +68,7 @@ def block_count(lines: int) -> int:
     return -(-lines // BLOCK_LINES)
 
 
+@lru_cache(maxsize=8_192)
 def check_digit(rdfi: str) -> str:
     """Return the ninth digit of a routing number. Source: ANSI X9.100-160, weights 3, 7, 1."""
     total = sum(int(digit) * weight for digit, weight in zip(rdfi, (3, 7, 1, 3, 7, 1, 3, 7), strict=True))

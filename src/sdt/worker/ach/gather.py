@@ -168,7 +168,8 @@ class Gatherer:
             offset=offset,
             company_data=account,
         )
-        built = build_file(originator, orders, stamp, Limits(config.entry_cents_max, config.file_cents_max))
+        limits = Limits(config.entry_cents_max, config.file_cents_max, config.entries_per_file_max)
+        built = build_file(originator, orders, stamp, limits, judged=True)
         faults = faults_of(built)
         assert not faults, f"a file of ours contradicts itself: {faults[0]}"
         last = max(entry.detail.trace_number for batch in built.batches for entry in batch.entries)  # type: ignore[union-attr]
