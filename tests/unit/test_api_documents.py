@@ -26,6 +26,7 @@ NOT_AT_THE_API = {
     "key_word",
     # A sanctions list, from its publisher.
     "sanctions_list",
+    "sanctions_list_missing",
     # Files of the ACH network: from and for the bank.
     "nacha_record",
     "ach_not_originated",

@@ -33,6 +33,7 @@ __all__ = [
     "reopen",
     "sar_due",
     "send_back",
+    "settle",
 ]
 
 SAR_DAYS: Final = 30
@@ -114,6 +115,24 @@ def approve(case: Case, officer: str) -> Case:
     if officer == case.officer:
         raise Forbidden("Maker and checker are the same person.", code="same_officer")
     return replace(case, status=_AFTER[case.decision], second_officer=officer)
+
+
+def settle(case: Case, officer: str, decision: Decision, reason: str, second_officer: str | None) -> Case:
+    """Decide an unsettled case by one signed act, agreed to by the second officer where it takes two. Errors: Conflict.
+
+    Whether it takes two is for whoever knows the act: a weak likeness may be cleared by one officer.
+    """
+    _expect(case, CaseStatus.OPEN, CaseStatus.ASSIGNED, CaseStatus.PROPOSED)
+    if not reason.strip():
+        raise Conflict("A decision says why.", code="reason_missing")
+    return replace(
+        case,
+        status=_AFTER[decision],
+        officer=officer,
+        decision=decision,
+        reason=reason,
+        second_officer=second_officer,
+    )
 
 
 def send_back(case: Case, officer: str) -> Case:

@@ -114,6 +114,8 @@ class _File(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     time_zone: Annotated[str, Meta(pattern=r"^[A-Za-z]+(/[A-Za-z_-]+){0,2}\Z", max_length=40)] = "UTC"
     closes_hour: Annotated[int, Meta(ge=1, le=24)] = 24
     legal_status: LegalStatus = "agency"
+    screening_score_min: Annotated[int, Meta(ge=50, le=85)] = 80
+    clear_alone_score_max: Annotated[int, Meta(ge=0, le=99)] = 89
     token: Annotated[tuple[Token, ...], Meta(min_length=1, max_length=32)]
     rule: tuple[Rule, ...]
     monitor: Annotated[tuple[MonitorRule, ...], Meta(max_length=200)] = ()
@@ -139,6 +141,10 @@ class Region:
     legal_status: LegalStatus = "agency"
     monitors: tuple[Monitor, ...] = ()
     ach: AchTerms = field(default_factory=AchTerms)
+    screening_score_min: int = 80
+    """The least likeness to somebody listed that is looked at: a region chooses it, and cannot switch looking off."""
+    clear_alone_score_max: int = 89
+    """The greatest likeness that one officer clears alone."""
 
     @cached_property
     def token_index(self) -> dict[str, int]:
@@ -228,6 +234,8 @@ def load_region(data: bytes) -> Region:
         file.legal_status,
         _monitors(file),
         file.ach,
+        file.screening_score_min,
+        file.clear_alone_score_max,
     )
 
 

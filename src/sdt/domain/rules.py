@@ -28,6 +28,8 @@ class AccountFacts:
     """Domain -> whether residency was proven."""
     frozen: Mapping[str, int] | None = None
     """Token symbol -> when the freeze ends."""
+    standing: str | None = None
+    """Whether something about the people behind it is looked at: known to the worker alone, no rule asks for it."""
 
     def tier(self, domain: str, now_s: int) -> int:
         """Return the tier in force in a domain."""

@@ -84,6 +84,7 @@ NEXT: Final[Mapping[tuple[Status, Event], Status]] = {
     (_S.ACCEPTED, _E.HOLD): _S.HELD,
     (_S.ACCEPTED, _E.REVIEW): _S.IN_REVIEW,
     (_S.HELD, _E.REVIEW): _S.IN_REVIEW,
+    (_S.IN_REVIEW, _E.HOLD): _S.HELD,
     # A deposit: no item of its own on chain; the linked issue settles it.
     (_S.ACCEPTED, _E.AWAIT_FUNDS): _S.AWAITING_FUNDS,
     (_S.IN_REVIEW, _E.AWAIT_FUNDS): _S.AWAITING_FUNDS,

@@ -9,7 +9,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
+from sdt import sandbox
 from sdt.client import Network
 from sdt.config import Settings, load_settings, open_ports
 from sdt.domain.errors import Unavailable
@@ -20,6 +22,7 @@ from sdt.local.secrets import make_secrets, take_vendor_keys
 from sdt.signing.provision import Address, provision
 from sdt.supervise import Supervisor, is_locked
 from sdt.vendors import open_database
+from sdt.workflows.sanctions_lists import first_list
 
 __all__ = ["Platform", "network_of", "region_of", "running", "settings_of"]
 
@@ -37,6 +40,10 @@ class Platform:
     region: Region
     network: Network
     supervisor: Supervisor
+
+
+INVENTED_LIST: Final = Path(sandbox.__file__).parent / "sanctions_list"
+"""A list in OFAC's form on which nobody is who exists. A State loads the real one: `sdt sanctions load`."""
 
 
 def settings_of(home: Path) -> Settings:
@@ -61,7 +68,7 @@ async def running(home: Path, say: Progress = lambda _: None, chain: Chain | Non
         say("keys and certificates")
         make_secrets(settings)
         _provision(settings, region_name)
-        await asyncio.to_thread(lambda: open_database(settings, migrate=True).close())
+        await asyncio.to_thread(_open_books, settings)
         own = "chain, " if processes.embeds_chain(settings) else ""
         say(f"{own}three signers, bank, depository and vendors, each a process of its own")
         await supervisor.start(processes.foundations(settings, region))
@@ -82,6 +89,15 @@ async def running(home: Path, say: Progress = lambda _: None, chain: Chain | Non
         say("the desks: identity, custodians, issuer, second officer")
         await supervisor.start(processes.desks(settings))
         yield Platform(settings, region, network, supervisor)
+
+
+def _open_books(settings: Settings) -> None:
+    """Bring the database up to date; where no sanctions list is in force yet, the invented one of the sandbox is."""
+    store = open_database(settings, migrate=True)
+    try:
+        first_list(store, settings.home, INVENTED_LIST, time.time_ns() // 1_000_000)
+    finally:
+        store.close()
 
 
 def _with_ports(supervisor: Supervisor, home: Path) -> Settings:

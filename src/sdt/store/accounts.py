@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from sdt.domain.errors import Conflict
 from sdt.domain.handle import skeleton
+from sdt.store import sanctions
 from sdt.store.database import Store
 from sdt.store.registry import (
     FreezeRow,
@@ -145,8 +146,10 @@ def set_kyc(store: Store, account: str, application: str | None, status: str, re
 
 
 def set_person(store: Store, account: str, person_sealed: bytes | None) -> None:
-    """Replace what identifies a user, sealed by the caller."""
-    _update(store, account, "person_sealed = ?", (person_sealed,))
+    """Replace what identifies a user, sealed by the caller. Whoever they say to be now is screened anew."""
+    with store.transaction():
+        _update(store, account, "person_sealed = ?", (person_sealed,))
+        sanctions.outdate(store, account)
 
 
 def mark_registered(store: Store, account: str) -> None:

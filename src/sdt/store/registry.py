@@ -195,9 +195,10 @@ def facts(store: Store, addresses: Sequence[str]) -> dict[str, AccountFacts]:
     ):
         frozen[account][token] = expires
     registered = store.rows(
-        f"SELECT account FROM users WHERE registered AND {store.among('account')}",  # noqa: S608
+        f"SELECT account, standing FROM users WHERE registered AND {store.among('account')}",  # noqa: S608
         chosen,
     )
     return {
-        account: AccountFacts(True, tiers[account], resident[account], frozen[account]) for (account,) in registered
+        account: AccountFacts(True, tiers[account], resident[account], frozen[account], standing)
+        for account, standing in registered
     }

@@ -42,8 +42,10 @@ from sdt.worker.instructions import Instructions
 from sdt.worker.lane import Lane, LaneLimits
 from sdt.worker.monitor import Monitor
 from sdt.worker.reading import Reading
+from sdt.worker.rescreening import Rescreening
 from sdt.worker.sanctions import Sanctions
 from sdt.worker.screening import Screening
+from sdt.worker.searcher import Searcher
 from sdt.worker.vaults import Vaults
 from sdt.workflows.documents import Documents
 from sdt.workflows.people import People
@@ -80,10 +82,11 @@ async def work(settings: Settings) -> None:
     policy = StockPolicy(low=stock.stock_per_pair_min, target=stock.stock_per_pair, per_job=stock.job_presignatures)
     people = People(store, personal_key)
     await people.adopt(clock.now_ms())
-    sanctions = Sanctions(people, vendors.aml)
     papers = Documents(store, people, settings.home / "documents")
     poll_s = min(1.0, settings.sandbox.banking_day_s / 2)
     identities = Identities(store, region, vendors.kyc, people, papers, poll_s, clock)
+    searcher = Searcher(store, settings.home)
+    sanctions = Sanctions(store, people, vendors.aml, searcher, region, clock)
     reading = Reading()
     screening = Screening(store, queue, region, sanctions, clock, settings.queue.visibility_timeout_s, reading)
     follower = Follower(
@@ -114,6 +117,8 @@ async def work(settings: Settings) -> None:
         parts: list[Coroutine[Any, Any, None]] = [
             screening.run(),
             screening.sweep(),
+            screening.resume(),
+            Rescreening(store, sanctions, searcher, clock).run(),
             lane.run(),
             follower.run(),
             follower.keep_sent(),
@@ -152,6 +157,7 @@ async def work(settings: Settings) -> None:
             await closing.close()
         if ach_files is not None:
             await ach_files.close()
+        await searcher.close()
         await vendors.close()
         watched.close()
         store.close()

@@ -1,45 +1,126 @@
-"""Sanctions screening of the people behind accounts: binds both domains, and no region's rule switches it off."""
+"""Sanctions screening of the people behind accounts: binds both domains, and no region's rule switches it off.
+
+Everybody is held against the platform's own list and asked of the vendor; either alone is enough to stop somebody.
+"""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
+from typing import Final
+
 from sdt.domain.personal import Business, Party
-from sdt.ports import Aml, PostalAddress, Purpose, ScreeningOutcome, ScreeningRequest
+from sdt.domain.region import Region
+from sdt.domain.sanctions.subjects import Found, Subject, subjects_of
+from sdt.ports import Aml, PostalAddress, Purpose, Screening, ScreeningOutcome, ScreeningRequest
+from sdt.store import Store, sanctions
+from sdt.store.sanctions import StandingRow
+from sdt.worker.clock import Clock
+from sdt.worker.searcher import Searcher
 from sdt.workflows.people import People
+from sdt.workflows.sanctions import CLEAR, Finding, Stands, record
 
-__all__ = ["Sanctions"]
+__all__ = ["Sanctions", "postal"]
 
-_PURPOSES = {
+_PURPOSES: Final = {
     "register": Purpose.ONBOARDING,
     "deposit": Purpose.INTAKE,
     "issue": Purpose.MINT,
-    "redeem": Purpose.PAYOUT,
+    "redeem": Purpose.BURN,
 }
 
 
 class Sanctions:
-    """Asks the screening vendor about a person; their name is opened for the question alone."""
+    """Asks list and vendor about people; their names are opened for the question alone."""
 
-    def __init__(self, people: People, aml: Aml) -> None:
+    def __init__(
+        self, store: Store, people: People, aml: Aml, searcher: Searcher, region: Region, clock: Clock
+    ) -> None:
+        self._store = store
         self._people = people
         self._aml = aml
+        self._searcher = searcher
+        self._threshold = region.screening_score_min
+        self._clock = clock
 
-    async def is_clear(self, transaction_id: str, account: str, kind: str) -> bool:
-        """Return whether nobody behind an account is on a list: a business, its owners and who controls it.
+    async def look(self, transaction_id: str, account: str, kind: str) -> Finding:
+        """Return who behind an account may be listed, by the list in force and by the vendor.
 
-        Errors: Unavailable when the vendor does not answer: the transaction waits, it never passes unscreened.
+        Errors: Unavailable when either does not answer: the transaction waits, it never passes unscreened.
         """
         party = await self._people.party(account)
         if party is None:
-            return False
-        names = (party, *(party.people if isinstance(party, Business) else ()))
-        for n, named in enumerate(names):
+            return Finding(account, "", "", None)
+        finding = await self._by_list(account, party)
+        vendor = await self._by_vendor(transaction_id, party, _PURPOSES[kind])
+        return finding._replace(vendor=vendor)
+
+    async def look_again(self, accounts: Sequence[str]) -> list[Finding]:
+        """Return who may be listed now, by the list in force: for everybody in one question, whatever was known."""
+        known = [(account, party) for account in accounts if (party := await self._people.party(account))]
+        subjects = [subjects_of(party) for _, party in known]
+        digest, found = await self._searcher.find(subjects, self._threshold)
+        return [
+            Finding(account, await self._fingerprint(account, asked), digest, each)
+            for (account, _), asked, each in zip(known, subjects, found, strict=True)
+        ]
+
+    def write(self, store: Store, finding: Finding, actor: str, now_ms: int) -> Stands:
+        """Write down what was found, in the open database transaction; return how the account stands by it."""
+        return record(store, self._people, finding, actor=actor, now_ms=now_ms)
+
+    async def _by_list(self, account: str, party: Party) -> Finding:
+        subjects = subjects_of(party)
+        fingerprint = await self._fingerprint(account, subjects)
+        row = await self._searcher.in_force()
+        known = await self._store.read(sanctions.standing, account)
+        if known is not None and _holds(known, fingerprint, row.digest, self._clock.now_s()):
+            return Finding(account, fingerprint, row.digest, None)
+        digest, (found,) = await self._searcher.find([subjects], self._threshold)
+        return Finding(account, fingerprint, digest, found)
+
+    async def _fingerprint(self, account: str, subjects: Sequence[Subject]) -> str:
+        asked = b"\n".join(subject.canonical for subject in subjects)
+        return await self._people.fingerprint(account, asked) or ""
+
+    async def _by_vendor(self, transaction_id: str, party: Party, purpose: Purpose) -> tuple[Found, ...]:
+        everybody = (party, *(party.people if isinstance(party, Business) else ()))
+        found = []
+        for n, (named, subject) in enumerate(zip(everybody, subjects_of(party), strict=True)):
             screening = await self._aml.screen(
-                ScreeningRequest(named.name, postal(named), _PURPOSES[kind], transaction_id),
+                ScreeningRequest(named.name, postal(named), purpose, transaction_id),
                 key=f"screen:{transaction_id}" + f":{n}" * bool(n),
             )
             if screening.outcome is not ScreeningOutcome.CLEAR:
-                return False
-        return True
+                found.append(_of_vendor(subject, screening))
+        return tuple(found)
+
+
+def _holds(known: StandingRow, fingerprint: str, list_digest: str, now_s: int) -> bool:
+    """Whether the last screening still says it: the same people, the same list, and nothing ignored too long."""
+    same = (known.party_digest, known.list_digest) == (fingerprint, list_digest)
+    return same and known.standing == CLEAR and now_s < known.valid_until_s
+
+
+def _of_vendor(subject: Subject, screening: Screening) -> Found:
+    """Return a vendor's hit. It names nobody; what it says holds until the vendor's list is another one."""
+    edition = screening.sanctions_list.digest
+    entry = hashlib.sha256(f"vendor\n{subject.role}\n{edition}\n{screening.outcome.value}".encode()).hexdigest()
+    return Found(
+        role=subject.role,
+        subject=subject.name,
+        source="vendor",
+        uid=screening.screening_id,
+        entry_digest=entry,
+        listed_name="somebody on the vendor's list",
+        matched="",
+        kind=screening.outcome.value,
+        programs="",
+        by="the vendor's word",
+        score=screening.score,
+        reasons=screening.reasons or (screening.outcome.value,),
+        share_ppm=subject.share_ppm,
+    )
 
 
 def postal(party: Party) -> PostalAddress:

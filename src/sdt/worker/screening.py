@@ -12,19 +12,27 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sdt.domain.authority import approver_role, speaks_for
-from sdt.domain.errors import SdtError, Unavailable, Unprocessable
-from sdt.domain.ledger import token_account
+from sdt.domain.errors import SdtError, Unavailable
 from sdt.domain.message import Approve, Deposit, Issue, Message, Redeem, Register, Seize, Transfer
 from sdt.domain.region import Region
-from sdt.domain.rules import UNKNOWN, AccountFacts, check_rules, check_seizure
+from sdt.domain.rules import UNKNOWN, AccountFacts, check_rules
 from sdt.domain.transaction import Event, Status
 from sdt.ports import Queue, Received
-from sdt.store import Store, banking, deliveries, ledger, registry, transactions
+from sdt.store import Store, banking, deliveries, ledger, registry, reviews, transactions
 from sdt.store.transactions import Change, TransactionRow
 from sdt.worker.clock import Clock
+from sdt.worker.judging import (
+    held_for_approval,
+    in_review,
+    judge_approval,
+    judge_issue,
+    judge_seizure,
+    refused,
+    stopped,
+)
 from sdt.worker.reading import Reading
 from sdt.worker.sanctions import Sanctions
+from sdt.workflows.sanctions import BLOCKED, CLEAR, REVIEW, Finding, hold, stands_of
 
 __all__ = ["Screening"]
 
@@ -33,8 +41,10 @@ log = logging.getLogger(__name__)
 RECEIVE_MAX = 500
 FORGOTTEN_S = 180
 """After so long a message that is still `accepted` has died in the queue, or its vendor was away."""
+DECIDED_S = 0.5
 ACTOR = "worker:screening"
-APPROVAL_REQUIRED = "approval_required"
+Named = Register | Deposit | Issue | Redeem
+"""What is about one account whose people are screened by name."""
 
 
 @dataclass(slots=True)
@@ -43,11 +53,9 @@ class _Verdicts:
 
     changes: list[Change] = field(default_factory=list)
     to_hold: list[tuple[TransactionRow, int]] = field(default_factory=list)
-    outside: list[tuple[TransactionRow, Message]] = field(default_factory=list)
+    outside: list[tuple[TransactionRow, Named]] = field(default_factory=list)
     approved: set[str] = field(default_factory=set)
     """What an approval of this very round has freed: a second one finds nothing to approve."""
-    deposits: set[str] = field(default_factory=set)
-    """Deposits that an issue of this very round was judged for."""
 
 
 class Screening:
@@ -115,7 +123,7 @@ class Screening:
             self._outside.add(task)
             task.add_done_callback(self._outside.discard)
 
-    def _decide(self, store: Store, ids: Sequence[str]) -> list[tuple[TransactionRow, Message]]:
+    def _decide(self, store: Store, ids: Sequence[str]) -> list[tuple[TransactionRow, Named]]:
         """Decide everything that needs no answer from outside, in one database transaction."""
         rows = transactions.get_many(store, ids, lock=True)
         fresh = [rows[id_] for id_ in dict.fromkeys(ids) if id_ in rows and rows[id_].status == Status.ACCEPTED]
@@ -144,19 +152,9 @@ class Screening:
             return
         refusal = check_rules(row.type, message, self._region, lambda a: facts.get(a, UNKNOWN), now_s)
         if refusal:
-            verdicts.changes.append(
-                Change(
-                    row.id,
-                    Event.REJECT,
-                    code=refusal.code,
-                    detail=refusal.text,
-                    rule=refusal.rule,
-                    statute=refusal.statute,
-                    effective=refusal.effective,
-                )
-            )
+            verdicts.changes.append(refused(row, refusal))
         elif isinstance(message, Transfer):
-            verdicts.to_hold.append((row, row.units + row.fee_units))
+            self._judge_transfer(store, row, message, facts, verdicts)
         elif isinstance(message, Deposit | Redeem | Register):
             unserved = self._unserved(store, message)
             if unserved:
@@ -164,15 +162,32 @@ class Screening:
             else:
                 verdicts.outside.append((row, message))
         elif isinstance(message, Issue):
-            verdicts.changes.append(self._judge_issue(store, row, message, verdicts.deposits))
+            verdicts.outside.append((row, message))
         elif isinstance(message, Approve):
-            verdicts.changes.extend(self._judge_approval(store, row, message, verdicts.approved))
+            verdicts.changes.extend(judge_approval(store, row, message, verdicts.approved))
         elif isinstance(message, Seize):
-            verdicts.changes.append(self._judge_seizure(store, row, message, facts))
+            verdicts.changes.append(judge_seizure(store, self._region, row, message, facts, now_s))
         elif message.approval:
-            verdicts.changes.append(_held_for_approval(row))
+            verdicts.changes.append(held_for_approval(row))
         else:
             verdicts.changes.append(Change(row.id, Event.SCREEN))
+
+    def _judge_transfer(
+        self,
+        store: Store,
+        row: TransactionRow,
+        message: Transfer,
+        facts: dict[str, AccountFacts],
+        verdicts: _Verdicts,
+    ) -> None:
+        """A payment is screened by how its parties stand: they were screened when they came, and are by every list."""
+        listed = [a for a in (message.payer, message.payee) if facts.get(a, UNKNOWN).standing in (REVIEW, BLOCKED)]
+        if not listed:
+            verdicts.to_hold.append((row, row.units + row.fee_units))
+            return
+        for account in listed:
+            hold(store, row.id, stands_of(store, account), self._clock.now_ms())
+        verdicts.changes.append(in_review(row))
 
     def _unserved(self, store: Store, message: Deposit | Redeem | Register) -> tuple[str, str] | None:
         """Say why a deposit or redemption goes nowhere: no such way, or another's bank account."""
@@ -220,100 +235,89 @@ class Screening:
         detail = "The tokens are held; the bars are being set aside and brought to the counter."
         return Change(row.id, Event.HOLD, code="being_picked", detail=detail, held_units=units)
 
-    def _judge_issue(self, store: Store, row: TransactionRow, message: Issue, taken: set[str]) -> Change:
-        """An issue names a deposit that waits for it, and says the same as that deposit."""
-        deposit = transactions.get(store, message.deposit)
-        if deposit is None or deposit.type != "deposit":
-            return Change(row.id, Event.REJECT, code="unknown_deposit", detail="There is no such deposit.")
-        if (deposit.account, deposit.token, deposit.units) != (message.account, message.token, int(message.amount)):
-            return Change(
-                row.id,
-                Event.REJECT,
-                code="deposit_mismatch",
-                detail="Account, token or amount differ from the deposit.",
-            )
-        rivals = [t for t in transactions.linked_to(store, deposit.id) if t.type == "issue" and t.id != row.id]
-        if (
-            deposit.status != Status.AWAITING_FUNDS
-            or deposit.id in taken
-            or any(t.status != Status.REJECTED for t in rivals)
-        ):
-            return Change(row.id, Event.REJECT, code="deposit_used", detail="This deposit does not wait to be issued.")
-        taken.add(deposit.id)
-        return _held_for_approval(row, deposit.id)
-
-    def _judge_seizure(
-        self, store: Store, row: TransactionRow, message: Seize, facts: dict[str, AccountFacts]
-    ) -> Change:
-        """A seizure follows a freeze, and takes no more than there is; what payments hold does not keep it off."""
-        try:
-            check_seizure(message, self._region, lambda a: facts.get(a, UNKNOWN), self._clock.now_s())
-        except Unprocessable as error:
-            return Change(row.id, Event.REJECT, code=error.code, detail=error.detail)
-        books = ledger.account_balance(store, token_account(message.token, message.account))
-        if books.credits - books.debits < int(message.amount):
-            return Change(
-                row.id, Event.REJECT, code="insufficient_funds", detail="The account does not hold that much."
-            )
-        return _held_for_approval(row)
-
-    def _judge_approval(self, store: Store, row: TransactionRow, message: Approve, approved: set[str]) -> list[Change]:
-        """An approval frees the message it names, and travels with it."""
-        target = transactions.by_digest(store, bytes.fromhex(message.digest))
-        if target is None or target.status != Status.HELD or target.code != APPROVAL_REQUIRED or target.id in approved:
-            return [
-                Change(
-                    row.id,
-                    Event.REJECT,
-                    code="nothing_to_approve",
-                    detail="No message with this digest waits for an approval.",
-                )
-            ]
-        key = registry.key(store, row.kid)
-        if key is None or not key.roles & approver_role(target.type):
-            return [
-                Change(row.id, Event.REJECT, code="wrong_role", detail=f"A {target.type} is approved by another role.")
-            ]
-        if target.kid == row.kid:
-            return [Change(row.id, Event.REJECT, code="same_officer", detail="Maker and checker are the same person.")]
-        approved.add(target.id)
-        return [Change(target.id, Event.SCREEN), Change(row.id, Event.SCREEN, linked_id=target.id)]
-
-    async def _decide_outside(self, row: TransactionRow, message: Message, receipt: str | None) -> None:
+    async def _decide_outside(self, row: TransactionRow, message: Named, receipt: str | None) -> None:
         """Ask whoever knows names, then decide. A failure leaves the message in the queue, to be taken again."""
         try:
-            clear = await self._sanctions.is_clear(row.id, speaks_for(message), row.type)
+            finding = await self._sanctions.look(row.id, message.account, row.type)
         except SdtError as error:
             log.warning("screening of %s waits: %s", row.id, error.detail)
             return
-        await self._store.run(self._write_outside, row, message, clear)
+        await self._store.run(self._write_outside, row, message, finding)
         self.screened.set()
         if receipt is not None:
             await self._queue.delete([receipt])
 
-    def _write_outside(self, store: Store, row: TransactionRow, message: Message, clear: bool) -> None:
-        current = transactions.get(store, row.id)
+    def _write_outside(self, store: Store, row: TransactionRow, message: Named, finding: Finding) -> None:
+        current = transactions.get_many(store, [row.id], lock=True).get(row.id)
         if current is None or current.status != Status.ACCEPTED:
             return
         verdicts = _Verdicts()
-        if not clear:
-            # The same neutral word whatever the reason: a suspicion shows nowhere outside the compliance role.
-            verdicts.changes.append(Change(row.id, Event.REVIEW, code="in_review"))
-        elif isinstance(message, Redeem):
+        now_ms = self._clock.now_ms()
+        stands = self._sanctions.write(store, finding, ACTOR, now_ms)
+        if stands.standing == CLEAR:
+            self._go_on(store, row, message, verdicts)
+        else:
+            hold(store, row.id, stands, now_ms)
+            verdicts.changes.append(in_review(row))
+        self._hold(store, verdicts)
+        transactions.move(store, verdicts.changes, actor=ACTOR, at_ms=now_ms)
+
+    def _go_on(self, store: Store, row: TransactionRow, message: Message, verdicts: _Verdicts) -> None:
+        """Let what nobody stops take its way."""
+        if isinstance(message, Transfer | Redeem):
             verdicts.to_hold.append((row, row.units + row.fee_units))
         elif isinstance(message, Deposit):
             verdicts.changes.append(Change(row.id, Event.AWAIT_FUNDS))
+        elif isinstance(message, Issue):
+            verdicts.changes.append(judge_issue(store, row, message))
         else:
             verdicts.changes.append(Change(row.id, Event.SCREEN))
+
+    async def resume(self) -> None:
+        """Take up, until cancelled, what officers have decided about."""
+        while True:
+            await self.resume_once()
+            await asyncio.sleep(DECIDED_S)
+
+    async def resume_once(self) -> int:
+        """Let what is in review go on or end once every reason has its verdict; returns how many there were."""
+        if not await self._store.read(reviews.decided, 1):
+            return 0
+        count = await self._store.run(self._resume)
+        self.screened.set()
+        return count
+
+    def _resume(self, store: Store) -> int:
+        verdict_of = dict(reviews.decided(store, RECEIVE_MAX))
+        rows = transactions.get_many(store, list(verdict_of), lock=True)
+        waiting = [row for row in rows.values() if row.status is Status.IN_REVIEW]
+        reviews.forget(store, [row.id for row in waiting])
+        verdicts = _Verdicts()
+        for row in waiting:
+            if verdict_of[row.id] == "stop":
+                verdicts.changes.append(stopped(row))
+            else:
+                self._judge_again(store, row, verdicts)
         self._hold(store, verdicts)
         transactions.move(store, verdicts.changes, actor=ACTOR, at_ms=self._clock.now_ms())
+        return len(waiting)
 
-
-def _held_for_approval(row: TransactionRow, linked_id: str | None = None) -> Change:
-    return Change(
-        row.id,
-        Event.HOLD,
-        code=APPROVAL_REQUIRED,
-        detail="A second officer's approval is needed.",
-        linked_id=linked_id,
-    )
+    def _judge_again(self, store: Store, row: TransactionRow, verdicts: _Verdicts) -> None:
+        """Judge what was cleared as of now: its time, the rules, and how its parties stand meanwhile."""
+        message = self._reading.read(row).message
+        if row.expires_at_s <= self._clock.now_s():
+            verdicts.changes.append(Change(row.id, Event.EXPIRE, code="expired_message"))
+            return
+        parties = [a for a in (row.account, row.counterparty) if a]
+        facts = registry.facts(store, parties)
+        refusal = check_rules(row.type, message, self._region, lambda a: facts.get(a, UNKNOWN), self._clock.now_s())
+        if refusal:
+            verdicts.changes.append(refused(row, refusal))
+            return
+        stands = {account: stands_of(store, account) for account in parties}
+        listed = [each for each in stands.values() if each.standing != CLEAR]
+        for each in listed:
+            # It waits on, for another case: its status is the same, so nobody sees that it is not the first.
+            hold(store, row.id, each, self._clock.now_ms())
+        if not listed:
+            self._go_on(store, row, message, verdicts)

@@ -8,22 +8,29 @@ from __future__ import annotations
 from typing import Final
 
 from sdt.domain.region import Region
-from sdt.workflows import erasure, handles, identity
-from sdt.workflows.case_work import CASE_ACTS
-from sdt.workflows.instructions import INSTRUCTION_ACTS
+from sdt.workflows import (
+    case_work,
+    erasure,
+    handles,
+    identity,
+    instructions,
+    sanctions_acts,
+)
 from sdt.workflows.office import Entry, Office, act_types
 
 __all__ = ["ACTS", "office_of"]
 
 ACTS: Final[dict[str, Entry]] = act_types(
     (
-        *CASE_ACTS,
-        *INSTRUCTION_ACTS,
+        *case_work.CASE_ACTS,
+        *instructions.INSTRUCTION_ACTS,
         *identity.ENTRIES,
         *erasure.ENTRIES,
         *handles.ENTRIES,
+        *sanctions_acts.ENTRIES,
     )
 )
+"""One line for each area."""
 
 
 def office_of(region: Region, network: str) -> Office:

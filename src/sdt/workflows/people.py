@@ -6,6 +6,8 @@ sealed anew with a key of the person's own by `adopt`, or by whatever is written
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import secrets
 from collections.abc import Callable
 from typing import Final
@@ -47,6 +49,16 @@ class People:
         if row is None or row.erased_at_ms is not None:
             return None
         return self._details(account, row, sealed)
+
+    async def fingerprint(self, account: str, data: bytes) -> str | None:
+        """Return a digest of something personal under the person's own key: without the key nobody can try guesses.
+
+        None for nobody, or for somebody who was erased.
+        """
+        row = await self._store.read(person_keys.of_account, account)
+        if row is None or row.erased_at_ms is not None or row.wrapped is None:
+            return None
+        return hmac.digest(self._key(row), b"fingerprint\n" + data, hashlib.sha256).hex()
 
     async def adopt(self, at_ms: int) -> int:
         """Give a key to everybody who has none and seal what is theirs with it; return how many got one."""

@@ -15,7 +15,8 @@ from typing import Final
 from rapidfuzz import process
 from rapidfuzz.distance import JaroWinkler
 
-from sdt.domain.sanctions.lists import Edition, Listed
+from sdt.domain.sanctions.addresses import ADDRESS_THRESHOLD, Place, address_likeness, place_of
+from sdt.domain.sanctions.lists import Address, Edition, Listed
 from sdt.domain.sanctions.match import DEFAULT_THRESHOLD, score_words
 from sdt.domain.sanctions.names import Words, words_of
 
@@ -27,14 +28,19 @@ HITS_MAX: Final = 20
 CANDIDATES_MAX: Final = 400
 
 
+WEAK_SCORE: Final = DEFAULT_THRESHOLD
+"""A weak alias, word for word, is worth a look and not more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """Somebody listed who may be meant. Units: `score` 0 to 100."""
+    """Somebody listed who may be meant: by a name of theirs, or by an address. Units: `score` 0 to 100."""
 
     listed: Listed
     name: str
     score: int
     reasons: tuple[str, ...]
+    by: str = "name"
 
 
 class Index:
@@ -45,9 +51,17 @@ class Index:
         self._names: list[tuple[Words, str, Listed]] = []
         self._having: dict[str, list[int]] = defaultdict(list)
         self._whole: dict[str, list[int]] = defaultdict(list)
+        self._weak: dict[Words, list[tuple[str, Listed]]] = defaultdict(list)
+        self._places: dict[tuple[str, str], list[tuple[Place, Address, Listed]]] = defaultdict(list)
         for entry in edition.entries.values():
             for name in entry.names:
                 self._add(words_of(name), name, entry)
+            for name in entry.weak:
+                self._weak[tuple(sorted(words_of(name)))].append((name, entry))
+            for address in entry.addresses:
+                place = place_of(address.street, address.city, address.country)
+                if place is not None:
+                    self._places[place.country, place.number].append((place, address, entry))
         self._vocabulary = list(self._having)
         self._wholes = list(self._whole)
         self._near = lru_cache(maxsize=32_768)(self._near_words)
@@ -64,14 +78,38 @@ class Index:
         words = words_of(name)
         if not words:
             return ()
-        best: dict[int, Hit] = {}
+        best = self._weakly(words, threshold)
         for place in self._candidates(words):
             listed_words, listed_name, entry = self._names[place]
             found = score_words(words, listed_words)
             known = best.get(entry.uid)
             if found.score >= threshold and (known is None or found.score > known.score):
                 best[entry.uid] = Hit(entry, listed_name, found.score, found.reasons)
-        return tuple(sorted(best.values(), key=lambda hit: (-hit.score, hit.listed.uid))[:HITS_MAX])
+        return _ranked(best)
+
+    def search_address(
+        self, street: str, city: str, country: str, threshold: int = ADDRESS_THRESHOLD
+    ) -> tuple[Hit, ...]:
+        """Return whose address it may be, the likeliest first, each once. Units: threshold 0 to 100."""
+        asked = place_of(street, city, country)
+        if asked is None:
+            return ()
+        best: dict[int, Hit] = {}
+        for place, address, entry in self._places.get((asked.country, asked.number), ()):
+            found = address_likeness(asked, place)
+            known = best.get(entry.uid)
+            if found.score >= threshold and (known is None or found.score > known.score):
+                written = ", ".join(filter(None, (address.street, address.city, address.country)))
+                best[entry.uid] = Hit(entry, written, found.score, found.reasons, "address")
+        return _ranked(best)
+
+    def _weakly(self, words: Words, threshold: int) -> dict[int, Hit]:
+        if threshold > WEAK_SCORE:
+            return {}
+        return {
+            entry.uid: Hit(entry, name, WEAK_SCORE, ("a weak alias, word for word",))
+            for name, entry in self._weak.get(tuple(sorted(words)), ())
+        }
 
     def _candidates(self, words: Words) -> Iterable[int]:
         """Return the places of names that share most of the words, those that share more of them first."""
@@ -98,3 +136,7 @@ class Index:
             word, self._vocabulary, scorer=JaroWinkler.normalized_similarity, score_cutoff=NEAR, limit=200
         )
         return tuple(text for text, _, _ in found)
+
+
+def _ranked(best: dict[int, Hit]) -> tuple[Hit, ...]:
+    return tuple(sorted(best.values(), key=lambda hit: (-hit.score, hit.listed.uid))[:HITS_MAX])

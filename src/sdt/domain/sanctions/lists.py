@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -18,7 +19,7 @@ from defusedxml.ElementTree import fromstring
 
 from sdt.domain.errors import Invalid
 
-__all__ = ["Address", "BadList", "Diff", "Edition", "Listed", "diff", "read_csv", "read_xml"]
+__all__ = ["Address", "BadList", "Diff", "Edition", "Listed", "diff", "merge", "read_csv", "read_xml"]
 
 LIST_BYTES_MAX: Final = 128 * 1024 * 1024
 ENTRIES_MAX: Final = 1_000_000
@@ -26,6 +27,8 @@ _ABSENT: Final = "-0-"
 _SDN_COLUMNS: Final = 12
 _ALT_COLUMNS: Final = 5
 _ADD_COLUMNS: Final = 6
+_WEAK: Final = re.compile(r"a\.k\.a\. '(.+?)'(?=[.;)]|$)")
+"""In the flat files weak aliases stand among the remarks."""
 
 
 class BadList(Invalid):
@@ -54,6 +57,8 @@ class Listed:
     aliases: tuple[str, ...] = ()
     addresses: tuple[Address, ...] = ()
     remarks: str = ""
+    weak: tuple[str, ...] = ()
+    """Aliases that OFAC itself calls weak: broad, and no reason of their own to stop anybody."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -99,7 +104,8 @@ def read_csv(sdn: bytes, alt: bytes, add: bytes, list_date: date) -> Edition:
     entries = {}
     for row in _rows("sdn", sdn, _SDN_COLUMNS):
         uid, name, kind, programs, *_, remarks = row
-        entries[int(uid)] = Listed(int(uid), name, kind or "entity", programs, remarks=remarks)
+        weak = tuple(_WEAK.findall(remarks))
+        entries[int(uid)] = Listed(int(uid), name, kind or "entity", programs, remarks=remarks, weak=weak)
     if not entries:
         raise BadList("The SDN file is empty: a list without entries would clear everybody.")
     for uid, _, _, alias, _ in _rows("alt", alt, _ALT_COLUMNS):
@@ -108,6 +114,14 @@ def read_csv(sdn: bytes, alt: bytes, add: bytes, list_date: date) -> Edition:
         if street or city or country:
             entries[int(uid)] = _more(entries, "add", int(uid), addresses=(Address(street, city, country),))
     return Edition(list_date, _digest(sdn, alt, add), entries)
+
+
+def merge(first: Edition, second: Edition) -> Edition:
+    """Return two lists as one: the SDN list, and OFAC's consolidated list of everybody else. Errors: BadList."""
+    if first.entries.keys() & second.entries.keys():
+        raise BadList("Both lists have an entry of one number: they are the same list twice.")
+    whole = hashlib.sha256(first.digest + second.digest).digest()
+    return Edition(max(first.list_date, second.list_date), whole, {**first.entries, **second.entries})
 
 
 def _more(
@@ -182,10 +196,15 @@ def _entry(node: Element) -> Listed:
         name=_name(node),
         kind=(_text(node, "sdnType") or "entity").lower(),
         programs="; ".join(program.text or "" for program in _all(node, "programList/program")),
-        aliases=tuple(_name(aka) for aka in _all(node, "akaList/aka")),
+        aliases=tuple(_name(aka) for aka in _all(node, "akaList/aka") if not _is_weak(aka)),
         addresses=tuple(_address(address) for address in _all(node, "addressList/address")),
         remarks=_text(node, "remarks"),
+        weak=tuple(_name(aka) for aka in _all(node, "akaList/aka") if _is_weak(aka)),
     )
+
+
+def _is_weak(aka: Element) -> bool:
+    return _text(aka, "category").lower() == "weak"
 
 
 def _name(node: Element) -> str:

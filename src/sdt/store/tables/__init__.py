@@ -15,6 +15,7 @@ from sdt.store.tables import (
     monitoring,
     office,
     people,
+    sanctions,
 )
 from sdt.store.tables.columns import Table
 
@@ -28,5 +29,6 @@ TABLES: Final[tuple[type[Table], ...]] = (
     *office.TABLES,
     *deliveries.TABLES,
     *ach.TABLES,
+    *sanctions.TABLES,
 )
 """One line for each part of the platform."""

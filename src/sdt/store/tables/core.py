@@ -88,6 +88,7 @@ class User(Table):
     kyc_status = text(32, null=True)
     kyc_reasons = TextField(default="[]")
     skeleton = text(64, null=True)
+    standing = text(8, null=True)
 
     class Meta:
         table_name = "users"

@@ -1,0 +1,40 @@
+"""Everybody behind an account held against a list: by name and by address, each hit with who is meant and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sdt.domain.sanctions.index import Hit, Index
+from sdt.domain.sanctions.subjects import COUNTRY, Found, Subject
+
+__all__ = ["search"]
+
+
+def search(index: Index, subjects: Iterable[Subject], threshold: int) -> tuple[Found, ...]:
+    """Return who may be meant, subject by subject. Units: threshold 0 to 100, of names; addresses have their own."""
+    return tuple(
+        _found(subject, hit)
+        for subject in subjects
+        for hit in (
+            *index.search(subject.name, threshold),
+            *index.search_address(subject.street, subject.city, COUNTRY),
+        )
+    )
+
+
+def _found(subject: Subject, hit: Hit) -> Found:
+    return Found(
+        role=subject.role,
+        subject=subject.name,
+        source="own",
+        uid=str(hit.listed.uid),
+        entry_digest=hit.listed.digest.hex(),
+        listed_name=hit.listed.name,
+        matched=hit.name,
+        kind=hit.listed.kind,
+        programs=hit.listed.programs,
+        by=hit.by,
+        score=hit.score,
+        reasons=hit.reasons,
+        share_ppm=subject.share_ppm,
+    )

@@ -1,0 +1,303 @@
+"""Lists in force, how everybody stands, and who may be meant: rows alone. What is decided stands in the workflows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from sdt.store.bulk import insert_rows
+from sdt.store.database import Store
+from sdt.store.tables.sanctions import Match
+
+__all__ = [
+    "ListRow",
+    "MatchRow",
+    "Progress",
+    "StandingRow",
+    "add_list",
+    "add_match",
+    "decide_match",
+    "deciding_case",
+    "edition",
+    "editions",
+    "held_issues",
+    "ignored",
+    "in_force",
+    "match",
+    "matches_of",
+    "matches_of_case",
+    "outdate",
+    "progress",
+    "put_in_force",
+    "put_standing",
+    "reopen_match",
+    "rescreened",
+    "set_standing",
+    "standing",
+    "standing_of",
+    "unscreened",
+]
+
+
+class ListRow(NamedTuple):
+    """One edition of the list. Counts say what it changed against the one in force when it was loaded."""
+
+    digest: str
+    list_date: str
+    entries: int
+    names: int
+    added: int
+    removed: int
+    changed: int
+    loaded_at_ms: int
+    loaded_by: str
+    in_force_at_ms: int | None = None
+    put_by: str | None = None
+    superseded_at_ms: int | None = None
+    rescreened_at_ms: int | None = None
+
+
+class StandingRow(NamedTuple):
+    """How the people behind one account stand: `clear`, `review` or `blocked`."""
+
+    account: str
+    standing: str
+    party_digest: str
+    list_digest: str
+    valid_until_s: int
+    screened_at_ms: int
+
+
+class MatchRow(NamedTuple):
+    """Somebody listed who may be meant: `open`, `cleared` (ignored until its time) or `confirmed`."""
+
+    id: str
+    account: str
+    party_digest: str
+    source: str
+    entry_digest: str
+    uid: str
+    list_digest: str
+    score: int
+    status: str
+    case_id: str | None
+    details_sealed: bytes
+    found_at_ms: int
+    decided_at_ms: int | None = None
+    act_id: str | None = None
+    ignored_until_s: int | None = None
+
+
+class Progress(NamedTuple):
+    """How far everybody is screened against the edition in force."""
+
+    people: int
+    screened: int
+    review: int
+    blocked: int
+
+
+_LIST: Final = ", ".join(ListRow._fields)
+_STANDING: Final = ", ".join(StandingRow._fields)
+_MATCH: Final = ", ".join(MatchRow._fields)
+_SETS: Final = ", ".join(f"{name} = excluded.{name}" for name in StandingRow._fields[1:])
+
+
+def add_list(store: Store, row: ListRow) -> bool:
+    """Note an edition whose files are in place; return whether it is new."""
+    with store.transaction():
+        added: int = store.execute(
+            f"INSERT INTO sanctions_lists ({_LIST}) VALUES ({', '.join('?' * len(row))}) "  # noqa: S608
+            "ON CONFLICT (digest) DO NOTHING",
+            row,
+        ).rowcount
+    return added == 1
+
+
+def edition(store: Store, digest: str) -> ListRow | None:
+    """Return an edition that was loaded."""
+    found = store.row(f"SELECT {_LIST} FROM sanctions_lists WHERE digest = ?", (digest,))  # noqa: S608
+    return ListRow(*found) if found else None
+
+
+def in_force(store: Store) -> ListRow | None:
+    """Return the edition in force; None before the first."""
+    found = store.row(
+        f"SELECT {_LIST} FROM sanctions_lists WHERE in_force_at_ms IS NOT NULL AND superseded_at_ms IS NULL "  # noqa: S608
+        "ORDER BY in_force_at_ms DESC LIMIT 1"
+    )
+    return ListRow(*found) if found else None
+
+
+def editions(store: Store, limit: int = 20) -> list[ListRow]:
+    """Return the editions that were loaded, the newest first."""
+    found = store.rows(f"SELECT {_LIST} FROM sanctions_lists ORDER BY loaded_at_ms DESC LIMIT ?", (limit,))  # noqa: S608
+    return [ListRow(*row) for row in found]
+
+
+def put_in_force(store: Store, digest: str, put_by: str, at_ms: int) -> None:
+    """Let one edition follow the one in force."""
+    with store.transaction():
+        store.execute(
+            "UPDATE sanctions_lists SET superseded_at_ms = ? WHERE in_force_at_ms IS NOT NULL "
+            "AND superseded_at_ms IS NULL",
+            (at_ms,),
+        )
+        changed = store.execute(
+            "UPDATE sanctions_lists SET in_force_at_ms = ?, put_by = ?, superseded_at_ms = NULL, "
+            "rescreened_at_ms = NULL WHERE digest = ?",
+            (at_ms, put_by, digest),
+        ).rowcount
+        assert changed == 1, "only an edition that was loaded is put in force"
+
+
+def rescreened(store: Store, digest: str, at_ms: int) -> None:
+    """Note when everybody had been screened against an edition."""
+    with store.transaction():
+        store.execute(
+            "UPDATE sanctions_lists SET rescreened_at_ms = ? WHERE digest = ? AND rescreened_at_ms IS NULL",
+            (at_ms, digest),
+        )
+
+
+def standing(store: Store, account: str) -> StandingRow | None:
+    """Return how an account stands, with what it was screened with."""
+    found = store.row(f"SELECT {_STANDING} FROM sanctions_standing WHERE account = ?", (account,))  # noqa: S608
+    return StandingRow(*found) if found else None
+
+
+def standing_of(store: Store, account: str, *, lock: bool = False) -> str | None:
+    """Return how an account stands, as payments see it; with `lock` nobody else judges it until the commit."""
+    tail = " FOR UPDATE" if lock and store.postgres else ""
+    found = store.row(f"SELECT standing FROM users WHERE account = ?{tail}", (account,))  # noqa: S608
+    return found[0] if found else None
+
+
+def put_standing(store: Store, row: StandingRow) -> None:
+    """Write how an account stands, and where payments look."""
+    with store.transaction():
+        store.execute(
+            f"INSERT INTO sanctions_standing ({_STANDING}) VALUES (?, ?, ?, ?, ?, ?) "  # noqa: S608
+            f"ON CONFLICT (account) DO UPDATE SET {_SETS}",
+            row,
+        )
+        store.execute("UPDATE users SET standing = ? WHERE account = ?", (row.standing, row.account))
+
+
+def set_standing(store: Store, account: str, standing: str, valid_until_s: int) -> None:
+    """Write what officers decided of an account that was screened."""
+    with store.transaction():
+        store.execute(
+            "UPDATE sanctions_standing SET standing = ?, valid_until_s = ? WHERE account = ?",
+            (standing, valid_until_s, account),
+        )
+        store.execute("UPDATE users SET standing = ? WHERE account = ?", (standing, account))
+
+
+def outdate(store: Store, account: str) -> None:
+    """Let an account be screened anew: its people's data changed."""
+    store.execute("UPDATE sanctions_standing SET valid_until_s = 0 WHERE account = ?", (account,))
+
+
+def deciding_case(store: Store, account: str) -> str | None:
+    """Return the case that decides, or decided, about an account that is not clear."""
+    found = store.row(
+        "SELECT case_id FROM sanctions_matches WHERE account = ? AND status IN ('open', 'confirmed') "
+        "AND case_id IS NOT NULL ORDER BY status DESC, found_at_ms LIMIT 1",
+        (account,),
+    )
+    return found[0] if found else None
+
+
+def held_issues(store: Store, account: str) -> list[str]:
+    """Return mints for an account that wait for their second officer; nobody else moves them until the commit."""
+    tail = " FOR UPDATE" if store.postgres else ""
+    found = store.rows(
+        "SELECT id FROM transactions WHERE counterparty = ? AND type = 'issue' AND status = 'held' "  # noqa: S608
+        f"ORDER BY seq{tail}",
+        (account,),
+    )
+    return [transaction_id for (transaction_id,) in found]
+
+
+def unscreened(store: Store, list_digest: str, now_s: int, after: tuple[int, str], limit: int) -> list[tuple[int, str]]:
+    """Return (created_at_ms, account) of those not yet screened against an edition, or whose time is over.
+
+    The oldest first, from `after` on. Nobody who was erased.
+    """
+    return store.rows(
+        "SELECT u.created_at_ms, u.account FROM users u LEFT JOIN sanctions_standing s ON s.account = u.account "
+        "LEFT JOIN person_keys k ON k.user_id = u.user_id "
+        "WHERE u.person_sealed IS NOT NULL AND k.erased_at_ms IS NULL AND (u.created_at_ms, u.account) > (?, ?) "
+        "AND (s.account IS NULL OR s.list_digest <> ? OR s.valid_until_s <= ?) "
+        "ORDER BY u.created_at_ms, u.account LIMIT ?",
+        (*after, list_digest, now_s, limit),
+    )
+
+
+def progress(store: Store, list_digest: str) -> Progress:
+    """Return how far everybody is screened, and how many are not clear."""
+    (people,) = store.row(
+        "SELECT count(*) FROM users u LEFT JOIN person_keys k ON k.user_id = u.user_id "
+        "WHERE u.person_sealed IS NOT NULL AND k.erased_at_ms IS NULL"
+    )
+    (done,) = store.row(
+        "SELECT count(*) FROM sanctions_standing s JOIN users u ON u.account = s.account "
+        "LEFT JOIN person_keys k ON k.user_id = u.user_id "
+        "WHERE s.list_digest = ? AND u.person_sealed IS NOT NULL AND k.erased_at_ms IS NULL",
+        (list_digest,),
+    )
+    hit = dict(
+        store.rows("SELECT standing, count(*) FROM sanctions_standing WHERE standing <> 'clear' GROUP BY standing")
+    )
+    return Progress(int(people), int(done), int(hit.get("review", 0)), int(hit.get("blocked", 0)))
+
+
+def _matches(store: Store, condition: str, parameters: Sequence[Any]) -> list[MatchRow]:
+    found = store.rows(f"SELECT {_MATCH} FROM sanctions_matches WHERE {condition}", parameters)  # noqa: S608
+    return [MatchRow(*row) for row in found]
+
+
+def match(store: Store, id: str) -> MatchRow | None:
+    """Return one match."""
+    return next(iter(_matches(store, "id = ?", (id,))), None)
+
+
+def matches_of(store: Store, account: str) -> list[MatchRow]:
+    """Return every match of an account, decided or not."""
+    return _matches(store, "account = ? ORDER BY found_at_ms, id", (account,))
+
+
+def matches_of_case(store: Store, case_id: str) -> list[MatchRow]:
+    """Return the matches that a case is about, the likeliest first."""
+    return _matches(store, "case_id = ? ORDER BY score DESC, id", (case_id,))
+
+
+def ignored(store: Store, *, before: tuple[int, str] | None = None, limit: int = 50) -> list[MatchRow]:
+    """Return the ignore-list: matches that were cleared, the newest first."""
+    condition, parameters = "status = 'cleared'", []
+    if before is not None:
+        condition, parameters = f"{condition} AND (decided_at_ms, id) < (?, ?)", list(before)
+    return _matches(store, f"{condition} ORDER BY decided_at_ms DESC, id DESC LIMIT ?", (*parameters, limit))
+
+
+def add_match(store: Store, row: MatchRow) -> None:
+    """Write a match that was not known."""
+    insert_rows(store, Match, MatchRow._fields, [row])
+
+
+def reopen_match(store: Store, id: str, list_digest: str, case_id: str | None, at_ms: int) -> None:
+    """Let a match whose time of being ignored is over be looked at again, or name the case that looks at it."""
+    store.execute(
+        "UPDATE sanctions_matches SET status = 'open', list_digest = ?, case_id = ?, found_at_ms = ?, "
+        "decided_at_ms = NULL, act_id = NULL, ignored_until_s = NULL WHERE id = ?",
+        (list_digest, case_id, at_ms, id),
+    )
+
+
+def decide_match(store: Store, id: str, status: str, act_id: str, at_ms: int, ignored_until_s: int | None) -> None:
+    """Write what officers decided of a match, and by which act."""
+    store.execute(
+        "UPDATE sanctions_matches SET status = ?, act_id = ?, decided_at_ms = ?, ignored_until_s = ? WHERE id = ?",
+        (status, act_id, at_ms, ignored_until_s, id),
+    )

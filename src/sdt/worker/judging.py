@@ -1,0 +1,112 @@
+"""How screening judges what officials sign, and the changes it makes: in the database transaction of its round."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from sdt.domain.authority import approver_role
+from sdt.domain.errors import Unprocessable
+from sdt.domain.ledger import token_account
+from sdt.domain.message import Approve, Issue, Seize
+from sdt.domain.region import Region
+from sdt.domain.rules import UNKNOWN, AccountFacts, Refusal, check_seizure
+from sdt.domain.transaction import Event, Status
+from sdt.store import Store, ledger, registry, transactions
+from sdt.store.transactions import Change, TransactionRow
+
+__all__ = ["held_for_approval", "in_review", "judge_approval", "judge_issue", "judge_seizure", "refused", "stopped"]
+
+APPROVAL_REQUIRED: Final = "approval_required"
+
+
+def judge_issue(store: Store, row: TransactionRow, message: Issue) -> Change:
+    """An issue names a deposit that waits for it, and says the same as that deposit."""
+    deposit = transactions.get_many(store, [message.deposit], lock=True).get(message.deposit)
+    if deposit is None or deposit.type != "deposit":
+        return Change(row.id, Event.REJECT, code="unknown_deposit", detail="There is no such deposit.")
+    if (deposit.account, deposit.token, deposit.units) != (message.account, message.token, int(message.amount)):
+        return Change(
+            row.id,
+            Event.REJECT,
+            code="deposit_mismatch",
+            detail="Account, token or amount differ from the deposit.",
+        )
+    rivals = [t for t in transactions.linked_to(store, deposit.id) if t.type == "issue" and t.id != row.id]
+    if deposit.status != Status.AWAITING_FUNDS or any(t.status != Status.REJECTED for t in rivals):
+        return Change(row.id, Event.REJECT, code="deposit_used", detail="This deposit does not wait to be issued.")
+    return held_for_approval(row, deposit.id)
+
+
+def judge_seizure(
+    store: Store, region: Region, row: TransactionRow, message: Seize, facts: Mapping[str, AccountFacts], now_s: int
+) -> Change:
+    """A seizure follows a freeze, and takes no more than there is; what payments hold does not keep it off."""
+    try:
+        check_seizure(message, region, lambda a: facts.get(a, UNKNOWN), now_s)
+    except Unprocessable as error:
+        return Change(row.id, Event.REJECT, code=error.code, detail=error.detail)
+    books = ledger.account_balance(store, token_account(message.token, message.account))
+    if books.credits - books.debits < int(message.amount):
+        return Change(row.id, Event.REJECT, code="insufficient_funds", detail="The account does not hold that much.")
+    return held_for_approval(row)
+
+
+def judge_approval(store: Store, row: TransactionRow, message: Approve, approved: set[str]) -> list[Change]:
+    """An approval frees the message it names, and travels with it. `approved` are those freed in this very round."""
+    target = transactions.by_digest(store, bytes.fromhex(message.digest))
+    if target is None or target.status != Status.HELD or target.code != APPROVAL_REQUIRED or target.id in approved:
+        return [
+            Change(
+                row.id,
+                Event.REJECT,
+                code="nothing_to_approve",
+                detail="No message with this digest waits for an approval.",
+            )
+        ]
+    key = registry.key(store, row.kid)
+    if key is None or not key.roles & approver_role(target.type):
+        return [Change(row.id, Event.REJECT, code="wrong_role", detail=f"A {target.type} is approved by another role.")]
+    if target.kid == row.kid:
+        return [Change(row.id, Event.REJECT, code="same_officer", detail="Maker and checker are the same person.")]
+    approved.add(target.id)
+    return [Change(target.id, Event.SCREEN), Change(row.id, Event.SCREEN, linked_id=target.id)]
+
+
+def in_review(row: TransactionRow) -> Change:
+    """Stop it to be looked at: the same neutral word whatever the reason, for a suspicion shows to its role alone."""
+    return Change(row.id, Event.REVIEW, code="in_review")
+
+
+def stopped(row: TransactionRow) -> Change:
+    """End what officers decided against, without a word about what that was."""
+    return Change(
+        row.id,
+        Event.REJECT,
+        code="review_refused",
+        detail="It was looked at and is not carried out; no more can be said.",
+    )
+
+
+def refused(row: TransactionRow, refusal: Refusal) -> Change:
+    """End what a rule refuses, with the rule and its law."""
+    return Change(
+        row.id,
+        Event.REJECT,
+        code=refusal.code,
+        detail=refusal.text,
+        rule=refusal.rule,
+        statute=refusal.statute,
+        effective=refusal.effective,
+    )
+
+
+def held_for_approval(row: TransactionRow, linked_id: str | None = None) -> Change:
+    """Let it wait for a second officer."""
+    return Change(
+        row.id,
+        Event.HOLD,
+        code=APPROVAL_REQUIRED,
+        detail="A second officer's approval is needed.",
+        linked_id=linked_id,
+    )

@@ -1,0 +1,168 @@
+"""What officers' acts about sanctions do: clear, confirm, end an ignore, put a list in force."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from sdt.domain.case import Case, CaseStatus, Decision, settle
+from sdt.domain.case_kinds import due_on
+from sdt.domain.claims import format_time
+from sdt.domain.errors import Conflict, NotFound, Unprocessable
+from sdt.domain.registry import NEVER_S, Role
+from sdt.domain.sanctions.acts import ClearMatch, ConfirmMatch, EndIgnore, SetSanctionsList
+from sdt.domain.transaction import Status
+from sdt.store import Store, cases, reviews, sanctions
+from sdt.store.sanctions import ListRow, MatchRow
+from sdt.workflows.office import Acting, Entry
+from sdt.workflows.sanctions import BLOCKED, CLEAR, REASON, day_of
+
+__all__ = ["ENTRIES", "freeze_claims"]
+
+DAY_S: Final = 86_400
+FREEZE_YEARS: Final = 10
+"""A freeze names an end; a block has none, so the order is renewed. Records are kept as long (31 C.F.R. 501.601)."""
+AUTHORITY: Final = "31 CFR 501.603"
+
+
+def _case(acting: Acting, case_id: str) -> tuple[Case, str, list[MatchRow]]:
+    """Return an undecided sanctions case, its account and the matches to be decided. Errors: NotFound, Conflict."""
+    row = cases.case(acting.store, case_id, lock=True)
+    if row is None or row.kind != REASON or row.account is None:
+        raise NotFound("There is no such review.", code="unknown_review")
+    waiting = [match for match in sanctions.matches_of_case(acting.store, case_id) if match.status == "open"]
+    if row.status in (CaseStatus.CLOSED, CaseStatus.TO_REPORT, CaseStatus.REPORTED) or not waiting:
+        raise Conflict("This review is decided.", code="review_decided")
+    return row.state, row.account, waiting
+
+
+def _needs_two(acting: Acting, act: ClearMatch) -> bool:
+    """A strong likeness is cleared by two; the region says from where on."""
+    _, _, waiting = _case(acting, act.case)
+    return max(match.score for match in waiting) > acting.region.clear_alone_score_max
+
+
+def _clear(acting: Acting, act: ClearMatch) -> Mapping[str, Any]:
+    state, account, waiting = _case(acting, act.case)
+    until_s = acting.now_ms // 1000 + act.ignore_days * DAY_S
+    for match in waiting:
+        sanctions.decide_match(acting.store, match.id, "cleared", acting.act_id, acting.now_ms, until_s)
+    _decide(acting, act.case, state, Decision.NOTHING, act.reason, "cleared")
+    if sanctions.standing_of(acting.store, account, lock=True) != BLOCKED:
+        standing = sanctions.standing(acting.store, account)
+        valid_until_s = min(until_s, standing.valid_until_s) if standing else until_s
+        sanctions.set_standing(acting.store, account, CLEAR, valid_until_s)
+    released = reviews.release(acting.store, REASON, act.case, "go")
+    return {"case": act.case, "matches": len(waiting), "released": released, "ignored_until": format_time(until_s)}
+
+
+def _two_always(acting: Acting, act: ConfirmMatch) -> bool:
+    """A block takes two, and something to be blocked for."""
+    _case(acting, act.case)
+    return True
+
+
+def _confirm(acting: Acting, act: ConfirmMatch) -> Mapping[str, Any]:
+    state, account, waiting = _case(acting, act.case)
+    for match in waiting:
+        sanctions.decide_match(acting.store, match.id, "confirmed", acting.act_id, acting.now_ms, None)
+    # The clock of the report runs from the day on which property is blocked.
+    state = replace(state, detected_on=day_of(acting.now_ms))
+    state = _decide(acting, act.case, state, Decision.REPORT, act.reason, "blocked")
+    sanctions.set_standing(acting.store, account, BLOCKED, NEVER_S)
+    stopped = reviews.release(acting.store, REASON, act.case, "stop")
+    deposits = _under_way(acting.store, account)
+    for transaction_id in deposits:
+        cases.add_evidence(
+            acting.store, act.case, "transaction", transaction_id, actor=acting.actor, at_ms=acting.now_ms
+        )
+    due = due_on(REASON, state)
+    assert due is not None, "a block is reported"
+    return {
+        "case": act.case,
+        "account": account,
+        "stopped": stopped,
+        "deposits_blocked": deposits,
+        "report_due": due.isoformat(),
+        "freeze": freeze_claims(act.case, account, acting.now_ms // 1000),
+    }
+
+
+def freeze_claims(case_id: str, account: str, now_s: int) -> dict[str, str]:
+    """Return the claims of the `freeze` that the compliance officer signs next: a message, since it goes on chain."""
+    return {
+        "account": account,
+        "token": "",
+        "order": f"BLOCK-{case_id[:8]}",
+        "authority": AUTHORITY,
+        "expires_at": format_time(now_s + FREEZE_YEARS * 365 * DAY_S),
+    }
+
+
+def _under_way(store: Store, account: str) -> list[str]:
+    """Return deposits whose money is under way or came in, and which nothing was minted for yet."""
+    found = store.rows(
+        "SELECT id FROM transactions WHERE account = ? AND type = 'deposit' AND status = ? ORDER BY seq",
+        (account, Status.AWAITING_FUNDS.value),
+    )
+    return [transaction_id for (transaction_id,) in found]
+
+
+def _decide(acting: Acting, case_id: str, state: Case, decision: Decision, reason: str, event: str) -> Case:
+    second = acting.second.kid if acting.second else None
+    decided = settle(state, acting.officer.kid, decision, reason, second)
+    cases.save(
+        acting.store, case_id, decided, event=event, actor=acting.actor, detail=acting.act_id, at_ms=acting.now_ms
+    )
+    return decided
+
+
+def _end_ignore(acting: Acting, act: EndIgnore) -> Mapping[str, Any]:
+    row = sanctions.match(acting.store, act.match)
+    if row is None or row.status != "cleared":
+        raise NotFound("There is no such entry on the ignore-list.", code="unknown_ignore")
+    now_s = acting.now_ms // 1000
+    sanctions.decide_match(acting.store, row.id, "cleared", acting.act_id, acting.now_ms, now_s)
+    if sanctions.standing_of(acting.store, row.account, lock=True) == CLEAR:
+        # The next round of rescreening takes up whose time is over.
+        sanctions.set_standing(acting.store, row.account, CLEAR, now_s)
+    return {"match": row.id}
+
+
+def _loaded(acting: Acting, act: SetSanctionsList) -> tuple[ListRow, ListRow | None]:
+    row = sanctions.edition(acting.store, act.digest)
+    if row is None:
+        raise NotFound("No list with this digest was loaded.", code="unknown_list")
+    if row.list_date != act.list_date:
+        raise Unprocessable(f"This list is of {row.list_date}.", code="list_date")
+    before = sanctions.in_force(acting.store)
+    if before is not None and before.digest == row.digest:
+        raise Conflict("This list is in force already.", code="list_in_force")
+    if before is not None and row.list_date < before.list_date and not act.older:
+        raise Unprocessable(
+            f"The list in force is of {before.list_date}: an older one is put in force on purpose or not at all.",
+            code="list_older",
+        )
+    return row, before
+
+
+def _older_takes_two(acting: Acting, act: SetSanctionsList) -> bool:
+    row, before = _loaded(acting, act)
+    return before is not None and row.list_date < before.list_date
+
+
+def _set_list(acting: Acting, act: SetSanctionsList) -> Mapping[str, Any]:
+    row, before = _loaded(acting, act)
+    sanctions.put_in_force(acting.store, row.digest, acting.act_id, acting.now_ms)
+    people = sanctions.progress(acting.store, row.digest).people
+    return {"digest": row.digest, "before": before.digest if before else None, "to_rescreen": people}
+
+
+_OFFICER: Final = Role.COMPLIANCE_OFFICER
+ENTRIES: Final = (
+    Entry(ClearMatch, _OFFICER, _clear, _needs_two),
+    Entry(ConfirmMatch, _OFFICER, _confirm, _two_always),
+    Entry(EndIgnore, _OFFICER, _end_ignore),
+    Entry(SetSanctionsList, _OFFICER | Role.SCREENING_DESK, _set_list, _older_takes_two, _OFFICER),
+)

@@ -1,0 +1,299 @@
+"""Sanctions from the finding to the decision: who is stopped, who decides, what goes on, and what is never shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sandbox_servers import Sandbox, sandbox
+
+from sanctions_rig import Holder, Rig, business, person, sanctions_rig
+from sdt.domain.case import CaseStatus, blocking_report_due
+from sdt.domain.errors import Conflict, Forbidden, NotFound, SdtError, Unavailable
+from sdt.domain.personal import Party
+from sdt.domain.transaction import Status
+from sdt.store import Store, accounts, cases, ledger, reviews, sanctions
+from sdt.workflows.sanctions import day_of, found_of
+
+pytestmark = pytest.mark.slow
+
+REVIEW = (Status.IN_REVIEW, "in_review")
+REASON = "Another date of birth, and another country."
+
+
+@pytest.fixture(scope="module")
+def vendor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    with sandbox(tmp_path_factory.mktemp("vendor"), "vendors") as (running, _):
+        yield running
+
+
+@pytest.fixture
+async def rig(tmp_path: Path, vendor: Sandbox) -> AsyncIterator[Rig]:
+    aml = vendor.aml()
+    async with sanctions_rig(tmp_path, aml) as made:
+        yield made
+    await aml.close()
+
+
+LISTED: dict[str, Party] = {
+    "by name": person("Viktor", "Falsename"),
+    "misspelt": person("Wiktor", "Falsenam"),
+    "in other letters": person("Виктор", "Фальшивый"),
+    "by address": person("Gilda", "Newcomer", "666 Fictitious Ave.", "Nowhere", "79999"),
+    "by weak alias": person("The", "Forger"),
+    "a business": business("Imaginary Metals Inc."),
+    "a business's owner": business("Honest Feed Store", (person("Ruprecht", "Pretender"), 300_000)),
+    "who controls it": business("Honest Feed Store", control=person("Nadia", "Madeup")),
+    "by the vendor alone": person("Maria", "MAYBE"),
+}
+
+
+@pytest.mark.parametrize("why", LISTED)
+async def test_whoever_may_be_listed_is_stopped_at_every_door(rig: Rig, why: str) -> None:
+    # given somebody who may be listed, when they register, bring money in or take it out, in either domain
+    who = await rig.join(LISTED[why])
+    asked = [await rig.deposit(who), await rig.redeem(who), await rig.deposit(who, token="TXG")]
+    await rig.screen()
+    # then all of it is in review, and one case is open with a reason in sentences
+    assert [await rig.status(one) for one in asked] == [REVIEW] * 3
+    case_id = await rig.case_of(who)
+    assert sorted(await rig.store.read(reviews.held_for, "sanctions", case_id)) == asked
+    (first, *_) = await rig.store.read(sanctions.matches_of_case, case_id)
+    found = await found_of(rig.people, first)
+    assert found is not None
+    assert found[0].sentence.endswith(".")
+    assert found[0].score >= rig.region.screening_score_min
+
+
+async def test_everybody_else_passes_and_is_searched_once(rig: Rig) -> None:
+    alice, bob = await rig.join(person("Alice", "Archer")), await rig.join(person("Bob", "Baker"))
+    asked = [await rig.deposit(alice), await rig.redeem(bob), await rig.transfer(alice, bob)]
+    await rig.screen()
+    assert [(await rig.row(one)).status for one in asked] == [Status.AWAITING_FUNDS, Status.SCREENED, Status.SCREENED]
+    before = await rig.store.read(sanctions.standing, alice.account)
+    # when she comes again with the same data under the same list, then the list is not searched again
+    await rig.searcher.close()
+    again = await rig.deposit(alice)
+    await rig.screen()
+    assert (await rig.row(again)).status is Status.AWAITING_FUNDS
+    assert rig.searcher.serving is None
+    assert await rig.store.read(sanctions.standing, alice.account) == before
+    # when her data change, then it is
+    await rig.store.run(_rename, rig, alice, person("Viktor", "Falsename"))
+    again = await rig.deposit(alice)
+    await rig.screen()
+    assert await rig.status(again) == REVIEW
+
+
+def _rename(store: Store, rig: Rig, who: Holder, party: Party) -> None:
+    sealed = rig.people.seal(store, who.account, party, rig.clock.now_ms())
+    accounts.set_person(store, who.account, sealed)
+
+
+async def test_payments_wait_by_how_both_sides_stand(rig: Rig) -> None:
+    # given somebody in review
+    alice, who = await rig.join(person("Alice", "Archer")), await rig.join(person("Viktor", "Falsename"))
+    await rig.deposit(who)
+    await rig.screen()
+    # when they pay, or are paid, then it waits; and nothing is held of the payer's
+    out, back = await rig.transfer(who, alice), await rig.transfer(alice, who)
+    await rig.screen()
+    assert [await rig.status(one) for one in (out, back)] == [REVIEW] * 2
+    (balance,) = await rig.store.read(ledger.balances, alice.account)
+    assert balance.held == 0
+
+
+async def test_a_false_hit_is_cleared_and_everything_goes_on(rig: Rig) -> None:
+    alice, who = await rig.join(person("Alice", "Archer")), await rig.join(person("Victor", "Falsone"))
+    first = await rig.deposit(who)
+    await rig.screen()
+    others = [await rig.redeem(who), await rig.transfer(who, alice), await rig.transfer(alice, who)]
+    await rig.screen()
+    case_id = await rig.case_of(who)
+    # given a weak likeness, when one officer clears it with a reason
+    done = await rig.act("clear_match", "ann", case=case_id, reason=REASON, ignore_days=30)
+    assert done.status == "done"
+    assert await rig.screening.resume_once() == 4
+    # then what waited goes on, with its funds held, and the case is closed under the officer's name
+    statuses = [(await rig.row(one)).status for one in (first, *others)]
+    assert statuses == [Status.AWAITING_FUNDS, *[Status.SCREENED] * 3]
+    case = await rig.store.read(cases.case, case_id)
+    assert case is not None
+    assert (case.status, case.officer, case.reason, case.second_officer) == ("closed", done.kid, REASON, None)
+    # and the same people are let pass, until the time is over
+    again = await rig.deposit(who)
+    await rig.screen()
+    assert (await rig.row(again)).status is Status.AWAITING_FUNDS
+    assert await rig.rescreen() <= 1
+    rig.clock.ahead_s = 30 * 86_400 + 1
+    assert await rig.rescreen() >= 1
+    late = await rig.deposit(who)
+    await rig.screen()
+    assert await rig.status(late) == REVIEW
+    assert await rig.case_of(who) != case_id
+
+
+async def test_what_is_ignored_is_these_people_against_this_entry(rig: Rig, tmp_path: Path) -> None:
+    who = await rig.join(person("Victor", "Falsone"))
+    await rig.deposit(who)
+    await rig.screen()
+    await rig.act("clear_match", "ann", case=await rig.case_of(who), reason=REASON, ignore_days=900)
+    await rig.screening.resume_once()
+    # given a clearance, when the person's data change, then it is over
+    await rig.store.run(_rename, rig, who, person("Victor", "Falsona"))
+    again = await rig.deposit(who)
+    await rig.screen()
+    assert await rig.status(again) == REVIEW
+    await rig.act("clear_match", "ann", case=await rig.case_of(who), reason=REASON, ignore_days=900)
+    await rig.screening.resume_once()
+    # when the entry changes on a new list, then it is over too
+    await new_list(rig, tmp_path, b'Viktor",', b'Viktor J",')
+    await rig.rescreen()
+    last = await rig.redeem(who)
+    await rig.screen()
+    assert await rig.status(last) == REVIEW
+
+
+async def new_list(rig: Rig, tmp_path: Path, old: bytes, new: bytes, day: str = "2026-02-01") -> str:
+    """Load a list that differs from the invented one, and put it in force."""
+    from datetime import date
+
+    from sanctions_rig import INVENTED
+    from sdt.workflows.sanctions_lists import load
+
+    folder = tmp_path / f"list-{day}"
+    folder.mkdir()
+    for file in INVENTED.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes().replace(old, new))
+    loaded = load(
+        rig.store, rig.home, folder, list_date=date.fromisoformat(day), by="operator", now_ms=rig.clock.now_ms()
+    )
+    await rig.act("set_sanctions_list", "ann", digest=loaded.row.digest, list_date=day, older=False)
+    return loaded.row.digest
+
+
+async def test_a_strong_likeness_is_cleared_by_two(rig: Rig) -> None:
+    who = await rig.join(person("Viktor", "Falsename"))
+    asked = await rig.deposit(who)
+    await rig.screen()
+    claims = {"case": await rig.case_of(who), "reason": REASON, "ignore_days": 30}
+    first = await rig.act("clear_match", "ann", **claims)
+    assert first.status == "waiting"
+    assert await rig.screening.resume_once() == 0
+    with pytest.raises(Forbidden):
+        await rig.agreed(first, "ann")
+    await rig.agreed(first, "ben")
+    await rig.screening.resume_once()
+    assert (await rig.row(asked)).status is Status.AWAITING_FUNDS
+    with pytest.raises(Conflict, match="decided"):
+        await rig.act("clear_match", "ann", **claims)
+
+
+async def test_a_true_hit_is_blocked_by_two_and_nothing_moves_any_more(rig: Rig) -> None:
+    # given somebody whose deposit is on its way, and who is listed since
+    alice, who = await rig.join(person("Alice", "Archer")), await rig.join(person("Ordinary", "Customer"))
+    deposit = await rig.deposit(who)
+    await rig.screen()
+    issue = await rig.issue(who, deposit)
+    await rig.screen()
+    assert await rig.status(issue) == (Status.HELD, "approval_required")
+    await rig.store.run(_rename, rig, who, person("Viktor", "Falsename"))
+    await rig.rescreen()
+    # then the mint that waited for its second officer is in review
+    assert await rig.status(issue) == REVIEW
+    payment = await rig.transfer(who, alice)
+    await rig.screen()
+    # when an officer confirms, then a second must agree
+    case_id = await rig.case_of(who)
+    act = await rig.act("confirm_match", "ann", case=case_id, reason="Date of birth, passport and photograph agree.")
+    assert act.status == "waiting"
+    agreed = await rig.agreed(act)
+    result = json.loads(agreed.result)["result"]
+    # then a report is due in ten banking days, the freeze is there to be signed, and the deposit is named
+    due = blocking_report_due(day_of(rig.clock.now_ms())).isoformat()
+    assert (result["report_due"], result["deposits_blocked"]) == (due, [deposit])
+    assert (result["freeze"]["account"], result["freeze"]["token"]) == (who.account, "")
+    case = await rig.store.read(cases.case, case_id)
+    assert case is not None
+    assert (case.status, case.due_on) == (CaseStatus.TO_REPORT, due)
+    assert case.second_officer not in (None, case.officer)
+    # and what waited ends with a word that says nothing; no later payment passes, in or out
+    assert await rig.screening.resume_once() == 2
+    assert [await rig.status(one) for one in (issue, payment)] == [(Status.REJECTED, "review_refused")] * 2
+    later = [await rig.transfer(alice, who), await rig.transfer(who, alice), await rig.redeem(who)]
+    await rig.screen()
+    await rig.rescreen()
+    assert [await rig.status(one) for one in later] == [REVIEW] * 3
+    assert await rig.screening.resume_once() == 0
+    assert await rig.store.read(sanctions.standing_of, who.account) == "blocked"
+
+
+async def test_what_waits_longer_than_its_sender_said_expires(rig: Rig) -> None:
+    who = await rig.join(person("Viktor", "Falsename"))
+    asked = [await rig.redeem(who), await rig.deposit(who)]
+    await rig.screen()
+    rig.clock.ahead_s = 3601
+    await rig.expire()
+    assert [(await rig.row(one)).status for one in asked] == [Status.EXPIRED] * 2
+    # and a verdict that comes too late raises nobody from the dead
+    first = await rig.act("clear_match", "ann", case=await rig.case_of(who), reason=REASON, ignore_days=1)
+    await rig.agreed(first)
+    assert await rig.screening.resume_once() == 0
+
+
+async def test_only_the_role_decides_and_only_what_is_there(rig: Rig) -> None:
+    who = await rig.join(person("Viktor", "Falsename"))
+    await rig.deposit(who)
+    await rig.screen()
+    claims: dict[str, Any] = {"case": await rig.case_of(who), "reason": REASON}
+    for officer in ("issuer", "approver"):
+        with pytest.raises(Forbidden):
+            await rig.act("clear_match", officer, **claims, ignore_days=1)
+        with pytest.raises(Forbidden):
+            await rig.act("confirm_match", officer, **claims)
+    with pytest.raises(NotFound):
+        await rig.act("clear_match", "ann", **claims | {"case": "3f0c1d9e-5b1f-4d6a-9f3c-0a1b2c3d4e5f"}, ignore_days=1)
+    for wrong in ({"reason": ""}, {"ignore_days": 0}, {"ignore_days": 5000}):
+        with pytest.raises(SdtError):
+            await rig.act("clear_match", "ann", **claims | {"ignore_days": 1} | wrong)
+
+
+async def test_nobody_passes_without_a_list_or_without_a_vendor(tmp_path: Path, vendor: Sandbox) -> None:
+    # given a platform that has no list
+    aml = vendor.aml()
+    async with sanctions_rig(tmp_path, aml, lists=None) as rig:
+        alice = await rig.join(person("Alice", "Archer"))
+        asked = await rig.deposit(alice)
+        await rig.screen()
+        # then she waits, and is not let pass
+        assert (await rig.row(asked)).status is Status.ACCEPTED
+        with pytest.raises(Unavailable):
+            await rig.searcher.in_force()
+    await aml.close()
+
+
+async def test_a_list_whose_files_were_changed_screens_nobody(rig: Rig) -> None:
+    row = await rig.searcher.in_force()
+    file = rig.home / "sanctions" / row.digest / "sdn.csv"
+    file.write_bytes(file.read_bytes().replace(b"FALSENAME", b"TRUENAME"))
+    asked = await rig.deposit(await rig.join(person("Alice", "Archer")))
+    await rig.screen()
+    assert (await rig.row(asked)).status is Status.ACCEPTED
+
+
+async def test_a_search_process_that_is_killed_is_started_anew(rig: Rig) -> None:
+    alice, bob = await rig.join(person("Alice", "Archer")), await rig.join(person("Viktor", "Falsename"))
+    await rig.deposit(alice)
+    await rig.screen()
+    assert rig.searcher._process is not None
+    rig.searcher._process.kill()
+    asked = await rig.deposit(bob)
+    await rig.screen()
+    if (await rig.row(asked)).status is Status.ACCEPTED:
+        # The question that found it dead is asked again later, as for a vendor who is away.
+        rig.clock.ahead_s = 200
+        await rig.screening.sweep_once()
+    assert await rig.status(asked) == REVIEW
