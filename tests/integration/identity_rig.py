@@ -59,7 +59,7 @@ class Bureau:
         holder = Holder(name)
         status, answer = await self.send(holder, business=business, **changes)
         assert status == 202, answer
-        await self.api.store.run(accounts.mark_registered, holder.account)
+        await self.api.store.run(_settled, answer["transaction_id"], holder.account)
         await self.api.settle(holder)
         await self.identities.apply(holder.account, answer["transaction_id"])
         return holder
@@ -112,6 +112,12 @@ class Bureau:
         status, answer, _ = await self.act("agree", second, digest=message_digest(raw).hex())
         assert (status, answer["status"]) == (200, "done"), answer
         return answer
+
+
+def _settled(store: Store, transaction_id: str, account: str) -> None:
+    """Write what the worker writes when a registration is final."""
+    store.execute("UPDATE transactions SET status = 'completed' WHERE id = ?", (transaction_id,))
+    accounts.mark_registered(store, account)
 
 
 def _waits(store: Store, account: str) -> bool:

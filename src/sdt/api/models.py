@@ -321,6 +321,8 @@ class User(BaseModel):
     kyc_reasons: list[str]
     identities: list[Identity]
     frozen: list[str]
+    party: Literal["person", "business"] | None
+    erased: bool
 
 
 class HandleBinding(BaseModel):

@@ -20,9 +20,9 @@ from sdt.domain.errors import Conflict, Invalid, NotFound
 from sdt.domain.handle import is_handle, normalised
 from sdt.domain.identity import shown
 from sdt.domain.message import NEVER_S, Register, Signed, format_time
-from sdt.domain.personal import Party
+from sdt.domain.personal import Business, Party
 from sdt.domain.transaction import Status
-from sdt.store import Store, accounts, transactions
+from sdt.store import Store, accounts, person_keys, transactions
 from sdt.store.accounts import UserRow
 from sdt.store.intake import AcceptedRow, insert_accepted
 from sdt.workflows.handles import check_handle
@@ -148,6 +148,8 @@ async def _get(runtime: Running, caller: KnownCaller, user_id: Annotated[str, Pa
     now_s = services.now_s
     identities = await services.store.read(accounts.identities_of, user.account)
     freezes = await services.store.read(accounts.freezes_of, user.account)
+    keys = await services.store.read(person_keys.of_account, user.account)
+    party = await services.people.party(user.account)
     return models.User(
         user_id=user.user_id,
         account=user.account,
@@ -161,6 +163,8 @@ async def _get(runtime: Running, caller: KnownCaller, user_id: Annotated[str, Pa
             for i in identities
         ],
         frozen=[freeze.token for freeze in freezes if now_s < freeze.expires_at_s],
+        party=None if party is None else "business" if isinstance(party, Business) else "person",
+        erased=keys is not None and keys.erased_at_ms is not None,
     )
 
 

@@ -12,7 +12,7 @@ import re
 import string
 import unicodedata
 from functools import cache
-from typing import Final
+from typing import Final, Literal
 
 from confusable_homoglyphs.confusables import confusables_data
 from precis_i18n import get_profile
@@ -63,12 +63,15 @@ def _prototype(character: str) -> str:
     return min((c.lower() for c in alike if len(c) == 1 and c in _ASCII), default=character)
 
 
+def _plain(form: Literal["NFD", "NFKD"], text: str) -> str:
+    return "".join(_prototype(c) for c in unicodedata.normalize(form, text) if not unicodedata.combining(c))
+
+
 def skeleton(text: str) -> str:
     """Return what a handle looks like: the same for all that look alike. It is for comparing and is never shown."""
-    plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    # Folded before and after: a capital of another script may look like a letter that its small form does not.
-    folded = "".join(_prototype(c) for c in plain).casefold()
-    looks = "".join(_prototype(c) for c in folded).translate(_ALIKE)
+    # As it stands first: a letter's compatible or small form may look like another letter than it does itself.
+    looks = _plain("NFD", text)
+    looks = "".join(map(_prototype, _plain("NFKD", looks).casefold())).translate(_ALIKE)
     for pair, letter in _PAIRS:
         looks = looks.replace(pair, letter)
     return looks
