@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, Self
@@ -15,7 +16,7 @@ from sdt.adapters.depository.http import HttpDepository
 from sdt.adapters.kyc.http import HttpKyc
 from sdt.adapters.vault import SealedFile
 from sdt.adapters.vendor.errors import VendorFolderInvalid
-from sdt.adapters.vendor.folder import SPEC_FILE, load_folder
+from sdt.adapters.vendor.folder import SPEC_FILE, Folder, load_folder
 from sdt.adapters.vendor.kinds import Kind
 from sdt.adapters.vendor.mapped import MappedVendor, VendorHealth
 from sdt.adapters.vendor.shipped import SHIPPED, shipped
@@ -120,7 +121,10 @@ def open_vendor(settings: Settings, kind: Kind, *, secret: Callable[[], str]) ->
 
     Errors: VendorFolderInvalid; NotFound for a folder that is nowhere.
     """
-    folder = load_folder(find_folder(settings.home, _of(settings, kind).folder))
+    path = find_folder(settings.home, _of(settings, kind).folder)
+    # Traces may lie beside: they are no part of it.
+    files = [file for file in path.iterdir() if file.suffix in (".toml", ".jmespath", ".json")]
+    folder = _compiled(path, max(file.stat().st_mtime_ns for file in files))
     if folder.spec.kind != kind:
         raise VendorFolderInvalid(
             [f"{folder.path / SPEC_FILE}: kind: settings want one for {kind}, and this is one for {folder.spec.kind}"]
@@ -131,6 +135,12 @@ def open_vendor(settings: Settings, kind: Kind, *, secret: Callable[[], str]) ->
         secret,
         trace_folder=trace_folder(settings.home, folder.spec.name),
     )
+
+
+@lru_cache(maxsize=16)
+def _compiled(path: Path, changed_ns: int) -> Folder:
+    """Compile a folder once for each state of its files: whoever opens vendors often need not wait each time."""
+    return load_folder(path)
 
 
 def find_folder(home: Path, named: str) -> Path:

@@ -1,6 +1,5 @@
 """A vendor's folder, told what is wrong with it before anybody is called."""
 
-# ruff: noqa: E501 - a table is read line by line.
 from __future__ import annotations
 
 import json

@@ -38,6 +38,15 @@ def test_only_listed_values_and_known_names_are_shown(tmp_path: Path) -> None:
     assert "Ada" not in (tmp_path / FILE).read_text()
 
 
+def test_a_listed_value_that_is_a_sentence_is_hidden_and_a_refusal_shows_no_value(tmp_path: Path) -> None:
+    trace(tmp_path).write(ENTRY, request={"id": "Ada Samplename"}, answer=b'{"id":"a-1"}')
+    trace(tmp_path).write(ENTRY, request={"id": "a-1"}, answer=b'{"id":"Ada"}', refused=True)
+
+    first, second = entries(tmp_path)
+    assert (first["request"], first["answer"]) == ({"id": "‹text›"}, {"id": "a-1"})
+    assert (second["request"], second["answer"]) == ({"id": "a-1"}, {"id": "‹text›"})
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(min_size=4), inner, max_size=3),
@@ -76,7 +85,7 @@ def test_files_and_folder_are_private_and_the_oldest_goes(tmp_path: Path) -> Non
 def test_a_huge_message_and_an_unreadable_answer_are_told_by_their_size(tmp_path: Path) -> None:
     writing = trace(tmp_path, size=1_000_000)
     writing.write(ENTRY, request={"lines": [{"no": n} for n in range(100)]}, answer=b"<Ada>" * 20_000)
-    writing.write(ENTRY, request={"id": "x" * 100_000}, answer=b"no json of Ada")
+    writing.write(ENTRY, request={"lines": [[[1] * 60] * 60] * 60}, answer=b"no json of Ada")
 
     first, second = entries(tmp_path)
     assert (first["answer"], first["answer_bytes"], first["request"]["lines"][-1]) == (None, 100_000, "and 50 more")

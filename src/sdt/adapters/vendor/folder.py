@@ -262,4 +262,5 @@ def unused(folder: Folder) -> list[str]:
         named |= {spec.answer, spec.answer_schema, spec.answer_sample, spec.request, spec.request_schema}
         if spec.ask:
             named |= {spec.ask.answer, spec.ask.answer_schema, spec.ask.answer_sample}
-    return sorted(file.name for file in folder.path.iterdir() if file.is_file() and file.name not in named)
+    own = (file for file in folder.path.iterdir() if file.suffix in (".toml", ".jmespath", ".json"))
+    return sorted(file.name for file in own if file.name not in named)

@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 
+DONE: Final = (200, 201, 202)
 IN_THREAD_BYTES: Final = 65_536
 """A larger answer is checked and mapped beside the event loop."""
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
@@ -256,10 +257,13 @@ class MappedVendor:
             "status": status,
             "ms": ms,
         }
-        self._trace.write(entry, request=prepared.sent, answer=document)
+        refused = status not in DONE
+        if refused and document:
+            entry["code"] = self._code(document)
+        self._trace.write(entry, request=prepared.sent, answer=document, refused=refused)
 
     def _outcome(self, operation: CompiledOperation, status: int) -> str:
-        if status in (200, 201, 202):
+        if status in DONE:
             return "ok"
         named = operation.spec.errors.get(str(status)) or self._spec.errors.get(str(status))
         return named or _OUTCOMES.get(status) or ("unknown" if status >= 500 else "fault")

@@ -1,7 +1,7 @@
 """What was said to a vendor and answered, written down without anybody's data: a ring of small private files.
 
-Every value is replaced by its kind unless the vendor's folder lists its path, and every member's name unless a schema
-of the folder has it: what nobody thought of stays hidden.
+Every value is replaced by its kind unless the vendor's folder lists its path and it is no sentence, and every member's
+name unless a schema of the folder has it: what nobody thought of stays hidden. Of a refusal only the code is written.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +23,8 @@ ENTRY_BYTES_MAX: Final = 32_768
 ANSWER_BYTES_MAX: Final = 65_536
 """Of a larger answer only the size is written down."""
 _ITEMS_MAX: Final = 50
+_TOKEN = re.compile(r"[A-Za-z0-9._:+/-]{0,100}", re.ASCII)
+"""An id, an amount, a date, a code: nothing that has words in it."""
 
 
 class Trace:
@@ -36,14 +39,14 @@ class Trace:
         self._bytes_max = file_bytes_max
         self._files_max = files_max
 
-    def write(self, entry: dict[str, Any], *, request: Any, answer: bytes) -> None:
+    def write(self, entry: dict[str, Any], *, request: Any, answer: bytes, refused: bool = False) -> None:
         """Append one call. A disk that cannot be written to must not stop a payment: nothing is written then."""
         if self._folder is None:
             return
         shown = {
             "answer_bytes": len(answer),
             "request": redacted(request, self._keep, self._names),
-            "answer": redacted(_shape_of(answer), self._keep, self._names),
+            "answer": redacted(_shape_of(answer), frozenset() if refused else self._keep, self._names),
         }
         entry = {**entry, **shown}
         line = json.dumps(entry, separators=(",", ":")).encode() + b"\n"
@@ -111,6 +114,6 @@ def redacted(value: Any, keep: frozenset[str], names: frozenset[str], path: str 
     if isinstance(value, list | tuple):
         shown = [redacted(one, keep, names, f"{path}[]") for one in value[:_ITEMS_MAX]]
         return [*shown, f"and {len(value) - _ITEMS_MAX} more"] if len(value) > _ITEMS_MAX else shown
-    if value is None or path in keep:
+    if value is None or (path in keep and (not isinstance(value, str) or _TOKEN.fullmatch(value))):
         return value
     return "‹text›" if isinstance(value, str) else "‹truth›" if isinstance(value, bool) else "‹number›"
