@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from sdt.cli import (
-    ach,
+    ach_office,
     cases,
     demo,
     keys,
@@ -17,6 +17,7 @@ from sdt.cli import (
     sanctions,
     sandbox,
     sandbox_clock,
+    user_bank,
     users,
     vendor,
 )
@@ -43,13 +44,15 @@ app.command(rich_help_panel="The platform")(operate.status)
 app.add_typer(keys.keys, name="keys", rich_help_panel="The platform")
 app.add_typer(network.network, name="network", rich_help_panel="The platform")
 app.add_typer(operate.database, name="db", rich_help_panel="The platform")
-app.add_typer(ach.ach, name="ach", rich_help_panel="The platform")
+app.add_typer(ach_office.ach, name="ach", rich_help_panel="The platform")
 app.add_typer(office.office, name="office", rich_help_panel="Officers")
 app.add_typer(cases.case, name="case", rich_help_panel="Officers")
 app.add_typer(sanctions.sanctions, name="sanctions", rich_help_panel="Officers")
 app.add_typer(sandbox.sandbox, name="sandbox", rich_help_panel="The platform")
 sandbox.sandbox.add_typer(sandbox_clock.clock, name="clock")
+sandbox.sandbox.command("statement")(sandbox_clock.statement)
 app.add_typer(vendor.vendor, name="vendor", rich_help_panel="The platform")
+users.user.add_typer(user_bank.bank, name="bank")
 app.add_typer(users.user, name="user", rich_help_panel="A user")
 app.command(rich_help_panel="A user")(payments.pay)
 app.command(rich_help_panel="A user")(payments.deposit)

@@ -1,4 +1,4 @@
-"""`sdt sandbox clock`: the stand-in bank's time, as an integrator wants it."""
+"""`sdt sandbox clock | statement`: the stand-in bank's time, and what other banks show of our entries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 from sdt.cli.options import Home, Json, run, show
 
-__all__ = ["clock"]
+__all__ = ["clock", "statement"]
 
 clock = typer.Typer(
     no_args_is_help=True,
@@ -65,7 +65,25 @@ def advance(
     _print(run(_asked(home, {"action": "advance", "days": days})), as_json)
 
 
-async def _asked(home: Path, order: dict[str, Any] | None) -> dict[str, Any]:
+def statement(
+    account_number: Annotated[str, typer.Argument(help="The number of an account at another bank.")],
+    home: Home = Path(".sdt"),
+    as_json: Json = False,
+) -> None:
+    """Show what another bank's statement shows of our entries: the two small amounts of a verification, for one.
+
+    [bold]sdt sandbox statement 000123456789[/bold]
+    """
+    found = run(_asked(home, None, f"/v1/other-banks/{account_number}/statement"))
+    lines = [
+        f"{one['flow']:3} {int(one['amount_cents']) / 100:>10.2f}  {one['description']}"
+        + ("  returned" if one["returned"] else "")
+        for one in found["lines"]
+    ]
+    show(found, as_json, "\n".join(lines) or "Nothing of ours has settled there.")
+
+
+async def _asked(home: Path, order: dict[str, Any] | None, path: str = "/v1/calendar") -> dict[str, Any]:
     import msgspec
 
     from sdt.local.platform import network_of, settings_of
@@ -77,7 +95,7 @@ async def _asked(home: Path, order: dict[str, Any] | None) -> dict[str, Any]:
     client = SandboxControl(settings.sandbox.url("bank"), key)
     try:
         if order is None:
-            answer = await client.get("/v1/calendar")
+            answer = await client.get(path)
         else:
             answer = await client.post("/v1/clock", order, f"clock.{uuid.uuid4()}")
         found: dict[str, Any] = msgspec.json.decode(answer)

@@ -20,7 +20,15 @@ from sdt.domain.errors import Conflict, Invalid, NotFound
 from sdt.domain.nacha import BadRecord, Batch, faults_of, read_file
 from sdt.domain.nacha.records import EntryDetail, is_credit
 from sdt.sandbox import accounts, ach
-from sdt.sandbox.ach_messages import FileAnswer, FileOrder, InboundFile, InboundListing, Listed
+from sdt.sandbox.ach_messages import (
+    FileAnswer,
+    FileOrder,
+    InboundFile,
+    InboundListing,
+    Listed,
+    OtherLine,
+    OtherStatement,
+)
 from sdt.sandbox.ach_mornings import put_out, put_out_morning
 from sdt.sandbox.calendar import Calendar, day_of, opening
 
@@ -33,7 +41,9 @@ create table if not exists ach_batch(
 create index if not exists ach_batch_minute on ach_batch(minute);
 create table if not exists filed_entry(
   id text primary key references entry(id), file text not null, routing text not null, number text not null,
-  name text not null, code text not null, noc text, reported integer not null default 0) without rowid;
+  name text not null, code text not null, noc text, description text not null,
+  reported integer not null default 0) without rowid;
+create index if not exists filed_entry_number on filed_entry(number);
 create index if not exists filed_entry_noc on filed_entry(id) where noc is not null and reported = 0;
 create index if not exists entry_returned on entry(id) where status = 'returned';
 create table if not exists morning(day integer primary key);
@@ -170,7 +180,9 @@ def _schedule(
                 "insert into ach_batch(minute, account, flow, cents, kind, subject, file) values(?, ?, ?, ?, ?, ?, ?)",
                 (settles, account, flow, cents, kind, number, name),
             )
-    _schedule_entries(connection, calendar, name, str(batch.header.sec_code), account, details, minute, settles)
+    described = str(batch.header.description)
+    sec_code = str(batch.header.sec_code)
+    _schedule_entries(connection, calendar, name, sec_code, described, account, details, minute, settles)
     return {"batch": batch.header.batch_number, "settles": f"{calendar.moment(settles):%Y-%m-%d %H:%M}"}
 
 
@@ -179,6 +191,7 @@ def _schedule_entries(
     calendar: Calendar,
     name: str,
     sec_code: str,
+    description: str,
     account: str,
     details: list[EntryDetail],
     minute: int,
@@ -199,13 +212,13 @@ def _schedule_entries(
             due.append((at, trace, f"returned {code}"))
             mornings.add(day_of(at))
         kept = (trace, name, detail.rdfi + detail.check_digit, detail.account, detail.name, detail.transaction_code)
-        filed.append((*kept, ach.magic_change(detail.account)))
+        filed.append((*kept, ach.magic_change(detail.account), description))
     connection.executemany(
         "insert into entry(id, direction, account, cents, sec_code, reference, trace_number, status, created, filed)"
         " values(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         entries,
     )
-    connection.executemany("insert into filed_entry values(?, ?, ?, ?, ?, ?, ?, 0)", filed)
+    connection.executemany("insert into filed_entry values(?, ?, ?, ?, ?, ?, ?, ?, 0)", filed)
     connection.executemany("insert into due(minute, entry, event) values(?, ?, ?)", sorted(due))
     connection.executemany("insert or ignore into morning values(?)", [(day,) for day in mornings])
 
@@ -260,6 +273,20 @@ def fetch(connection: sqlite3.Connection, name: str) -> InboundFile:
     if row is None:
         raise NotFound("There is no such file.", code="ach_file_unknown")
     return InboundFile(row[0], row[1], base64.b64encode(row[2]).decode())
+
+
+def statement(connection: sqlite3.Connection, number: str) -> OtherStatement:
+    """Return what the statement of an account at another bank shows of our entries."""
+    rows = connection.execute(
+        "select e.settled, e.direction, e.cents, f.description, e.status, e.return_code from filed_entry f"
+        " join entry e on e.id = f.id where f.number = ? and e.settled is not null order by e.settled, e.id",
+        (number,),
+    ).fetchall()
+    lines = tuple(
+        OtherLine("in" if direction == "credit" else "out", str(cents), description, status == "returned")
+        for _, direction, cents, description, status, _ in rows
+    )
+    return OtherStatement(lines)
 
 
 def again(connection: sqlite3.Connection, name: str) -> InboundFile:

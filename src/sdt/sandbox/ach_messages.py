@@ -51,3 +51,18 @@ class InboundFile(Struct, frozen=True):
     name: str
     sha256: str
     content: str
+
+
+class OtherLine(Struct, frozen=True):
+    """One entry of ours as the other bank's statement shows it."""
+
+    flow: str
+    amount_cents: str
+    description: str
+    returned: bool
+
+
+class OtherStatement(Struct, frozen=True):
+    """What an account at another bank shows of our entries."""
+
+    lines: tuple[OtherLine, ...]

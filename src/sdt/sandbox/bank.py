@@ -86,6 +86,10 @@ class Bank:
                 Nothing,
                 lambda call, _: ach_files.again(call.connection, call.params["name"]),
             ),
+            Get(
+                "/v1/other-banks/{number}/statement",
+                lambda call: ach_files.statement(call.connection, call.params["number"]),
+            ),
             Get("/v1/calendar", self._calendar_now),
             Post("/v1/clock", ClockOrder, self._set_clock),
         )

@@ -27,6 +27,7 @@ __all__ = [
     "note_name",
     "read_days",
     "set_file",
+    "try_now",
     "unread",
 ]
 
@@ -117,6 +118,14 @@ def file(store: Store, name: str) -> AchFileRow | None:
     """Return a file."""
     found = store.row(f"SELECT {_FILE} FROM ach_files WHERE name = ?", (name,))  # noqa: S608
     return AchFileRow(*found) if found else None
+
+
+def try_now(store: Store, name: str) -> bool:
+    """Take away a file's pause before it is tried again; return whether it waits at all."""
+    changed: int = store.execute(
+        "UPDATE ach_files SET tries = 0 WHERE name = ? AND status IN ('built', 'sending', 'unknown')", (name,)
+    ).rowcount
+    return changed == 1
 
 
 def file_data(store: Store, name: str) -> bytes:

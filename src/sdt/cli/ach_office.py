@@ -1,0 +1,125 @@
+"""`sdt ach files | entries | inbound | rates | deliver`: ACH as the treasury's custodian sees it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sdt.cli.ach import ach
+from sdt.cli.officers import AsOfficer, officer_client
+from sdt.cli.options import Home, Json, run, show
+from sdt.domain.errors import Conflict
+
+__all__ = ["ach"]
+
+Limit = Annotated[int, typer.Option(min=1, max=500, help="How many at most.")]
+
+
+async def _asked(home: Path, officer: str, path: str, **query: str) -> Any:
+    async with officer_client(home, officer) as client:
+        given = {name: value for name, value in query.items() if value}
+        return await client.request("GET", f"/v1/office/ach/{path}", query=given, prove=True)
+
+
+@ach.command("files")
+def files(officer: AsOfficer = "treasury", limit: Limit = 20, home: Home = Path(".sdt"), as_json: Json = False) -> None:
+    """List the files we made, the newest first, and where each stands.
+
+    built: stored, not sent; sending, unknown: the bank is asked before anything is sent again; delivered, filed,
+    acknowledged: the bank has it; rejected: nothing of it moved.
+    """
+    found = run(_asked(home, officer, "files", limit=str(limit)))
+    lines = [
+        f"{one['name']:24} {one['status']:12} {one['entries']:>6} entries  debits {_dollars(one['debits'])}  "
+        f"credits {_dollars(one['credits'])}" + (f"  [red]{one['code']}[/red]" if one["code"] else "")
+        for one in found["files"]
+    ]
+    show(found, as_json, "\n".join(lines) or "No file was made yet.")
+
+
+@ach.command("entries")
+def entries(
+    file: Annotated[str, typer.Option("--file", help="Those of a file, by their traces.")] = "",
+    trace: Annotated[str, typer.Option("--trace", help="The one with this trace number.")] = "",
+    officer: AsOfficer = "treasury",
+    limit: Limit = 50,
+    home: Home = Path(".sdt"),
+    as_json: Json = False,
+) -> None:
+    """List the entries of a file, one by its trace number, or those that wait for the next file.
+
+    [bold]sdt ach entries --file TXD-20261127-A.ach[/bold]
+    """
+    found = run(_asked(home, officer, "entries", file=file, trace=trace, limit=str(limit)))
+    lines = [
+        f"{one['trace'] or '(no trace yet)':15} {one['status']:13} {one['sec_code']} {one['direction']:6} "
+        f"{_dollars(one['amount']) if one['amount'] else '(hidden)':>14}  {one['purpose']:8} "
+        + (one["return_code"] or one["settled_on"] or one["effective_on"] or "")
+        for one in found["entries"]
+    ]
+    show(found, as_json, "\n".join(lines) or "No entries.")
+
+
+@ach.command("inbound")
+def inbound(
+    officer: AsOfficer = "treasury", limit: Limit = 20, home: Home = Path(".sdt"), as_json: Json = False
+) -> None:
+    """List the bank's files for us: acknowledgements, returns, notifications of change, and what reading them found."""
+    found = run(_asked(home, officer, "inbound", limit=str(limit)))
+    lines = [
+        f"{one['day']}  {one['name']:40} {one['kind']:10} {one['status']:7} {one['records']:>5} records"
+        + (f", {one['unmatched']} of them nobody's" if one["unmatched"] else "")
+        + (f"  [red]{one['detail']}[/red]" if one["detail"] else "")
+        for one in found["files"]
+    ]
+    show(found, as_json, "\n".join(lines) or "Nothing came in yet.")
+
+
+@ach.command("rates")
+def rates(
+    on: Annotated[str, typer.Option("--on", help="The 60 days to this day, such as 2026-11-27.")] = "",
+    officer: AsOfficer = "treasury",
+    home: Home = Path(".sdt"),
+    as_json: Json = False,
+) -> None:
+    """Show how often our debits come back, beside the levels of the network."""
+    found = run(_asked(home, officer, "rates", on=on))
+    lines = [f"60 days to {found['on']}"]
+    lines += [
+        f"{one['name']:15} {one['ppm'] / 10_000:6.2f} %  ({one['returned']} of {one['originated']}), "
+        f"level {one['level_ppm'] / 10_000:g} %" + ("  [red]above[/red]" if one["above"] else "")
+        for one in found["rates"]
+    ]
+    show(found, as_json, "\n".join(lines))
+
+
+@ach.command("deliver")
+def deliver(
+    name: Annotated[str, typer.Argument(help="A file's name, as `sdt ach files` shows it.")],
+    home: Home = Path(".sdt"),
+    as_json: Json = False,
+) -> None:
+    """Let the worker try a file again now instead of after its pause.
+
+    A file that nobody answered for is asked about first: it never goes out twice.
+    """
+    from sdt.local.platform import settings_of
+    from sdt.store import ach_files
+    from sdt.vendors import open_database
+
+    store = open_database(settings_of(home))
+    try:
+        with store.transaction():
+            waits = ach_files.try_now(store, name)
+    finally:
+        store.close()
+    if not waits:
+        raise Conflict(f"{name} does not wait to be delivered; see `sdt ach files`.", code="ach_file_not_waiting")
+    show({"file": name, "tried": True}, as_json, f"{name} is tried at the worker's next look.")
+
+
+def _dollars(digits: str) -> str:
+    cents = int(digits)
+    return f"${cents // 100:,}.{cents % 100:02d}"
