@@ -215,6 +215,10 @@ class Client:
         query = {"wait": f"{wait_s:g}"} if wait_s else None
         return await self.request("GET", f"/v1/transactions/{transaction_id}", query=query, prove=prove)
 
+    async def download(self, path: str) -> bytes:
+        """Return a file that the API answers with, with proof of who asks. Errors: as `request`."""
+        return await self._exchange("GET", path, prove=True)
+
     async def receipt(self, transaction_id: str) -> bytes:
         """Return the file that proves a transaction offline, as one of its parties. Keep it byte for byte.
 

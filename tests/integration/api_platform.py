@@ -20,6 +20,7 @@ from sdt.adapters.queue.embedded import EmbeddedQueue
 from sdt.api.app import Application, create_app
 from sdt.api.services import Deployment, Limits, Services
 from sdt.domain.envelope import b64url, kid_of, seal_envelope
+from sdt.domain.fincen.parties import read_filer
 from sdt.domain.message import NEVER_S, format_time
 from sdt.domain.proof import make_proof
 from sdt.domain.region import load_region
@@ -214,6 +215,7 @@ async def platform(
         chain_urls=chain_urls,
         limits=limits,
         now_ms=clock.now_ms,
+        filer=read_filer(REGION_FILE.with_name("filer.toml").read_bytes()),
     )
     app = create_app(services)
     server = uvicorn.Server(

@@ -17,9 +17,10 @@ from sdt.domain.transaction import Event
 from sdt.ports import Bank
 from sdt.store import Store, banking, cases, currency, ledger, transactions
 from sdt.store.cases import Filter
+from sdt.store.currency import CONDUCTOR_NOTE
 from sdt.store.transactions import Change
 from sdt.worker.clock import Clock
-from sdt.worker.currency import CONDUCTOR_NOTE, Currency
+from sdt.worker.currency import Currency
 from sdt.workflows.people import People
 from store_rig import NOW_MS, TOKEN, accepted, address, transaction_id
 

@@ -33,6 +33,7 @@ NOT_AT_THE_API = {
     "ach_empty",
     # Prices, from a file of the operator.
     "price_file",
+    "filer_file",
     "ach_acknowledgement",
     # The chain's own data.
     "batch_item",

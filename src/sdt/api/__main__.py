@@ -21,6 +21,7 @@ from sdt.api.app import Application, create_app
 from sdt.api.services import Deployment, Limits, Services
 from sdt.config import Settings, load_settings
 from sdt.config.logs import set_up_logging
+from sdt.domain.fincen.parties import read_filer
 from sdt.domain.region import load_region
 from sdt.domain.transaction_id import IdIssuer
 from sdt.vendors import open_database
@@ -54,6 +55,7 @@ def open_services(settings: Settings, public_url: str) -> Services:
         public_url=public_url,
         deployment=_deployment(settings),
         chain_urls=settings.chain.urls,
+        filer=read_filer(settings.filer_file().read_bytes()),
         limits=Limits(
             message_bytes_max=settings.api.message_bytes_max,
             request_bytes_max=settings.api.request_bytes_max,

@@ -26,6 +26,7 @@ from sdt.api import (
     receipts,
     region,
     transactions,
+    travel,
     users,
 )
 from sdt.api.catalog import PROBLEMS_PATH, errors_page
@@ -50,6 +51,7 @@ _ROUTERS: Final = (
     region.router,
     desk.router,
     cases.router,
+    travel.router,
     office.router,
     office_ach.router,
     health.router,

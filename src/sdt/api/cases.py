@@ -6,6 +6,7 @@ import json
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query
+from fastapi.responses import Response
 
 from sdt.api import models_cases as models
 from sdt.api.callers import Caller
@@ -15,11 +16,12 @@ from sdt.api.strict_route import StrictRoute
 from sdt.domain.case import CaseStatus
 from sdt.domain.case_kinds import SETTLED, kinds_of
 from sdt.domain.claims import format_time
-from sdt.domain.errors import NotFound
+from sdt.domain.errors import NotFound, Unavailable
 from sdt.domain.registry import Role
 from sdt.store import Store, cases
 from sdt.store.cases import CaseRow, Filter
 from sdt.workflows.case_work import PRIVATE_EVENTS
+from sdt.workflows.reports import make_report
 
 __all__ = ["router", "seen_case"]
 
@@ -136,3 +138,27 @@ def _details(store: Store, case_id: str, wanted: Filter, today: str) -> models.C
         if wanted.suspicions or e.kind == "transaction"
     ]
     return models.CaseDetails(**_shown(row, today), reason=row.reason, events=events, evidence=evidence)
+
+
+@router.get(
+    "/v1/office/cases/{case_id}/report",
+    summary="A case's report as FinCEN takes it",
+    responses={200: {"content": {"application/xml": {}}}, **problems(401, 403, 404, 409)},
+    operation_id="getOfficeCaseReport",
+    response_class=Response,
+)
+async def _report(runtime: Running, caller: KnownCaller, case_id: CaseIdPath) -> Response:
+    """Answer, to a compliance officer alone, with the BSA XML of a case: FinCEN Form 112 or 111, dated today.
+
+    It is sent nowhere. It is full of personal data: keep it as private as the case.
+    """
+    caller.holds(Role.COMPLIANCE_OFFICER)
+    services = runtime.services
+    row = await services.store.read(seen_case, case_id, _filter(caller, None))
+    if services.filer is None:
+        raise Unavailable("Who files reports is not set.", code="no_filer")
+    today = services.region.business_day.of(services.now_s)
+    made = await make_report(services.store, services.people, services.region, services.filer, row, today)
+    name = f"{made.form}-{case_id}.xml"
+    headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
+    return Response(made.document, media_type="application/xml", headers=headers)

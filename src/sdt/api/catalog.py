@@ -104,6 +104,8 @@ _ROWS: Final = (
     ("list_older", 422, "The list is older than the one in force", "Say `older` if that is meant; it takes a second officer."),
     ("act_not_waiting", 409, "The act does not wait for a second officer", "It was agreed to, declined, or lapsed; `GET /v1/office/acts` says which."),
     ("unknown_case", 404, "There is no such case", "Check the case_id; `GET /v1/office/cases` lists those that your role works."),
+    ("no_travel_record", 404, "No record is kept of this payment", "Payments of 3,000 dollars or more that are no ACH entries have one."),
+    ("nothing_to_report", 409, "No currency is recorded for this case", "Look at the case's evidence."),
     ("case_status", 409, "The case does not stand so that this could follow", "Look at the case; docs/aml.md says what follows what."),
     ("reason_missing", 409, "A decision says why", "Write the reason, for the file."),
     ("confirmation_missing", 409, "A report counts once its number came back", "Name the number under which it was acknowledged."),
@@ -147,6 +149,7 @@ _ROWS: Final = (
     ("database_unavailable", 503, "The database does not answer", "Try again with the same id and bytes: nothing is done twice."),
     ("chain_unavailable", 503, "The chain node cannot be asked", "Ask again later; nothing is lost."),
     ("receipt_unproven", 503, "What the chain node shows proves nothing", "Ask again later. The operator has been told: a node may be lying or behind."),
+    ("no_filer", 503, "Who files reports is not set", "The operator sets `api.filer`."),
     ("unavailable", 503, "A part that is needed does not answer", "Try again with the same id and bytes: nothing is done twice."),
 )  # fmt: skip
 

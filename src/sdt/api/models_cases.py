@@ -8,7 +8,17 @@ from pydantic import BaseModel, Field
 
 from sdt.api.models import Time
 
-__all__ = ["Case", "CaseDetails", "CaseEvent", "CaseEvidence", "CaseKindName", "CaseStatusName", "Cases"]
+__all__ = [
+    "Case",
+    "CaseDetails",
+    "CaseEvent",
+    "CaseEvidence",
+    "CaseKindName",
+    "CaseStatusName",
+    "Cases",
+    "TravelParty",
+    "TravelRecord",
+]
 
 CaseStatusName = Literal["open", "assigned", "proposed", "closed", "to_report", "reported"]
 CaseKindName = Annotated[str, Field(pattern=r"^[a-z_]{2,32}$", examples=["monitoring"])]
@@ -69,3 +79,29 @@ class Cases(BaseModel):
 
     cases: list[Case]
     next: str | None
+
+
+class TravelParty(BaseModel):
+    """One side of a recorded payment, as it was known when it was recorded."""
+
+    name: str
+    street: str
+    city: str
+    state: str
+    postal_code: str
+    account: str
+
+
+class TravelRecord(BaseModel):
+    """Who paid whom: what travels with a payment. A party that was erased, or of whom nothing was known, is null."""
+
+    transaction_id: str
+    payer: str
+    payee: str
+    token: str
+    amount: str
+    value_cents: str
+    at: Time
+    originator: TravelParty | None
+    beneficiary: TravelParty | None
+    keep_until: Day

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sdt.domain.fincen.parties import Filer
 from sdt.domain.region import Region
 from sdt.domain.transaction_id import IdIssuer
 from sdt.ports import Queue
@@ -64,6 +65,8 @@ class Services:
     chain_urls: tuple[str, ...] = ()
     documents_folder: Path | None = None
     limits: Limits = Limits()
+    filer: Filer | None = None
+    """Who files reports with FinCEN; without one no report is made."""
     now_ms: Callable[[], int] = _now_ms
     random: Callable[[int], bytes] = secrets.token_bytes
 

@@ -165,3 +165,38 @@ def filed(
 async def _file(home: Path, officer: str, case_id: str, claims: dict[str, Any]) -> Any:
     async with officer_client(home, officer) as client:
         return await client.act("mark_filed", {"case": case_id, **claims})
+
+
+@case.command("report")
+def report(
+    case_id: CaseId,
+    out: Annotated[Path, typer.Option("--out", help="The file to write; only you can read it. Never overwritten.")],
+    officer: AsOfficer = "compliance",
+    home: Home = Path(".sdt"),
+    as_json: Json = False,
+) -> None:
+    """Write a case's report as FinCEN's BSA E-Filing System takes it, and note its digest in the case's file.
+
+    [bold]sdt case report 3f0c1d9e-… --out sar.xml --as compliance[/bold]
+
+    A case of currency becomes Form 112, one that two officers decided to report Form 111. It is sent nowhere.
+    """
+    found = run(_report(home, officer, case_id, out))
+    show(found, as_json, f"Form {found['form']}: {out}, SHA-256 {found['digest']}. Nothing was sent.")
+
+
+async def _report(home: Path, officer: str, case_id: str, out: Path) -> Any:
+    import hashlib
+
+    from sdt.adapters.vault.private_file import write_private
+    from sdt.domain.errors import Conflict
+
+    if out.exists():
+        raise Conflict(f"{out} is there already.", code="file_exists")
+    async with officer_client(home, officer) as client:
+        document = await client.download(f"/v1/office/cases/{case_id}/report")
+        write_private(out, document)
+        form = "ctr" if b">CTRX<" in document else "sar"
+        digest = hashlib.sha256(document).hexdigest()
+        act = await client.act("record_report", {"case": case_id, "form": form, "digest": digest})
+        return {"form": form, "digest": digest, "file": str(out), "act_id": act["act_id"]}

@@ -146,6 +146,7 @@ class Api(Section):
     backlog_max: Count
     wait_s_max: Duration
     proof_age_s_max: Duration
+    filer: str
 
 
 class Worker(Section):
@@ -304,6 +305,10 @@ class Settings(Section):
     def price_file(self) -> Path:
         """Return the file of dated prices, looked up like a region's. Errors: ConfigurationInvalid."""
         return self._found(self.worker.prices, "worker.prices")
+
+    def filer_file(self) -> Path:
+        """Return the file of whoever files reports, looked up like a region's. Errors: ConfigurationInvalid."""
+        return self._found(self.api.filer, "api.filer")
 
     def _found(self, name: str, setting: str) -> Path:
         named = Path(name)

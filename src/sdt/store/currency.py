@@ -9,7 +9,10 @@ from sdt.store.bulk import insert_new
 from sdt.store.database import Store
 from sdt.store.tables.monitoring import CurrencyDeposit
 
-__all__ = ["CurrencyRow", "between", "of", "put"]
+__all__ = ["CONDUCTOR_NOTE", "CurrencyRow", "between", "of", "put"]
+
+CONDUCTOR_NOTE: Final = "conductor"
+"""The label under which it is sealed who handed currency in."""
 
 
 class CurrencyRow(NamedTuple):

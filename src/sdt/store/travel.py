@@ -12,7 +12,11 @@ from sdt.store.bulk import insert_new
 from sdt.store.database import Store
 from sdt.store.tables.monitoring import TravelRecord
 
-__all__ = ["TravelRow", "draft", "forget", "get", "seal", "unsealed"]
+__all__ = ["NOTE", "TravelRow", "draft", "forget", "get", "seal", "unsealed"]
+
+
+NOTE: Final = "travel"
+"""The label under which a party is sealed."""
 
 
 class TravelRow(NamedTuple):

@@ -23,18 +23,18 @@ from sdt.domain.transaction import FINAL
 from sdt.ports import Bank, Conductor, CurrencyDeposit, Flow, StatementLine
 from sdt.store import Store, banking, cases, currency, ledger, movements, transactions
 from sdt.store.banking import BankEntryRow
-from sdt.store.currency import CurrencyRow
+from sdt.store.currency import CONDUCTOR_NOTE, CurrencyRow
 from sdt.store.transactions import TransactionRow
 from sdt.vendors import bank_account
 from sdt.worker.clock import Clock
 from sdt.workflows.people import People
 
-__all__ = ["CONDUCTOR_NOTE", "Currency"]
+__all__ = ["Currency"]
 
 log = logging.getLogger(__name__)
 
 ACTOR: Final = "worker:currency"
-CONDUCTOR_NOTE: Final = "conductor"
+
 KIND: Final = "currency"
 
 

@@ -156,7 +156,7 @@ class Monitor:
                 continue
             record = msgspec.json.encode(TravelParty(party.name, party.address, account))
             try:
-                sealed.append(self._people.seal_note(store, account, "travel", record, self._clock.now_ms()))
+                sealed.append(self._people.seal_note(store, account, travel.NOTE, record, self._clock.now_ms()))
             except NotFound:
                 sealed.append(None)
         travel.seal(store, row.transaction_id, sealed[0], sealed[1])
