@@ -103,6 +103,7 @@ class Client:
         *,
         json: object | None = None,
         data: bytes | None = None,
+        media: str = "application/jose",
         query: Mapping[str, str] | None = None,
         prove: bool = False,
     ) -> Any:
@@ -110,7 +111,7 @@ class Client:
 
         Errors: ApiProblem; Unavailable when nobody answers.
         """
-        return _json(await self._exchange(method, path, json=json, data=data, query=query, prove=prove))
+        return _json(await self._exchange(method, path, json=json, data=data, media=media, query=query, prove=prove))
 
     async def _exchange(
         self,
@@ -119,11 +120,12 @@ class Client:
         *,
         json: object | None = None,
         data: bytes | None = None,
+        media: str = "application/jose",
         query: Mapping[str, str] | None = None,
         prove: bool = False,
     ) -> bytes:
         url = self.network.url.rstrip("/") + path
-        headers = {"content-type": "application/jose"} if data is not None else {}
+        headers = {"content-type": media} if data is not None else {}
         if prove:
             assert self.key is not None, "a proof needs a key"
             headers[PROOF_HEADER] = make_proof(self.key, method, url, int(time.time()), self.network.name)

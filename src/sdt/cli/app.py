@@ -8,6 +8,7 @@ from sdt.cli import (
     ach_office,
     cases,
     demo,
+    identity,
     keys,
     network,
     office,
@@ -54,6 +55,7 @@ sandbox.sandbox.command("statement")(sandbox_clock.statement)
 app.add_typer(vendor.vendor, name="vendor", rich_help_panel="The platform")
 users.user.add_typer(user_bank.bank, name="bank")
 app.add_typer(users.user, name="user", rich_help_panel="A user")
+app.add_typer(identity.identity, name="identity", rich_help_panel="A user")
 app.command(rich_help_panel="A user")(payments.pay)
 app.command(rich_help_panel="A user")(payments.deposit)
 app.command(rich_help_panel="A user")(payments.redeem)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from sdt.cli.identity import PartyFile, read_party
 from sdt.cli.options import Home, Json, run, show
 
 __all__ = ["user"]
@@ -22,23 +23,31 @@ def add(
         str, typer.Option(help="Family name; FAIL, REVIEW and DOCS have those outcomes.")
     ] = "Sample",
     state: Annotated[str, typer.Option(help="State of the home address; only Texans enter the cash domain.")] = "TX",
+    file: PartyFile = None,
     home: Home = Path(".sdt"),
     as_json: Json = False,
 ) -> None:
     """Make a wallet, register it, and wait for the identity check.
 
     The key stays in a file on this machine that only you can read; the platform never sees it.
+
+    [bold]sdt identity example --business > shop.json && sdt user add shop --file shop.json[/bold]
+
+    A file with a legal_name registers a business, with who controls it and its owners of a quarter or more.
     """
-    found = run(_add(home, name.lower(), given_name or name.capitalize(), family_name, state))
+    party = read_party(file) if file else {}
+    found = run(_add(home, name.lower(), given_name or name.capitalize(), family_name, state, party))
     show(found, as_json, f"{found.get('handle', name)}: {found.get('kyc_status') or found.get('status')}, {found}")
 
 
-async def _add(home: Path, name: str, given_name: str, family_name: str, state: str) -> Any:
+async def _add(home: Path, name: str, given_name: str, family_name: str, state: str, party: dict[str, Any]) -> Any:
     from sdt.demo.people import PEOPLE, Person, actor, person_of, sign_up
     from sdt.local.platform import network_of
 
     who = actor(home, await network_of(home), name)
     try:
+        if party:
+            return await sign_up(who, **party)
         invented = PEOPLE.get(name) or Person(name, given_name, family_name, "Austin", "000999888001")
         person = person_of(Person(name, given_name, family_name, invented.city, invented.account_number))
         person["address"]["state"] = state

@@ -99,28 +99,41 @@ def person_of(person: Person) -> dict[str, Any]:
     }
 
 
-async def sign_up(who: Actor, person: dict[str, Any], timeout_s: float = 60.0) -> Any:
-    """Register, wait until it is settled, and until the identity desk has attested; returns the user.
+async def sign_up(
+    who: Actor,
+    person: dict[str, Any] | None = None,
+    timeout_s: float = 60.0,
+    business: dict[str, Any] | None = None,
+) -> Any:
+    """Register a person or a business, wait until it is settled, its identity decided and attested; returns the user.
 
     Errors: Unavailable when no decision comes in time.
     """
     (transaction_id,) = await who.client.new_ids()
-    message = register_message(who.client, who.wallet, transaction_id)
-    await who.client.request("POST", "/v1/users", json={"message": message.decode(), "person": person})
+    message = register_message(who.client, who.wallet, transaction_id).decode()
+    path, party = ("/v1/businesses", {"business": business}) if business else ("/v1/users", {"person": person})
+    await who.client.request("POST", path, json={"message": message, **party})
     found = await who.client.wait(transaction_id)
     if found["status"] == "rejected":
         return found
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         try:
-            user = await who.client.get("/v1/users/me")
+            check = await who.client.get("/v1/users/me/identity")
         except ApiProblem as problem:
             if problem.code != "unknown_key":
                 raise
             await asyncio.sleep(0.2)  # settled a moment ago: the API has not read the new key yet
             continue
-        attested = {identity["domain"] for identity in user["identities"]}
-        if attested >= {"dollar", "cash"} or user["kyc_status"] in ("failed", "review", "documents_required"):
-            return user
+        if _is_decided(check):
+            return await who.client.get("/v1/users/me")
         await asyncio.sleep(0.2)
     raise Unavailable(f"The identity of {who.name} is still being checked.", code="still_waiting")
+
+
+def _is_decided(check: dict[str, Any]) -> bool:
+    """Return whether an identity check has ended, with all that follows from it on chain."""
+    if check["status"] != "passed":
+        return check["status"] in ("failed", "review", "documents_required")
+    wanted = {"dollar", "cash"} if check["residency"]["status"] == "passed" else {"dollar"}
+    return wanted <= {one["domain"] for one in check["established"]}
