@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,17 @@ import pytest
 from ach_rig import GOOD_NUMBER, Rig
 from sandbox_servers import Sandbox, sandbox
 
+from domain_messages import texas
 from sdt.domain import sealing
 from sdt.domain.ach.entry_life import EntryStatus
 from sdt.domain.ach.reference import reference_of
+from sdt.domain.errors import Conflict, Unprocessable
 from sdt.domain.nacha import faults_of, read_file
 from sdt.domain.transaction import Status
 from sdt.store import Store, ach, ach_files, banking, ledger
 from sdt.worker.ach.gather import DATA_LABEL
+from sdt.workflows.ach_reversal import ENTRIES, ReverseEntry
+from sdt.workflows.office import Acting
 from store_rig import TOKEN, status_of, transaction_id
 
 pytestmark = pytest.mark.slow
@@ -280,3 +285,58 @@ async def test_an_acknowledgement_of_another_file_is_a_case(rig: Rig) -> None:
     await rig.desk.receiver.take("junk.ach", b"101 not a file", now)
 
     assert [kind for kind, _ in rig.cases()] == ["ach_unmatched", "ach_unmatched"]
+
+
+async def test_an_entry_that_was_a_mistake_is_taken_back_once_and_never_after_a_return(rig: Rig) -> None:
+    linked = rig.user(1)
+    wrong, back = rig.deposit(1, linked), rig.deposit(2, linked, 10_420)
+    await rig.round(2)
+    with pytest.raises(Conflict):
+        _reverse(rig, wrong, "2026-12-21")
+    await _at(rig, "2026-12-22", "08:31")
+    await rig.round()
+    _reverse(rig, wrong, "2026-12-22")
+    _reverse(rig, back, "2026-12-22")
+    with pytest.raises(Unprocessable):
+        _reverse(rig, wrong, "2026-12-20")
+
+    # The return is here before the next file is closed: nothing goes out on top of it.
+    await _at(rig, "2026-12-23", "06:01")
+    await rig.round()
+    await _at(rig, "2026-12-23", "10:11")
+    await rig.round(2)
+
+    assert (rig.status(wrong), rig.status(back)) == (S.REVERSED, S.RETURNED)
+    reversal = ach.entry(rig.store, f"reversal:{wrong}")
+    assert reversal is not None
+    assert (reversal.is_credit, reversal.units, reversal.sec_code, reversal.status) == (
+        True,
+        10_000,
+        "PPD",
+        "acknowledged",
+    )
+    refused = ach.entry(rig.store, f"reversal:{back}")
+    assert refused is not None
+    assert refused.stage == "refused"
+    with pytest.raises(Conflict):
+        _reverse(rig, wrong, "2026-12-23")
+
+
+def _reverse(rig: Rig, entry: str, discovered_on: str) -> None:
+    row = ach.entry(rig.store, entry)
+    assert row is not None
+    act = ReverseEntry(
+        version=1,
+        network="sdt-test",
+        act_id=str(uuid.uuid4()),
+        region="US-TX",
+        issued_at="2026-12-22T00:00:00Z",
+        trace=row.trace or "",
+        discovered_on=discovered_on,
+        reason="a mistake",
+    )
+    [handled] = ENTRIES
+    acting = Acting(rig.store, texas(), rig.clock.now_ms(), act.act_id, b"", None)  # type: ignore[arg-type]
+    with rig.store.transaction():
+        assert handled.needs_second(acting, act)
+        handled.handler(acting, act)

@@ -9,6 +9,7 @@ from typing import Final
 
 from sdt.domain.region import Region
 from sdt.workflows import (
+    ach_reversal,
     case_work,
     erasure,
     handles,
@@ -28,6 +29,7 @@ ACTS: Final[dict[str, Entry]] = act_types(
         *erasure.ENTRIES,
         *handles.ENTRIES,
         *sanctions_acts.ENTRIES,
+        *ach_reversal.ENTRIES,
     )
 )
 """One line for each area."""

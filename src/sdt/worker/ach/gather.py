@@ -30,6 +30,7 @@ from sdt.store.ach_files import AchFileRow
 from sdt.worker.ach.cut_offs import last_cut_off
 from sdt.worker.ach.facts import Facts
 from sdt.worker.clock import Clock
+from sdt.workflows.ach_reversal import may_reverse, reversed_id
 
 __all__ = ["DATA_LABEL", "Gatherer"]
 
@@ -99,6 +100,9 @@ class Gatherer:
         same_day_on = effective_date(here, same_day=True)
         selected: list[tuple[str, Order]] = []
         for row in rows:
+            if row.purpose == "reversal" and not self._reversible(store, row):
+                self._refuse(store, row, "what it would take back came back by itself", here.date())
+                continue
             order = self._order(row, keys, first + len(selected), same_day_on)
             fault = fault_of(order, stamp, limits) if isinstance(order, Order) else order
             if fault or not isinstance(order, Order):
@@ -134,6 +138,11 @@ class Gatherer:
             description=_DESCRIPTIONS.get(row.purpose, ""),
             effective_on=same_day_on if same_day else None,
         )
+
+    @staticmethod
+    def _reversible(store: Store, row: Wanted) -> bool:
+        original = ach.entry(store, reversed_id(row.id))
+        return original is not None and may_reverse(store, original)
 
     def _refuse(self, store: Store, row: Wanted, fault: str, on: date) -> None:
         log.warning("entry %s goes into no file: %s", row.id, fault)

@@ -1,4 +1,4 @@
-"""The ACH desk of the worker: a round gathers, delivers, reads what came, and only then follows the calendar."""
+"""The ACH desk of the worker: a round reads what came, gathers, delivers, and only then follows the calendar."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sdt.config.model import Ach
 from sdt.domain.errors import SdtError
 from sdt.domain.region import Region
 from sdt.ports.ach_files import AchFiles
-from sdt.store import Store
+from sdt.store import Store, ach
 from sdt.worker.ach.bank_time import BankTime
 from sdt.worker.ach.deliver import Deliverer
 from sdt.worker.ach.facts import Facts
@@ -21,6 +21,7 @@ from sdt.worker.ach.rates import Rates
 from sdt.worker.ach.receive import Receiver
 from sdt.worker.ach.records import Records
 from sdt.worker.clock import Clock
+from sdt.workflows.ach_reversal import BANK_DAY
 from sdt.workflows.people import People
 
 __all__ = ["AchDesk"]
@@ -43,6 +44,7 @@ class AchDesk:
         clock: Clock,
     ) -> None:
         facts = Facts(region)
+        self._store = store
         self._poll_s = config.poll_s
         self._bank_time = bank_time
         self.gatherer = Gatherer(store, facts, config, master_key, clock)
@@ -67,11 +69,12 @@ class AchDesk:
         """Do everything once, in the order that matters; returns how much moved."""
         # The time is asked first: whatever the bank had for us by then is in the list that comes after.
         now = await self._bank_time.now()
-        moved = await self.gatherer.work(now)
+        moved = await self.receiver.work(now)
+        moved += await self.gatherer.work(now)
         moved += await self.deliverer.work(now)
-        moved += await self.receiver.work(now)
         moved += await self.follower.work(now)
         if now.date() != self._rated_on:
             await self.rates.work(now.date())
+            await self._store.run(ach.set_counter, BANK_DAY, now.date().toordinal())
             self._rated_on = now.date()
         return moved

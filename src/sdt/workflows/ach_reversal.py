@@ -1,0 +1,114 @@
+"""An entry of ours that was a mistake is taken back: by a custodian, and a second officer who agrees.
+
+The reversing entry goes into the next file. An entry that came back, or comes back before that file is closed, is not
+reversed: never a return and a reversal.
+Source: Nacha Operating Rules, Subsection 2.9 (reversing entries).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Annotated, Any, Final
+
+from msgspec import Meta
+
+from sdt.domain.ach.calendar import add_banking_days
+from sdt.domain.ach.entry_life import EntryEvent, follow
+from sdt.domain.claims import Reason
+from sdt.domain.errors import Conflict, NotFound, Unprocessable
+from sdt.domain.office import Act
+from sdt.domain.registry import Role
+from sdt.store import Store, ach
+from sdt.store.ach import AchEntryRow
+from sdt.workflows.office import Acting, Entry
+
+__all__ = ["BANK_DAY", "ENTRIES", "ReverseEntry", "may_reverse", "reversed_id"]
+
+BANK_DAY: Final = "bank-day"
+"""The counter in which the worker keeps the bank's present day, as a proleptic ordinal."""
+FILED_WITHIN_BANKING_DAYS: Final = 5
+DISCOVERED_WITHIN: Final = timedelta(days=1)
+_PREFIX: Final = "reversal:"
+Day = Annotated[str, Meta(pattern=r"^(20[0-9]{2})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])\Z")]
+
+
+class ReverseEntry(Act, frozen=True, tag="reverse_entry"):
+    """Take an entry back, named by its trace number, that was found to be wrong on a day."""
+
+    trace: Annotated[str, Meta(pattern=r"^[0-9]{15}\Z")]
+    discovered_on: Day
+    reason: Reason
+
+    @property
+    def subject(self) -> str:
+        """The entry."""
+        return f"ach:{self.trace}"
+
+
+def reversed_id(id: str) -> str:
+    """Return the entry that a reversing entry takes back."""
+    return id.removeprefix(_PREFIX)
+
+
+def may_reverse(store: Store, row: AchEntryRow) -> bool:
+    """Return whether an entry's own life allows a reversal now."""
+    return follow(ach.standing(store, [row])[row.id], EntryEvent.REVERSE) is not None
+
+
+def _checked(acting: Acting, act: ReverseEntry) -> AchEntryRow:
+    """Errors: NotFound; Conflict for one that came back or was taken back; Unprocessable when it is too late."""
+    row = ach.by_trace(acting.store, act.trace)
+    if row is None or row.purpose != "payment":
+        raise NotFound("No payment has this trace number.", code="ach_entry_unknown")
+    if not may_reverse(acting.store, row) or row.settled_on is None:
+        raise Conflict("This entry has not settled, came back, or was taken back.", code="ach_not_reversible")
+    today, settled = _bank_day(acting), date.fromisoformat(row.settled_on)
+    try:
+        discovered = date.fromisoformat(act.discovered_on)
+    except ValueError:
+        raise Unprocessable("There is no such day.", code="ach_reversal_late") from None
+    if today > add_banking_days(settled, FILED_WITHIN_BANKING_DAYS):
+        raise Unprocessable("A reversal is filed within five banking days of settlement.", code="ach_reversal_late")
+    if not settled <= discovered <= today or today > discovered + DISCOVERED_WITHIN:
+        raise Unprocessable("A reversal is filed within a day of its discovery.", code="ach_reversal_late")
+    return row
+
+
+def _bank_day(acting: Acting) -> date:
+    kept = ach.counter(acting.store, BANK_DAY)
+    return date.fromordinal(kept) if kept else date.fromtimestamp(acting.now_ms / 1000)  # noqa: DTZ012
+
+
+def _judged(acting: Acting, act: ReverseEntry) -> bool:
+    """Refuse what could never be carried out, before it waits for anybody."""
+    _checked(acting, act)
+    return True
+
+
+def _reverse(acting: Acting, act: ReverseEntry) -> Mapping[str, Any]:
+    row = _checked(acting, act)
+    wanted = row._replace(
+        id=f"{_PREFIX}{row.id}",
+        purpose="reversal",
+        is_credit=not row.is_credit,
+        # A reversal goes the other way in the class of what it takes back; WEB and TEL know debits alone.
+        sec_code="PPD" if row.sec_code in ("WEB", "TEL") else row.sec_code,
+        created_at_ms=acting.now_ms,
+        stage="wanted",
+        status="created",
+        file_name=None,
+        batch=None,
+        trace=None,
+        effective_on=None,
+        follow_at=None,
+        settled_on=None,
+        returned_on=None,
+        return_code=None,
+    )
+    ach.want(acting.store, wanted)
+    return {"entry": row.id, "reversal": wanted.id, "amount": str(row.units)}
+
+
+ENTRIES: Final = (Entry(ReverseEntry, Role.CUSTODIAN, _reverse, _judged, seconds=Role.CUSTODIAN | Role.APPROVER),)
+"""Money goes back, so it takes two."""
