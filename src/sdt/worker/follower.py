@@ -8,6 +8,7 @@ left the chain takes its inclusions with it.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
@@ -45,6 +46,7 @@ LAG_BLOCKS_MAX = 5
 MISSED_S = 10.0
 """After so long without inclusion the other nodes are asked whether they have a batch."""
 RETRY_S = 0.5
+LOOK_WHO_SEALS_S = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +138,14 @@ class Follower:
         if mark is None or mark.followed_block_number is None:
             start = await self._reader.block_number()
             await self._store.run(self._mark, await self._reader.block(start))
+        await self._client.look_who_seals()
 
     async def send(self, flight: Flight) -> None:
-        """Send a signed batch to every node. Whether that worked shows in the blocks; if not, it is sent again."""
+        """Send a signed batch to who seals. Whether that worked shows in the blocks; if not, every node is sent it."""
         self.flights.add(flight)
         flight.sent_at_s = flight.first_sent_at_s = asyncio.get_running_loop().time()
         try:
-            await self._client.broadcast(flight.raw)
+            await self._client.send(flight.raw)
         except SdtError as error:
             # It is signed and stored: no reason to have it signed once more.
             log.warning("batch %d could not be sent: %s", flight.number, error.detail)
@@ -182,9 +185,11 @@ class Follower:
 
     async def keep_sent(self) -> None:
         """Send again, until cancelled, what no block has: a node that was restarted has forgotten its pool."""
-        while True:
+        for second in itertools.count(1):
             await asyncio.sleep(1.0)
             try:
+                if second % LOOK_WHO_SEALS_S == 0:
+                    await self._client.look_who_seals()
                 if await self._reader.prefer_newest(LAG_BLOCKS_MAX):
                     log.warning("the chain node lags behind the others and is passed over")
                 self.head_block = await self._reader.block_number()

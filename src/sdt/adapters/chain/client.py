@@ -1,6 +1,7 @@
-"""Writing to the chain, over web3.py: broadcast to every node, receipts in bulk, and the nodes' health.
+"""Writing to the chain, over web3.py: to the nodes that seal or to all, receipts in bulk, and the nodes' health.
 
-The settlement lane's nonce, gas in flight and stored raw transactions are the worker's; nothing is remembered here.
+The settlement lane's nonce, gas in flight and stored raw transactions are the worker's; only who seals is remembered
+here, for a moment.
 """
 
 from __future__ import annotations
@@ -70,6 +71,7 @@ class ChainClient:
         self._timeout_s = timeout_s
         self._slow_after_s = slow_after_s
         self._stalled_after_s = stalled_after_s
+        self._sealers: tuple[int, ...] = ()
         self._nodes: list[AsyncWeb3[Any]] = []
         for url in urls:
             provider = AsyncHTTPProvider(
@@ -104,6 +106,35 @@ class ChainClient:
 
     # Sending
 
+    async def send(self, raw: bytes) -> Broadcast:
+        """Send a signed transaction to the nodes that seal; to every node when none says so, or none of those takes it.
+
+        A node that only follows gets it with its block. Sent to it directly, it executes it twice: for its pending
+        block, which nobody asks for, and again with the block. Whoever sends looks for it in the blocks, and gives
+        it to every node by `broadcast` when none has it in time. `look_who_seals` first, and now and then.
+        Errors: as `broadcast`.
+        """
+        sealers = self._sealers
+        if sealers:
+            try:
+                return await self._send_to_all(sealers, raw)
+            except (ChainRefused, ChainUnavailable):
+                self._sealers = ()
+        return await self.broadcast(raw)
+
+    async def look_who_seals(self) -> None:
+        """Ask every node whether it seals; one that does not answer, or does not know the question, says no."""
+        said = await asyncio.gather(*(self._seals(node) for node in range(len(self._nodes))))
+        self._sealers = tuple(node for node, seals in enumerate(said) if seals)
+
+    async def _seals(self, node: int) -> bool:
+        provider: Any = self._nodes[node].provider
+        try:
+            answer = await self._asked(node, lambda _: provider.make_request("eth_mining", []))
+        except ChainUnavailable:
+            return False
+        return isinstance(answer, dict) and answer.get("result") is True
+
     async def broadcast(self, raw: bytes) -> Broadcast:
         """Send a signed transaction to every node; sending it again is harmless.
 
@@ -111,8 +142,11 @@ class ChainClient:
         the transaction, or that its nonce is spent, is asked whether it means this one.
         Errors: ChainRefused when nodes answered and none has it; ChainUnavailable when none answered.
         """
+        return await self._send_to_all(range(len(self._nodes)), raw)
+
+    async def _send_to_all(self, nodes: Sequence[int], raw: bytes) -> Broadcast:
         tx_hash = transaction_hash(raw)
-        outcomes = await asyncio.gather(*(self._send_to(node, raw, tx_hash) for node in range(len(self._nodes))))
+        outcomes = await asyncio.gather(*(self._send_to(node, raw, tx_hash) for node in nodes))
         accepted = outcomes.count("accepted")
         known = outcomes.count("known")
         if accepted or known:
