@@ -24,7 +24,7 @@ from sdt.local.books import settled_books
 from sdt.local.joining import Chain
 from sdt.local.platform import Platform, running
 from sdt.store import Store, open_store, transactions
-from sdt.store.tables.core import LIVE
+from sdt.store.tables.core import LIVE, UNFINISHED
 
 __all__ = ["FlowRate", "Load", "loaded"]
 
@@ -135,7 +135,10 @@ class Load:
 
 
 def _something_waits(store: Store) -> bool:
-    return store.row(f"SELECT 1 FROM transactions WHERE {LIVE} LIMIT 1") is not None  # noqa: S608
+    return any(
+        store.row(f"SELECT 1 FROM {table} WHERE {condition} LIMIT 1") is not None  # noqa: S608
+        for table, condition in (("transactions", LIVE), ("batches", UNFINISHED))
+    )
 
 
 def _latencies(store: Store, ids: Sequence[str]) -> list[int]:

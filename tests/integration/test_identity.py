@@ -194,7 +194,7 @@ async def test_residency_is_proven_by_a_document_of_its_own(office: Bureau) -> N
 
 
 def _desk(store: Store) -> list[examinations.DeskRow]:
-    return examinations.waiting_for_desk(store, "status IN ('accepted')", 10)
+    return examinations.waiting_for_desk(store, 10)
 
 
 async def test_who_lives_elsewhere_has_dollars_only(office: Bureau) -> None:

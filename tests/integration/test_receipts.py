@@ -103,14 +103,15 @@ def _finish(store: Store, ids: list[str], sent: Sent) -> None:
     batches.form(store, FormedBatch(number, kind, *place, len(ids), 1))
     transactions.move(store, [Change(id_, Event.SCREEN) for id_ in ids], actor="test", at_ms=1)
     transactions.place_in_batch(store, ids, number, actor="test", at_ms=1)
-    transactions.advance_batch(store, ids, Event.SUBMIT, from_status=Status.BATCHED, actor="test", at_ms=1)
-    skipped = {int.from_bytes(log.data[:32], "big") for log in sent.receipt.logs if log.topics[0] == ITEM_SKIPPED_TOPIC}
-    for position, id_ in enumerate(ids):
-        event = Event.REJECT if position in skipped else Event.SETTLE
-        transactions.move(store, [Change(id_, event)], actor="test", at_ms=1)
     made = sent.assembled
     facts = {"root": made.root, "head": made.head, "gas": made.transaction.gas, "raw_tx": sent.raw}
-    batches.mark_signed(store, number, chain_tx_hash=transaction_hash(sent.raw), **facts)
+    batches.mark_signed(store, number, chain_tx_hash=transaction_hash(sent.raw), **facts, signed_at_ms=1)
+    transactions.advance_whole_batch(store, number, Event.SUBMIT, from_status=Status.BATCHED, actor="test", at_ms=1)
+    skipped = {int.from_bytes(log.data[:32], "big") for log in sent.receipt.logs if log.topics[0] == ITEM_SKIPPED_TOPIC}
+    refused = [Change(id_, Event.REJECT) for position, id_ in enumerate(ids) if position in skipped]
+    transactions.move(store, refused, actor="test", at_ms=1)
+    through = (Event.SETTLE, Event.COMPLETE)
+    transactions.advance_whole_batch(store, number, through, from_status=Status.SUBMITTED, actor="test", at_ms=1)
     block = {"block_number": sent.receipt.block_number, "block_hash": sent.receipt.block_hash}
     batches.mark_final(store, number, **block, skipped_count=len(skipped), final_at_ms=1)
 

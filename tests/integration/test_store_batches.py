@@ -11,7 +11,14 @@ from store_rig import NOW_MS, formed
 def _sign(store: Store, number: int) -> bytes:
     head = number.to_bytes(32, "big")
     batches.mark_signed(
-        store, number, root=bytes(32), head=head, gas=1_000, chain_tx_hash=b"\1" * 32, raw_tx=b"raw" * 999
+        store,
+        number,
+        root=bytes(32),
+        head=head,
+        gas=1_000,
+        chain_tx_hash=b"\1" * 32,
+        raw_tx=b"raw" * 999,
+        signed_at_ms=NOW_MS + 3,
     )
     return head
 
@@ -29,7 +36,7 @@ def test_the_life_of_a_batch(store: Store) -> None:
     found = batches.get(store, 1)
     assert found is not None
     assert (found.status, found.head, found.block_number, found.skipped_count) == ("final", head, 7, 2)
-    assert (found.raw_tx, found.final_at_ms) == (b"raw" * 999, NOW_MS + 5)
+    assert (found.raw_tx, found.signed_at_ms, found.final_at_ms) == (b"raw" * 999, NOW_MS + 3, NOW_MS + 5)
     assert batches.last_final(store) == batches.last_standing(store) == found
     assert batches.unfinished(store) == []
 

@@ -17,6 +17,7 @@ from sdt.domain.ledger import token_account, transfer_postings
 from sdt.domain.transaction import Event, Status
 from sdt.store import Store, batches, events, ledger, open_store, transactions
 from sdt.store.database import connect
+from sdt.store.standing import STATUS
 from sdt.store.transactions import Change
 from store_rig import FEE_ACCOUNT, NOW_MS, TOKEN, accepted, address, formed, fund, transaction_id
 
@@ -156,10 +157,14 @@ def _worker(url: str) -> None:
         with store.transaction():
             _settle(store)
         events.seal(store, NOW_MS)
-        (ended,) = store.row("SELECT count(*) FROM transactions WHERE status = 'completed'")
-        if ended == PAYMENTS:
+        if _completed(store) == PAYMENTS:
             break
     store.close()
+
+
+def _completed(store: Store) -> int:
+    (count,) = store.row(f"SELECT count(*) FROM transactions WHERE {STATUS} = 'completed'")
+    return int(count)
 
 
 def _screen(store: Store) -> None:
@@ -181,8 +186,12 @@ def _batch(store: Store) -> None:
     ids = [row.id for row in rows]
     transactions.place_in_batch(store, ids, number, actor="lane", at_ms=NOW_MS)
     head = number.to_bytes(32, "big")
-    batches.mark_signed(store, number, root=head, head=head, gas=1, chain_tx_hash=head, raw_tx=head)
-    transactions.advance_batch(store, ids, Event.SUBMIT, from_status=Status.BATCHED, actor="lane", at_ms=NOW_MS)
+    batches.mark_signed(
+        store, number, root=head, head=head, gas=1, chain_tx_hash=head, raw_tx=head, signed_at_ms=NOW_MS
+    )
+    transactions.advance_whole_batch(
+        store, number, Event.SUBMIT, from_status=Status.BATCHED, actor="lane", at_ms=NOW_MS
+    )
 
 
 def _settle(store: Store) -> None:
@@ -197,9 +206,10 @@ def _settle(store: Store) -> None:
         ]
         release = [(row.ledger_account, row.held_units) for row in rows]
         ledger.post(store, postings, release=release, at_ms=NOW_MS)
-        transactions.advance_batch(
+        assert transactions.left_to_batch(store, batch.number) == len(rows)
+        transactions.advance_whole_batch(
             store,
-            [row.id for row in rows],
+            batch.number,
             [Event.SETTLE, Event.COMPLETE],
             from_status=Status.SUBMITTED,
             actor="lane",
@@ -236,15 +246,15 @@ def test_api_and_worker_share_one_database_and_a_killed_worker_goes_on(store: St
     events.seal(store, NOW_MS)
     assert events.verify_seals(store) > 1
     (counted,) = store.row("SELECT count(*) FROM events")
-    assert counted == PAYMENTS * 6
+    (formed_,) = store.row("SELECT count(*) FROM batches")
+    assert counted == PAYMENTS * 3 + formed_ * 3
     assert token_account(TOKEN, address(1)) in {f"Token:{TOKEN}:{a}" for a in ledger.token_balances(store, TOKEN)}
 
 
 def _wait_until_completed(store: Store, count: int) -> None:
     until = time.monotonic() + 60
     while time.monotonic() < until:
-        (done,) = store.row("SELECT count(*) FROM transactions WHERE status = 'completed'")
-        if done >= count:
+        if _completed(store) >= count:
             return
         time.sleep(0.02)
     raise AssertionError("the worker does not go on")

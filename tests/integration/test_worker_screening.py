@@ -25,8 +25,9 @@ from sdt.domain.registry import NEVER_S, Role
 from sdt.domain.transaction import Event, Status
 from sdt.domain.transaction_id import uuid7
 from sdt.ports import QueueEntry
-from sdt.store import Store, banking, deliveries, ledger, open_store, registry, transactions
+from sdt.store import Store, banking, batches, deliveries, ledger, open_store, registry, transactions
 from sdt.store.accounts import UserRow, create_user, mark_registered
+from sdt.store.batches import FormedBatch
 from sdt.store.registry import FreezeRow, IdentityRow, KeyRow
 from sdt.store.transactions import AcceptedRow, Change, TransactionRow
 from sdt.worker.clock import Clock
@@ -469,21 +470,24 @@ async def test_a_final_seizure_is_posted_and_payments_that_held_its_funds_are_re
     order = seizure(rig, 9_000)
     await rig.accept(order)
     await rig.screen()
-    await rig.accept(rig.message("approve", APPROVER, digest=message_digest(order[1]).hex()))
+    approval = rig.message("approve", APPROVER, digest=message_digest(order[1]).hex())
+    await rig.accept(approval)
     await rig.screen()
     at_ms = rig.clock.now_ms()
 
     def settle(store: Store) -> None:
-        for event in (Event.BATCH, Event.SUBMIT):
-            transactions.move(store, [Change(order[0], event)], actor="test", at_ms=at_ms)
-        row = transactions.get(store, order[0])
-        assert row is not None
-        project(store, rig.region, Settled(9, [row], [], {}), at_ms)
+        batches.form(store, FormedBatch(9, "admin", bytes(32), 2**31, 0, 1, at_ms))
+        transactions.place_in_batch(store, order[:1], 9, actor="test", at_ms=at_ms)
+        transactions.attach_to_batch(store, approval[:1], 9, actor="test", at_ms=at_ms)
+        signed = {"root": bytes(32), "head": bytes(32), "gas": 1, "chain_tx_hash": bytes(32), "raw_tx": b"raw"}
+        batches.mark_signed(store, 9, **signed, signed_at_ms=at_ms)
+        project(store, rig.region, Settled(9, transactions.in_batch(store, 9), approval[:1], {}), at_ms)
+        batches.mark_final(store, 9, block_number=1, block_hash=bytes(32), skipped_count=0, final_at_ms=at_ms)
 
     # when the seizure is final
     await rig.store.run(settle)
     # then the books say what the chain says, and the payment holds nothing any more
-    assert await rig.status(order[0]) == (Status.COMPLETED, None)
+    assert await rig.status(order[0]) == await rig.status(approval[0]) == (Status.COMPLETED, None)
     assert await rig.status(payment[0]) == (Status.REJECTED, "payer_frozen")
     assert [(b.posted, b.held) for b in await rig.store.read(ledger.balances, ALICE)] == [(1_000, 0)]
     assert [(b.posted, b.held) for b in await rig.store.read(ledger.balances, BOB)] == [(9_050, 0)]

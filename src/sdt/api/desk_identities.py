@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from sdt.domain.envelope import b64url
 from sdt.store import Store, accounts, examinations, office
-from sdt.store.tables.core import LIVE
 
 __all__ = ["identity_tasks"]
 
@@ -18,7 +17,7 @@ def identity_tasks(store: Store) -> list[dict[str, Any]]:
 
     `attested` are the domains that stand as they should; `standing` those in which a tier is attested at all.
     """
-    return [_task(store, row) for row in examinations.waiting_for_desk(store, LIVE, TASKS_MAX)]
+    return [_task(store, row) for row in examinations.waiting_for_desk(store, TASKS_MAX)]
 
 
 def _task(store: Store, row: examinations.DeskRow) -> dict[str, Any]:

@@ -21,8 +21,7 @@ from sdt.domain.envelope import Envelope, open_envelope
 from sdt.domain.errors import Conflict, Invalid, SdtError, Unprocessable
 from sdt.domain.message import Signed
 from sdt.domain.transaction import Status
-from sdt.store import Store
-from sdt.store.intake import AcceptedRow, Stored, insert_accepted
+from sdt.store.intake import AcceptedRow, Stored, insert_accepted, known_of
 
 __all__ = ["Answer", "Intake", "Receipt"]
 
@@ -183,7 +182,7 @@ class Intake:
         rows = [verdict for verdict in verdicts if isinstance(verdict, AcceptedRow)]
         late = [verdict.signed.message.transaction_id for verdict in verdicts if isinstance(verdict, _Late)]
         stored = await self._services.store.run(insert_accepted, rows) if rows else []
-        known = await self._services.store.read(_known, late) if late else {}
+        known = await self._services.store.read(known_of, late) if late else {}
         outcomes = iter(stored)
         answers = [
             _of_row(verdict, next(outcomes))
@@ -204,15 +203,6 @@ def _open(raw: bytes) -> Envelope | SdtError:
         return open_envelope(raw)
     except Invalid as error:
         return error
-
-
-def _known(store: Store, ids: Sequence[str]) -> dict[str, tuple[bytes, Status]]:
-    """Return digest and status of those ids that were used before."""
-    found = store.rows(
-        f"SELECT id, digest, status FROM transactions WHERE {store.among('id')}",  # noqa: S608
-        (store.listed(ids),),
-    )
-    return {id_: (bytes(digest), Status(status)) for id_, digest, status in found}
 
 
 def _of_row(row: AcceptedRow, stored: Stored) -> Answer:

@@ -11,6 +11,7 @@ from typing import Final
 from sdt.domain.errors import Unavailable
 from sdt.domain.transaction import FINAL, Status
 from sdt.store import Store
+from sdt.store.standing import STATUS
 
 __all__ = ["DONE", "Waiting"]
 
@@ -76,7 +77,7 @@ def _done(store: Store, ids: Sequence[str]) -> list[str]:
     """Return which of these are settled or final. Only ids and statuses: the messages stay where they are."""
     marks = ", ".join(f"'{status}'" for status in sorted(DONE))
     rows = store.rows(
-        f"SELECT id FROM transactions WHERE {store.among('id')} AND status IN ({marks})",  # noqa: S608
+        f"SELECT id FROM transactions WHERE {store.among('id')} AND {STATUS} IN ({marks})",  # noqa: S608
         (store.listed(ids),),
     )
     return [id_ for (id_,) in rows]

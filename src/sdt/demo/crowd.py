@@ -137,7 +137,7 @@ def _person(number: int) -> dict[str, Any]:
         "family_name": f"Nr{_letters(number)}",
         "born_on": "1990-05-05",
         "address": {"street": f"{number} Main Street", "city": "Waco", "state": "TX", "postal_code": "76701"},
-        "ssn_last4": f"{number:04d}",
+        "ssn_last4": f"{1000 + number:04d}",  # the sandbox's magic numbers are below
         "email": f"person{number}@example.com",
     }
 

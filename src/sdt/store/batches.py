@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Final, Literal
 
 from sdt.store.database import Store
+from sdt.store.tables.core import UNFINISHED
 
 __all__ = [
     "BatchRow",
@@ -28,7 +29,6 @@ __all__ = [
 ]
 
 BatchStatus = Literal["formed", "signed", "sent", "included", "final", "void"]
-_UNFINISHED: Final = "status IN ('formed', 'signed', 'sent', 'included')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,7 @@ class BatchRow:
     block_hash: bytes | None
     formed_at_ms: int
     final_at_ms: int | None
+    signed_at_ms: int | None
 
 
 _COLUMNS: Final = ", ".join(field.name for field in fields(BatchRow))
@@ -101,7 +102,15 @@ def form(store: Store, batch: FormedBatch) -> None:
 
 
 def mark_signed(
-    store: Store, number: int, *, root: bytes, head: bytes, gas: int, chain_tx_hash: bytes, raw_tx: bytes
+    store: Store,
+    number: int,
+    *,
+    root: bytes,
+    head: bytes,
+    gas: int,
+    chain_tx_hash: bytes,
+    raw_tx: bytes,
+    signed_at_ms: int,
 ) -> None:
     """Store the signed chain transaction of a formed batch, before it is sent."""
     _update(
@@ -109,7 +118,14 @@ def mark_signed(
         number,
         ("formed",),
         "signed",
-        {"root": root, "head": head, "gas": gas, "chain_tx_hash": chain_tx_hash, "raw_tx": raw_tx},
+        {
+            "root": root,
+            "head": head,
+            "gas": gas,
+            "chain_tx_hash": chain_tx_hash,
+            "raw_tx": raw_tx,
+            "signed_at_ms": signed_at_ms,
+        },
     )
 
 
@@ -169,7 +185,7 @@ def _update(
 
 def unfinished(store: Store) -> list[BatchRow]:
     """Return the batches that are neither final nor void, in order."""
-    return _where(store, f"{_UNFINISHED} ORDER BY number")
+    return _where(store, f"{UNFINISHED} ORDER BY number")
 
 
 def get(store: Store, number: int) -> BatchRow | None:

@@ -44,15 +44,16 @@ def _insert(postgres: bool, table: type[Table], columns: tuple[str, ...], key: s
 
 
 @lru_cache(maxsize=64)
-def _update(postgres: bool, table: type[Table], key: str, put: tuple[str, ...], add: tuple[str, ...]) -> str:
+def _update(postgres: bool, table: type[Table], key: str, put: tuple[str, ...], add: tuple[str, ...], only: str) -> str:
     name, columns = table._meta.table_name, (*put, *add, key)
+    also = f" AND {name}.{only}" if only else ""
     if not postgres:
         sets = [f"{c} = ?" for c in put] + [f"{c} = {c} + ?" for c in add]
-        return f"UPDATE {name} SET {', '.join(sets)} WHERE {key} = ?"  # noqa: S608
+        return f"UPDATE {name} SET {', '.join(sets)} WHERE {key} = ?{also}"  # noqa: S608
     sets = [f"{c} = new.{c}" for c in put] + [f"{c} = {name}.{c} + new.{c}" for c in add]
     return (
         f"UPDATE {name} SET {', '.join(sets)} "  # noqa: S608
-        f"FROM unnest({_arrays(table, columns)}) AS new ({', '.join(columns)}) WHERE {name}.{key} = new.{key}"
+        f"FROM unnest({_arrays(table, columns)}) AS new ({', '.join(columns)}) WHERE {name}.{key} = new.{key}{also}"
     )
 
 
@@ -105,11 +106,15 @@ def update_rows(
     key: str,
     put: tuple[str, ...] = (),
     add: tuple[str, ...] = (),
+    only: str = "",
 ) -> None:
     """Change one row for each of `rows`: set the columns of `put`, add to those of `add`. Every key must exist.
+
+    `only` is a condition that each row must fulfil before, written as `column = value`.
 
     Shape: a row holds the values of `put`, then of `add`, then the key; no two rows share a key.
     """
     if rows:
-        changed = _run(store, _update(store.postgres, table, key, put, add), rows).rowcount
-        assert changed == len(rows), f"{changed} of {len(rows)} rows of {table._meta.table_name} were found"
+        changed = _run(store, _update(store.postgres, table, key, put, add, only), rows).rowcount
+        found = f"found with {only}" if only else "found"
+        assert changed == len(rows), f"{changed} of {len(rows)} rows of {table._meta.table_name} were {found}"

@@ -1,5 +1,8 @@
 """The log of what happened to every transaction, sealed into one chain of digests.
 
+What happens to a batch happens to everything in it and is noted once, of `batch/NUMBER`; that a transaction is in it
+is an event of its own, whose detail is the number.
+
 A seal covers a run of events and the seal before it, so that nothing sealed can change, vanish or be slipped in
 unnoticed. Canonical form of an event: the JSON array [seq, transaction_id, event, status, at_ms, actor, detail]
 without spaces, and a newline. A seal's digest is SHA-256 of the seal before it and of its events in that form.
@@ -8,6 +11,7 @@ without spaces, and a newline. A seal's digest is SHA-256 of the seal before it 
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -19,12 +23,14 @@ from sdt.store.bulk import insert_rows
 from sdt.store.database import Store
 from sdt.store.tables.core import EventRecord
 
-__all__ = ["EventRow", "SealBroken", "append", "append_rows", "of", "seal", "verify_seals"]
+__all__ = ["EventRow", "SealBroken", "append", "append_of_batch", "append_rows", "of", "seal", "verify_seals"]
 
 GENESIS: Final = bytes(32)
 _LOCK: Final = 0x5D7_0002
 """PostgreSQL advisory lock: writers of events share it until they commit, the sealer takes it alone for a moment."""
 _PAGE: Final = 5_000
+_IN_A_BATCH: Final = (Status.BATCHED.value, Status.SUBMITTED.value)
+_NO_END: Final = 2**63 - 1
 _COLUMNS: Final = ("transaction_id", "event", "status", "at_ms", "actor", "detail")
 _SELECT: Final = "SELECT seq, transaction_id, event, status, at_ms, actor, detail FROM events"
 
@@ -47,9 +53,27 @@ class EventRow(NamedTuple):
     detail: str | None
 
 
-def append(store: Store, ids: Sequence[str], event: Event, status: Status, *, actor: str, at_ms: int) -> None:
+def append(
+    store: Store,
+    ids: Sequence[str],
+    event: Event,
+    status: Status,
+    *,
+    actor: str,
+    at_ms: int,
+    detail: str | None = None,
+) -> None:
     """Note the same event for many transactions."""
-    append_rows(store, [(id, event.value, status.value, at_ms, actor, None) for id in ids])
+    append_rows(store, [(id, event.value, status.value, at_ms, actor, detail) for id in ids])
+
+
+def append_of_batch(store: Store, number: int, event: Event, status: Status, *, actor: str, at_ms: int) -> None:
+    """Note an event of everything that stays in a batch."""
+    append_rows(store, [(_batch(number), event.value, status.value, at_ms, actor, None)])
+
+
+def _batch(number: int) -> str:
+    return f"batch/{number}"
 
 
 def append_rows(store: Store, rows: Sequence[tuple[str, str, str, int, str, str | None]]) -> None:
@@ -61,13 +85,29 @@ def append_rows(store: Store, rows: Sequence[tuple[str, str, str, int, str, str 
 
 
 def of(store: Store, transaction_id: str) -> list[EventRow]:
-    """Return what happened to a transaction, in order."""
+    """Return what happened to a transaction, in order, alone and with its batch."""
+    own = store.rows(f"{_SELECT} WHERE transaction_id = ? ORDER BY seq", (transaction_id,))
+    found = []
+    for row, following in itertools.zip_longest(own, own[1:]):
+        found.append(row)
+        if row[3] in _IN_A_BATCH and (number := _number(store, row)):
+            # Until it goes its own way again, what happens to its batch happens to it.
+            found += store.rows(
+                f"{_SELECT} WHERE transaction_id = ? AND seq > ? AND seq < ? ORDER BY seq",
+                (_batch(number), row[0], following[0] if following else _NO_END),
+            )
     return [
-        EventRow(seq, id, Event(event), Status(status), at_ms, actor, detail)
-        for seq, id, event, status, at_ms, actor, detail in store.rows(
-            f"{_SELECT} WHERE transaction_id = ? ORDER BY seq", (transaction_id,)
-        )
+        EventRow(seq, transaction_id, Event(event), Status(status), at_ms, actor, detail)
+        for seq, _, event, status, at_ms, actor, detail in found
     ]
+
+
+def _number(store: Store, row: Any) -> int | None:
+    """Return the batch in which an event found its transaction; older events do not say."""
+    if row[2] == Event.BATCH and row[6]:
+        return int(row[6])
+    standing = store.row("SELECT batch_number FROM transactions WHERE id = ?", (row[1],))
+    return standing[0] if standing else None
 
 
 def seal(store: Store, at_ms: int) -> bytes:

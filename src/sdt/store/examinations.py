@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from sdt.store import accounts
 from sdt.store.database import Store
+from sdt.store.standing import NOT_ENDED
 
 __all__ = ["DeskRow", "ExaminationRow", "get", "open_applications", "put", "waiting_for_desk"]
 
@@ -119,10 +120,10 @@ def open_applications(store: Store, statuses: Sequence[str], limit: int = 500) -
     return [application for (application,) in found]
 
 
-def waiting_for_desk(store: Store, live: str, limit: int) -> list[DeskRow]:
+def waiting_for_desk(store: Store, limit: int) -> list[DeskRow]:
     """Return whom the identity desk is to attest: what is established is not on chain yet, or is there otherwise.
 
-    `live` is the condition that a transaction is under way: whoever's attestation is, waits.
+    Whoever's attestation is under way waits.
     """
     found = store.rows(
         "SELECT * FROM (SELECT u.user_id, u.account, u.residency, u.kyc_application, u.kyc_status, e.decision_act, "  # noqa: S608
@@ -138,7 +139,7 @@ def waiting_for_desk(store: Store, live: str, limit: int) -> list[DeskRow]:
         "OR (kyc_status = 'passed' AND NOT (dollar_stands AND (cash_stands OR NOT lives_here))) "
         "OR (kyc_status = 'failed' AND decision_act IS NOT NULL AND (dollar_tier > 0 OR cash_tier > 0))) "
         "AND NOT EXISTS (SELECT 1 FROM transactions t WHERE t.counterparty = w.account "
-        f"AND t.type = 'attest_identity' AND t.{live}) "
+        f"AND t.type = 'attest_identity' AND {NOT_ENDED}) "
         "ORDER BY created_at_ms LIMIT ?",
         (False, limit),
     )

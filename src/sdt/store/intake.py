@@ -9,9 +9,10 @@ from sdt.domain.transaction import Event, Status
 from sdt.store import events
 from sdt.store.bulk import insert_new
 from sdt.store.database import Store
+from sdt.store.standing import STATUS
 from sdt.store.tables.core import LIVE, Transaction
 
-__all__ = ["AcceptedRow", "Stored", "insert_accepted", "mark_queued", "unqueued"]
+__all__ = ["AcceptedRow", "Stored", "insert_accepted", "known_of", "mark_queued", "unqueued"]
 
 Outcome = Literal["new", "same", "conflict"]
 
@@ -65,7 +66,7 @@ def insert_accepted(store: Store, rows: Sequence[AcceptedRow], *, actor: str = "
             [(*row, Status.ACCEPTED.value, row.accepted_at_ms, 0) for row in first.values()],
             key="id",
         )
-        known = _known(store, [id for id in first if id not in new])
+        known = known_of(store, [id for id in first if id not in new])
         events.append_rows(
             store,
             [
@@ -85,14 +86,15 @@ def insert_accepted(store: Store, rows: Sequence[AcceptedRow], *, actor: str = "
     return answers
 
 
-def _known(store: Store, ids: list[str]) -> dict[str, tuple[bytes, Status]]:
+def known_of(store: Store, ids: Sequence[str]) -> dict[str, tuple[bytes, Status]]:
+    """Return digest and status of those ids that were used before."""
     if not ids:
         return {}
     found = store.rows(
-        f"SELECT id, digest, status FROM transactions WHERE {store.among('id')}",  # noqa: S608
+        f"SELECT id, digest, {STATUS} FROM transactions WHERE {store.among('id')}",  # noqa: S608
         (store.listed(ids),),
     )
-    return {id: (digest, Status(status)) for id, digest, status in found}
+    return {id: (bytes(digest), Status(status)) for id, digest, status in found}
 
 
 def mark_queued(store: Store, ids: Sequence[str], at_ms: int) -> None:

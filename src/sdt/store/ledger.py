@@ -14,6 +14,7 @@ from sdt.domain.ledger import Posting, token_of
 from sdt.domain.transaction import HOLDING
 from sdt.store.bulk import insert_new, insert_rows, update_rows
 from sdt.store.database import Store
+from sdt.store.standing import NOT_ENDED
 from sdt.store.tables.core import LedgerAccount
 from sdt.store.tables.core import Posting as PostingTable
 
@@ -201,7 +202,7 @@ def discrepancies(store: Store) -> list[str]:
     ):
         sound[name][side] = int(units)
     for token, address, units in store.rows(
-        f"SELECT token, account, sum(held_units) FROM transactions WHERE status IN ({_HELD}) "  # noqa: S608
+        f"SELECT token, account, sum(held_units) FROM transactions WHERE status IN ({_HELD}) AND {NOT_ENDED} "  # noqa: S608
         "AND held_units > 0 GROUP BY token, account"
     ):
         sound[f"Token:{token}:{address}"][2] = int(units)

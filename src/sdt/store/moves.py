@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from sdt.domain.transaction import Event, Status, advance
 from sdt.store import events, outbox
 from sdt.store.bulk import update_rows
 from sdt.store.database import Store
+from sdt.store.standing import STATUS
 from sdt.store.tables.core import Transaction
 
-__all__ = ["Change", "advance_batch", "attach_to_batch", "lock", "move", "place_in_batch", "renumber"]
+__all__ = [
+    "Change",
+    "advance_batch",
+    "advance_whole_batch",
+    "attach_to_batch",
+    "lock",
+    "move",
+    "place_in_batch",
+    "renumber",
+]
 
 
 class Change(NamedTuple):
@@ -35,24 +45,36 @@ _FACTS: Final = Change._fields[2:]
 
 def lock(store: Store, ids: Iterable[str]) -> dict[str, tuple[str, Status]]:
     """Return type and status of transactions that nobody else changes until this transaction ends."""
+    wanted = set(ids)
+    if not wanted:
+        return {}
     tail = " ORDER BY seq FOR UPDATE" if store.postgres else ""
     found = store.rows(
-        f"SELECT id, type, status FROM transactions WHERE {store.among('id')}{tail}",  # noqa: S608
-        (store.listed(set(ids)),),
+        f"SELECT id, type, {STATUS} FROM transactions WHERE {store.among('id')}{tail}",  # noqa: S608
+        (store.listed(wanted),),
     )
     return {id: (type, Status(status)) for id, type, status in found}
 
 
-def move(store: Store, changes: Sequence[Change], *, actor: str, at_ms: int) -> None:
+def move(
+    store: Store,
+    changes: Sequence[Change],
+    *,
+    actor: str,
+    at_ms: int,
+    locked: Mapping[str, tuple[str, Status]] | None = None,
+) -> None:
     """Apply events to transactions, each on its own; several of one transaction follow each other.
 
     A pair of status and event that the domain does not know is a bug (AssertionError) and undoes everything. Who
-    acts on what another process may have changed looks with `lock` first, in the same transaction.
+    acts on what another process may have changed looks with `lock` first, in the same transaction, and may hand in
+    what it saw, so that it is not looked at again.
     """
     if not changes:
         return
     with store.transaction():
-        standing = lock(store, (change.id for change in changes))
+        standing = dict(locked or {})
+        standing |= lock(store, {change.id for change in changes} - standing.keys())
         facts: dict[str, dict[str, object]] = {}
         log, reached = [], []
         for change in changes:
@@ -114,19 +136,33 @@ def advance_batch(
         sets, values = f"{sets}, batch_number = ?", [*values, batch_number]
     with store.transaction():
         changed = store.execute(
-            f"UPDATE transactions SET {sets} WHERE {store.among('id')} AND status = ?",  # noqa: S608
+            f"UPDATE transactions SET {sets} WHERE {store.among('id')} AND {STATUS} = ?",  # noqa: S608
             (*values, store.listed(ids), from_status.value),
         ).rowcount
         assert changed == len(ids), f"{changed} of {len(ids)} transactions were {from_status}"
         for each, reached in steps:
-            _follow_up(store, ids, each, reached, actor=actor, at_ms=at_ms)
+            detail = str(batch_number) if each is Event.BATCH and batch_number is not None else None
+            events.append(store, ids, each, reached, actor=actor, at_ms=at_ms, detail=detail)
+            outbox.put_effects_of_all(store, ids, reached, at_ms)
+
+
+def advance_whole_batch(
+    store: Store, number: int, event: Event | Sequence[Event], *, from_status: Status, actor: str, at_ms: int
+) -> None:
+    """Note one event, or several in a row, of everything that the row of a batch speaks for.
+
+    The caller changes the batch's own row in the same transaction (`batches.mark_signed`, `batches.mark_final`), asks
+    for what follows from it (`outbox.put_effects`), and writes first what goes another way than its batch.
+    """
+    following = from_status
+    for each in (event,) if isinstance(event, Event) else event:
+        following = advance(following, each)
+        events.append_of_batch(store, number, each, following, actor=actor, at_ms=at_ms)
 
 
 def place_in_batch(store: Store, ids: Sequence[str], number: int, *, actor: str, at_ms: int) -> None:
-    """Make screened transactions the items of a batch, in this order."""
+    """Make screened transactions the items of a batch, in this order. Any that is not screened is a bug."""
     with store.transaction():
-        standing = lock(store, ids)
-        assert all(standing[id][1] is Status.SCREENED for id in ids), "only what is screened is batched"
         following = advance(Status.SCREENED, Event.BATCH)
         update_rows(
             store,
@@ -134,8 +170,9 @@ def place_in_batch(store: Store, ids: Sequence[str], number: int, *, actor: str,
             [(following.value, at_ms, number, position, id) for position, id in enumerate(ids)],
             key="id",
             put=("status", "updated_at_ms", "batch_number", "position"),
+            only=f"status = '{Status.SCREENED}'",
         )
-        _follow_up(store, ids, Event.BATCH, following, actor=actor, at_ms=at_ms)
+        events.append(store, ids, Event.BATCH, following, actor=actor, at_ms=at_ms, detail=str(number))
 
 
 def attach_to_batch(store: Store, ids: Sequence[str], number: int, *, actor: str, at_ms: int) -> None:
@@ -154,8 +191,3 @@ def renumber(store: Store, ids: Sequence[str]) -> None:
             "AND number = (SELECT batch_number FROM transactions WHERE id = ?)",
             (len(ids), ids[0]),
         )
-
-
-def _follow_up(store: Store, ids: Sequence[str], event: Event, status: Status, *, actor: str, at_ms: int) -> None:
-    events.append(store, ids, event, status, actor=actor, at_ms=at_ms)
-    outbox.put_effects_of_all(store, ids, status, at_ms)

@@ -12,13 +12,15 @@ from sdt.store.intake import AcceptedRow, Stored, insert_accepted, mark_queued, 
 from sdt.store.moves import (
     Change,
     advance_batch,
+    advance_whole_batch,
     attach_to_batch,
     lock,
     move,
     place_in_batch,
     renumber,
 )
-from sdt.store.tables.core import LIVE
+from sdt.store.standing import STATUS, UPDATED_AT_MS
+from sdt.store.tables.core import LIVE, UNFINISHED
 
 __all__ = [
     "AcceptedRow",
@@ -26,6 +28,7 @@ __all__ = [
     "Stored",
     "TransactionRow",
     "advance_batch",
+    "advance_whole_batch",
     "attach_to_batch",
     "attached_to",
     "by_digest",
@@ -38,6 +41,7 @@ __all__ = [
     "in_batch",
     "in_status",
     "insert_accepted",
+    "left_to_batch",
     "linked_to",
     "lock",
     "mark_queued",
@@ -97,10 +101,13 @@ class TransactionRow(NamedTuple):
         return token_account(*self.value)
 
 
-_COLUMNS: Final = ", ".join(TransactionRow._fields)
+_READ: Final = {"status": f"{STATUS} AS status", "updated_at_ms": f"{UPDATED_AT_MS} AS updated_at_ms"}
+_COLUMNS: Final = ", ".join(_READ.get(field, field) for field in TransactionRow._fields)
 _STATUS: Final = {status.value: status for status in Status}
-_MACHINE: Final = (Status.ACCEPTED, Status.SCREENED, Status.BATCHED, Status.SUBMITTED)
-"""The statuses in which nothing but the platform itself is waited for."""
+_OF_A_BATCH: Final = (Status.BATCHED, Status.SUBMITTED, Status.COMPLETED)
+"""What a batch may say of what is in it."""
+_MACHINE: Final = (Status.ACCEPTED, Status.SCREENED, Status.SUBMITTED)
+"""The statuses of a row in which nothing but the platform itself is waited for; beside them, what is in a batch."""
 
 
 def _row(found: Any) -> TransactionRow:
@@ -152,8 +159,17 @@ def attached_to(store: Store, number: int) -> list[TransactionRow]:
     return _where(store, "batch_number = ? AND position IS NULL ORDER BY seq", (number,))
 
 
+def left_to_batch(store: Store, number: int) -> int:
+    """Return for how many transactions the row of a batch speaks, those beside it included."""
+    (count,) = store.row("SELECT count(*) FROM transactions WHERE batch_number = ? AND status = 'batched'", (number,))
+    return int(count)
+
+
 def in_status(store: Store, status: Status, limit: int) -> list[TransactionRow]:
     """Return the oldest transactions in a status that is not an end."""
+    if status in _OF_A_BATCH:
+        found = f"batch_number IN (SELECT number FROM batches WHERE {UNFINISHED}) AND {STATUS} = ?"  # noqa: S608
+        return _where(store, f"{found} ORDER BY seq LIMIT ?", (status.value, limit))
     return _where(store, f"status = ? AND {LIVE} ORDER BY seq LIMIT ?", (status.value, limit))
 
 
@@ -216,7 +232,7 @@ def history(
     wanted = [
         ("token = ?", token),
         ("type = ?", type),
-        ("status = ?", status.value if status else None),
+        (f"{STATUS} = ?" if status in _OF_A_BATCH else "status = ?", status.value if status else None),
         ("seq < ?", before_seq),
     ]
     more = "".join(f" AND {condition}" for condition, value in wanted if value is not None)
@@ -234,10 +250,23 @@ def history(
     return [_row(row) for row in found]
 
 
+_BATCH_STATUS: Final = "CASE status WHEN 'formed' THEN 'batched' ELSE 'submitted' END"
+
+
 def counts_by_status(store: Store) -> dict[Status, int]:
     """Return how many transactions stand in each status that is not an end; ends would cost a look at them all."""
-    found = store.rows(f"SELECT status, count(*) FROM transactions WHERE {LIVE} GROUP BY status")  # noqa: S608
-    return {_STATUS[status]: count for status, count in found}
+    found = store.rows(
+        f"SELECT status, count(*) FROM transactions WHERE {LIVE} GROUP BY status "  # noqa: S608
+        f"UNION ALL SELECT {_BATCH_STATUS}, sum(count) FROM batches WHERE {UNFINISHED} GROUP BY 1 "
+        # Approvals travel beside the items that a batch counts.
+        f"UNION ALL SELECT {_BATCH_STATUS}, (SELECT count(*) FROM transactions t "
+        f"WHERE t.batch_number = number AND t.position IS NULL) FROM batches WHERE {UNFINISHED}"
+    )
+    counts: dict[Status, int] = {}
+    for status, count in found:
+        if count:
+            counts[_STATUS[status]] = counts.get(_STATUS[status], 0) + int(count)
+    return counts
 
 
 def oldest_live_age_ms(store: Store, now_ms: int) -> int:
@@ -250,4 +279,8 @@ def oldest_live_age_ms(store: Store, now_ms: int) -> int:
         )
         if found:
             ages.append(now_ms - found[0])
-    return max(ages)
+    (first,) = store.row(
+        "SELECT min(accepted_at_ms) FROM transactions "  # noqa: S608
+        f"WHERE batch_number = (SELECT min(number) FROM batches WHERE {UNFINISHED})"
+    )
+    return max(*ages, now_ms - first if first else 0)

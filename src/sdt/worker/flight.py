@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from sdt.store.transactions import TransactionRow
+
 __all__ = ["Flight", "Flights"]
 
 
 @dataclass(slots=True)
 class Flight:
-    """One signed batch. `included_at` is the block it was seen in, until that block leaves the chain.
+    """One signed batch, with its transactions as they were when it was formed.
+
+    `included_at` is the block it was seen in, until that block leaves the chain.
 
     Units: gas as limited in the chain transaction; sent_at_s and first_sent_at_s on the loop's own clock.
     """
@@ -18,7 +22,7 @@ class Flight:
     number: int
     kind: str
     head: bytes
-    ids: tuple[str, ...]
+    rows: Sequence[TransactionRow]
     attached: tuple[str, ...]
     chain_tx_hash: bytes
     raw: bytes

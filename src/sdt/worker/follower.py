@@ -252,9 +252,9 @@ class Follower:
                 continue
             assert settled.number == one.flight.number, "the chain settled another batch than this one"
             assert settled.head == one.flight.head, "the chain's head differs from the one that was signed"
-            rows = transactions.in_batch(store, one.flight.number)
             skipped = _skipped(one.logs, settled)
-            project(store, self._region, Settled(one.flight.number, rows, one.flight.attached, skipped), now_ms)
+            batch = Settled(one.flight.number, one.flight.rows, one.flight.attached, skipped)
+            project(store, self._region, batch, now_ms)
             batches.mark_final(
                 store,
                 one.flight.number,
@@ -270,7 +270,7 @@ class Follower:
         """The chain refused the batch as a whole: nothing moved, so all of it is batched anew."""
         self.flights.broken = True
         log.error("batch %d was refused by the contract in block %d", flight.number, block.number)
-        ids = [*flight.ids, *flight.attached]
+        ids = [*(row.id for row in flight.rows), *flight.attached]
         transactions.advance_batch(store, ids, Event.UNBATCH, from_status=Status.SUBMITTED, actor=ACTOR, at_ms=now_ms)
         batches.void(store, [flight.number], block_number=block.number)
 
@@ -310,14 +310,13 @@ def _signed_flights(store: Store) -> list[Flight]:
         if row.status == "formed":
             continue
         assert row.raw_tx is not None and row.chain_tx_hash is not None and row.head is not None
-        items = transactions.in_batch(store, row.number)
         attached = transactions.attached_to(store, row.number)
         flights.append(
             Flight(
                 number=row.number,
                 kind=row.kind,
                 head=row.head,
-                ids=tuple(item.id for item in items),
+                rows=transactions.in_batch(store, row.number),
                 attached=tuple(item.id for item in attached),
                 chain_tx_hash=row.chain_tx_hash,
                 raw=row.raw_tx,

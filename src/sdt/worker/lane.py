@@ -187,7 +187,7 @@ class Lane:
             number=formed.frame.number,
             kind="admin" if batch.administers else "value",
             head=batch.head,
-            ids=tuple(row.id for row in formed.rows),
+            rows=formed.rows,
             attached=formed.attached,
             chain_tx_hash=transaction_hash(raw),
             raw=raw,
@@ -235,14 +235,10 @@ class Lane:
             gas=flight.gas,
             chain_tx_hash=flight.chain_tx_hash,
             raw_tx=flight.raw,
+            signed_at_ms=now_ms,
         )
-        transactions.advance_batch(
-            store,
-            [*flight.ids, *flight.attached],
-            Event.SUBMIT,
-            from_status=Status.BATCHED,
-            actor=ACTOR,
-            at_ms=now_ms,
+        transactions.advance_whole_batch(
+            store, flight.number, Event.SUBMIT, from_status=Status.BATCHED, actor=ACTOR, at_ms=now_ms
         )
 
     def _drop(self, store: Store, formed: _Formed, refusals: Sequence[MessageRefusal]) -> _Formed | None:

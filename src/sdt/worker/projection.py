@@ -38,7 +38,7 @@ from sdt.domain.message import (
 from sdt.domain.region import Region
 from sdt.domain.registry import NOBODY
 from sdt.domain.transaction import Event, Status
-from sdt.store import Store, accounts, ledger, registry, reserves, transactions
+from sdt.store import Store, accounts, ledger, outbox, registry, reserves, transactions
 from sdt.store.registry import FreezeRow, IdentityRow, KeyRow
 from sdt.store.transactions import Change, TransactionRow
 
@@ -68,9 +68,9 @@ def project(store: Store, region: Region, batch: Settled, at_ms: int) -> None:
             _project_admin(store, region, row, at_ms)
     else:
         _project_value(store, region, good, at_ms)
-    _finish(store, good, batch.attached, at_ms)
     if bad:
         _reject(store, bad, at_ms)
+    _finish(store, batch.number, good, batch.attached, at_ms)
 
 
 def _project_value(store: Store, region: Region, rows: Sequence[TransactionRow], at_ms: int) -> None:
@@ -96,13 +96,18 @@ def _postings(region: Region, row: TransactionRow) -> list[Posting]:
     return transfer_postings(token, account, row.counterparty, row.units, row.fee_units, fee_account)
 
 
-def _finish(store: Store, rows: Sequence[TransactionRow], attached: Sequence[str], at_ms: int) -> None:
-    """Settled is final on chain; what asks nothing of a bank or a vault is completed with it."""
+def _finish(store: Store, number: int, rows: Sequence[TransactionRow], attached: Sequence[str], at_ms: int) -> None:
+    """Settled is final on chain; what asks nothing of a bank or a vault is completed with it, by its batch's row."""
     paid_out = [row.id for row in rows if row.type == "redeem"]
     transactions.advance_batch(store, paid_out, Event.SETTLE, from_status=Status.SUBMITTED, actor=ACTOR, at_ms=at_ms)
-    through = (Event.SETTLE, Event.COMPLETE)
-    complete = [row.id for row in rows if row.type != "redeem"] + list(attached)
-    transactions.advance_batch(store, complete, through, from_status=Status.SUBMITTED, actor=ACTOR, at_ms=at_ms)
+    staying = [row for row in rows if row.type != "redeem"]
+    left = transactions.left_to_batch(store, number)
+    assert left == len(staying) + len(attached), f"batch {number} speaks for {left} transactions"
+    transactions.advance_whole_batch(
+        store, number, (Event.SETTLE, Event.COMPLETE), from_status=Status.SUBMITTED, actor=ACTOR, at_ms=at_ms
+    )
+    reached = ((row.id, row.type, status) for status in (Status.SETTLED, Status.COMPLETED) for row in staying)
+    outbox.put_effects(store, reached, at_ms)
     deposits = [row.linked_id for row in rows if row.type == "issue" and row.linked_id]
     if deposits:
         _issued(store, deposits, at_ms)

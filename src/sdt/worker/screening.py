@@ -135,7 +135,8 @@ class Screening:
         for row, message in signed:
             self._judge(store, row, message, facts, verdicts)
         self._hold(store, verdicts)
-        transactions.move(store, verdicts.changes, actor=ACTOR, at_ms=self._clock.now_ms())
+        locked = {row.id: (row.type, row.status) for row in fresh}
+        transactions.move(store, verdicts.changes, actor=ACTOR, at_ms=self._clock.now_ms(), locked=locked)
         return verdicts.outside
 
     def _judge(

@@ -17,6 +17,7 @@ from sdt.domain.transaction import FINAL, Status
 from sdt.store import Store, accounts, banking, cases, documents, ledger, legal_holds, outbox, person_keys
 from sdt.store.accounts import UserRow
 from sdt.store.legal_holds import LegalHoldRow
+from sdt.store.standing import STATUS, UPDATED_AT_MS
 from sdt.workflows.office import Acting, Entry
 
 __all__ = ["ENTRIES", "TOPIC", "relationship_of"]
@@ -43,8 +44,9 @@ def relationship_of(store: Store, user: UserRow) -> Relationship:
 def _transactions(store: Store, account: str) -> tuple[int, int, bool]:
     """Return when the last transaction of an account moved, how many moved value, and whether one is under way."""
     found = store.rows(
-        "SELECT type, status, max(updated_at_ms), count(*) FROM transactions "
-        "WHERE account = ? OR counterparty = ? GROUP BY type, status",
+        f"SELECT type, standing, max(at_ms), count(*) FROM (SELECT type, {STATUS} AS standing, "  # noqa: S608
+        f"{UPDATED_AT_MS} AS at_ms FROM transactions WHERE account = ? OR counterparty = ?) AS theirs "
+        "GROUP BY type, standing",
         (account, account),
     )
     value = ("transfer", "deposit", "redeem", "exchange", "issue")

@@ -22,12 +22,17 @@ from peewee import (
 from sdt.domain.transaction import FINAL, Status
 from sdt.store.tables.columns import Table, index, never_negative, text
 
-__all__ = ["LIVE", "TABLES"]
+__all__ = ["LIVE", "TABLES", "UNFINISHED"]
 
-LIVE: Final = "status IN ({})".format(
-    ", ".join(f"'{status}'" for status in Status if status not in FINAL and status is not Status.REQUESTED)
-)
-"""Condition of the partial index on `status`: a query that repeats it word for word is served by it."""
+_ENDED_OR_IN_A_BATCH: Final = FINAL | {Status.REQUESTED, Status.BATCHED}
+LIVE: Final = "status IN ({})".format(", ".join(f"'{one}'" for one in Status if one not in _ENDED_OR_IN_A_BATCH))
+"""Condition of the partial index on `status`: a query that repeats it word for word is served by it.
+
+What is in a batch is not among them, since its row stays `batched` when the batch is final (see `store.standing`).
+"""
+
+UNFINISHED: Final = "status IN ('formed', 'signed', 'sent', 'included')"
+"""Condition of the partial index on the batches that are neither final nor void."""
 
 
 class Transaction(Table):
@@ -201,6 +206,7 @@ class Batch(Table):
     block_hash = BlobField(null=True)
     formed_at_ms = BigIntegerField()
     final_at_ms = BigIntegerField(null=True)
+    signed_at_ms = BigIntegerField(null=True)
 
     class Meta:
         table_name = "batches"
@@ -212,6 +218,7 @@ class Batch(Table):
 
 
 index(Batch, "batches_number", "number", where="status <> 'void'", unique=True)
+index(Batch, "batches_unfinished", "number", where=UNFINISHED)
 
 
 class Lane(Table):
