@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +76,7 @@ class FakeNode:
         return {**head, **found} if isinstance(found, dict) and "error" in found else {**head, "result": found}
 
 
-@pytest.fixture
-async def fake() -> AsyncIterator[tuple[FakeNode, str]]:
+async def _fake() -> AsyncIterator[tuple[FakeNode, str]]:
     found, port = FakeNode(), free_port()
     app = web.Application()
     app.router.add_post("/", found.handle)
@@ -85,6 +85,9 @@ async def fake() -> AsyncIterator[tuple[FakeNode, str]]:
     await web.TCPSite(runner, "127.0.0.1", port).start()
     yield found, f"http://127.0.0.1:{port}"
     await runner.cleanup()
+
+
+fake = pytest.fixture(_fake, name="fake")
 
 
 def dead() -> str:
@@ -199,6 +202,55 @@ async def test_broadcast_reaches_every_node_and_may_be_repeated(
         assert (again.accepted, again.known) == (0, 2)
         (receipt, missing) = await client.receipts([first.tx_hash, bytes(32)])
         assert receipt is not None and receipt.succeeded and missing is None
+
+
+@pytest.fixture
+async def three() -> AsyncIterator[tuple[list[FakeNode], list[str]]]:
+    async with AsyncExitStack() as stack:
+        served = [await stack.enter_async_context(asynccontextmanager(_fake)()) for _ in range(3)]
+        for server, _ in served:
+            server.methods |= {"eth_sendRawTransaction": "0x00", "eth_mining": False}
+        yield [server for server, _ in served], [url for _, url in served]
+
+
+def _sent(servers: list[FakeNode]) -> list[int]:
+    counts = [server.asked.count("eth_sendRawTransaction") for server in servers]
+    for server in servers:
+        server.asked.clear()
+    return counts
+
+
+async def test_what_is_sent_goes_to_who_seals_and_to_all_when_they_do_not_take_it(
+    three: tuple[list[FakeNode], list[str]], sender: Sender
+) -> None:
+    servers, urls = three
+    raw = sender.signed(TARGET)
+    servers[1].methods["eth_mining"] = True
+    async with ChainClient(urls) as client:
+        # before anybody was asked, and when nobody seals, every node gets it
+        await client.send(raw)
+        assert _sent(servers) == [1, 1, 1]
+        await client.look_who_seals()
+        assert (await client.send(raw)).accepted == 1
+        assert _sent(servers) == [0, 1, 0]
+        # one that follows may begin to seal
+        servers[2].methods["eth_mining"] = True
+        await client.look_who_seals()
+        await client.send(raw)
+        assert _sent(servers) == [0, 1, 1]
+        # when none of them takes it, the others are given it at once, and all until it is known again who seals
+        for server in servers[1:]:
+            server.methods["eth_sendRawTransaction"] = {"error": {"code": -32000, "message": "txpool is full"}}
+        assert (await client.send(raw)).accepted == 1
+        assert _sent(servers) == [1, 2, 2]
+        await client.send(raw)
+        assert _sent(servers) == [1, 1, 1]
+        # a node that does not know the question, or is gone, does not count as one that seals
+        servers[1].methods.pop("eth_mining")
+        servers[2].status = 500
+        await client.look_who_seals()
+        assert (await client.send(raw)).accepted == 1
+        assert _sent(servers)[:2] == [1, 1]
 
 
 async def test_a_spent_nonce_is_an_error_only_if_another_spent_it(
