@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+import sdt
 from domain_messages import texas
 from sdt.api.waiting import _done
 from sdt.domain.batch import SkipReason
@@ -219,3 +222,23 @@ def test_a_return_after_completion_is_written_in_its_own_row(store: Store, regio
     transactions.move(store, [Change(id, Event.RETURN, code="R10")], actor="bank", at_ms=FINAL + 5)
     assert seen(store, id) == ({Status.RETURNED}, FINAL + 5)
     assert transactions.get(store, transaction_id(1)).batch_number == 1  # type: ignore[union-attr]
+
+
+READS_TRANSACTIONS = {
+    "api/waiting.py", "store/examinations.py", "store/intake.py", "store/ledger.py", "store/movements.py",
+    "store/moves.py", "store/outbox.py", "store/transactions.py", "workflows/erasure.py",
+}  # fmt: skip
+"""Files with SQL over transactions, each looked at: they take a status from `store.standing`, or need none."""
+
+
+def test_nobody_reads_a_row_s_own_status_unaware() -> None:
+    """A row in a batch says `batched` for ever: SQL that means where a transaction stands asks with STATUS."""
+    root = Path(sdt.__file__).parent
+    found = {
+        str(file.relative_to(root))
+        for file in root.rglob("*.py")
+        if re.search(r"(FROM|JOIN) transactions\b", file.read_text()) and file.parent.name != "migrations"
+    }
+    assert found - {"store/events.py", "store/standing.py"} <= READS_TRANSACTIONS, (
+        "read sdt.store.standing, then add it"
+    )
