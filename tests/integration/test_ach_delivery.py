@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from sandbox_servers import sandbox
+from sandbox_servers import FAMILIES, sandbox
 
 import outside
 from sdt.adapters.ach import ApiAchFiles, FolderAchFiles, SftpAchFiles, sftp_command
@@ -140,10 +140,11 @@ async def test_a_server_that_is_not_there_takes_nothing(tmp_path: Path) -> None:
     assert await files.standing(NAME) is FileStanding.ABSENT
 
 
-async def test_a_banks_api_takes_a_file_once_though_it_does_not_answer(tmp_path: Path) -> None:
+@pytest.mark.parametrize("family", FAMILIES)
+async def test_a_banks_api_takes_a_file_once_though_it_does_not_answer(tmp_path: Path, family: str) -> None:
     # An entry to this account number makes the bank take the file and say nothing for fifteen seconds.
     silent = b"101 to 9990000408, and the rest is no file"
-    with sandbox(tmp_path, "bank", "--program", "TXD") as (running, _):
+    with sandbox(tmp_path, "bank", "--program", "TXD", family=family) as (running, _):
         files = ApiAchFiles(running.vendor("ach-files", "bank", timeout_s=0.5))
 
         await files.put(NAME, silent)

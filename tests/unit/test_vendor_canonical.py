@@ -18,13 +18,14 @@ from sdt.adapters.vendor.shipped import SHIPPED
 from sdt.domain.errors import Invalid
 from sdt.domain.money import USD, XAU, Amount
 from sdt.ports import Aml, Bank, Depository, Evidence, Kyc
+from sdt.ports.ach_files import AchFileApi
 
 EVIDENCE = Evidence(b"x")
 
 
 def samples(kind: Kind) -> list[tuple[str, Any, dict[str, Any]]]:
     """Each operation with a sample of its answer and of what it is asked."""
-    folder, seen, found = load_folder(SHIPPED / f"sandbox-{kind}"), {}, []
+    folder, seen, found = load_folder(SHIPPED / f"sandbox-{kind.replace('_', '-')}"), {}, []
     for sample in SAMPLES[kind]:
         operation = folder.operations[sample.operation]
         document = folder.sample(operation.spec.answer_sample)
@@ -34,7 +35,7 @@ def samples(kind: Kind) -> list[tuple[str, Any, dict[str, Any]]]:
     return found
 
 
-@pytest.mark.parametrize("port", [Kyc, Aml, Bank, Depository])
+@pytest.mark.parametrize("port", [Kyc, Aml, Bank, Depository, AchFileApi])
 def test_every_method_of_a_port_is_an_operation_of_one_kind(port: Any) -> None:
     methods = {name for name, one in inspect.getmembers(port, inspect.isfunction) if not name.startswith("_")}
     served = [_VARIANTS.get(name, (name, {}))[0] for of, names in KINDS.values() if of is port for name in names]

@@ -12,6 +12,7 @@ import pytest
 from sdt.adapters.vendor.check import check_folder
 from sdt.adapters.vendor.errors import VendorFolderInvalid
 from sdt.adapters.vendor.folder import load_folder
+from sdt.adapters.vendor.kinds import KINDS
 from sdt.adapters.vendor.schemas import PATTERN_TEXT_MAX, Schema, SchemaInvalid
 from sdt.adapters.vendor.shipped import SHIPPED, shipped
 
@@ -47,9 +48,7 @@ def test_every_shipped_folder_is_well(path: Path) -> None:
 
 def test_two_families_of_each_kind_ship() -> None:
     kinds = [load_folder(path).spec.kind for path in shipped()]
-    assert {kind: kinds.count(kind) for kind in kinds} == dict.fromkeys(
-        ("kyc", "aml", "ach", "treasury", "depository"), 2
-    )
+    assert {kind: kinds.count(kind) for kind in kinds} == dict.fromkeys(KINDS, 2)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ Nobody in them exists. What an earlier answer named (an application, a bar) is p
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -60,6 +61,13 @@ _BAR: Final = BarIntake(
     account=_ACCOUNT,
 )
 
+_FILE: Final = {
+    "name": "sample-1.ach",
+    "sha256": hashlib.sha256(b"sample").hexdigest(),
+    "content": b"sample",
+}
+"""No bank takes such a file, so it is never sent."""
+
 Seen = Mapping[str, Any]
 
 
@@ -114,6 +122,12 @@ SAMPLES: Final[dict[Kind, tuple[Sample, ...]]] = {
             },
         ),
         Sample("ach_entry", lambda seen: {"entry_id": seen["originate"].entry_id}),
+    ),
+    "ach_files": (
+        Sample("inbound_files", lambda _: {"after": 0}),
+        Sample("inbound_file", lambda _: {"name": "returns-sample.ach"}, sends=False),
+        Sample("put_file", lambda _: _FILE, sends=False),
+        Sample("file_state", lambda _: {"name": _FILE["name"]}, sends=False),
     ),
     "treasury": (
         Sample("calendar", lambda _: {}),

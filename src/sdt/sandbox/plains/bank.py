@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from sdt.sandbox.plains.door import Door, Guard, Json
-from sdt.sandbox.plains.guards import BasicGuard, HmacGuard, base64_over_digest
+from sdt.sandbox.plains.guards import ApiKeyGuard, BasicGuard, HmacGuard, base64_over_digest
 from sdt.sandbox.plains.words import address, day, decimal, ms, table, units
 from sdt.sandbox.service import ApiKeys
 
 __all__ = ["doors"]
 
 _ACH: Final = "/plains/ach"
+_FILES: Final = "/plains/files"
 _TREASURY: Final = "/plains/treasury"
 _DIRECTION: Final = {"debit": "PULL", "credit": "PUSH"}
 _ACCOUNT: Final = {"checking": "DDA", "savings": "SAV"}
@@ -34,7 +35,11 @@ _DAYS: Final = {
 
 def doors(keys: ApiKeys) -> tuple[Mapping[str, Guard], list[Door]]:
     """Return guards and doors."""
-    guards: Mapping[str, Guard] = {_ACH: HmacGuard(keys, base64_over_digest), _TREASURY: BasicGuard(keys)}
+    guards: Mapping[str, Guard] = {
+        _ACH: HmacGuard(keys, base64_over_digest),
+        _TREASURY: BasicGuard(keys),
+        _FILES: ApiKeyGuard(keys),
+    }
     return guards, [
         Door(
             "POST",
@@ -61,6 +66,18 @@ def doors(keys: ApiKeys) -> tuple[Mapping[str, Guard], list[Door]]:
         Door("GET", f"{_TREASURY}/cash-deposits/{{deposit_id}}", "/v1/currency-deposits/{deposit_id}", _cash),
         Door("GET", f"{_TREASURY}/ledger", "/v1/accounts/{account}/statement", _ledger, _ledger_page),
         Door("GET", f"{_TREASURY}/business-day", "/v1/calendar", _business_day),
+        Door(
+            "POST",
+            f"{_FILES}/outbound",
+            "/v1/ach/files",
+            _taken,
+            _handed_in,
+            key_header="X-Order-Key",
+            asked=f"{_FILES}/requests/{{key}}",
+        ),
+        Door("GET", f"{_FILES}/outbound/{{name}}", "/v1/ach/files/{name}", _taken),
+        Door("GET", f"{_FILES}/inbound", "/v1/ach/inbound", _listed, lambda message: {"after": message["sinceNo"]}),
+        Door("GET", f"{_FILES}/inbound/{{name}}", "/v1/ach/inbound/{name}", _fetched),
     ]
 
 
@@ -93,6 +110,31 @@ def _payment(kept: Json) -> Json:
         "state": _STATE[kept["status"]],
         "bounceCode": kept["return_code"],
         "timeline": {there: kept[here] for here, there in _DAYS.items()},
+    }
+
+
+def _handed_in(message: Json) -> Json:
+    return {"name": message["fileName"], "sha256": message["digest"]["hex"], "content": message["bytes"]}
+
+
+def _taken(kept: Json) -> Json:
+    return {
+        "fileName": kept["name"],
+        "digest": {"algorithm": "SHA-256", "hex": kept["sha256"]},
+        "status": kept["state"].upper(),
+        "statusCode": kept["code"],
+    }
+
+
+def _listed(kept: Json) -> Json:
+    return {"items": [{"no": file["sequence"], "fileName": file["name"]} for file in kept["files"]]}
+
+
+def _fetched(kept: Json) -> Json:
+    return {
+        "fileName": kept["name"],
+        "digest": {"algorithm": "SHA-256", "hex": kept["sha256"]},
+        "bytes": kept["content"],
     }
 
 
