@@ -25,6 +25,7 @@ from sdt.api import (
     office_ach,
     receipts,
     region,
+    sanctions,
     transactions,
     travel,
     users,
@@ -54,6 +55,7 @@ _ROUTERS: Final = (
     travel.router,
     office.router,
     office_ach.router,
+    sanctions.router,
     health.router,
 )
 

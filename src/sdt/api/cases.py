@@ -23,7 +23,7 @@ from sdt.store.cases import CaseRow, Filter
 from sdt.workflows.case_work import PRIVATE_EVENTS
 from sdt.workflows.reports import make_report
 
-__all__ = ["router", "seen_case"]
+__all__ = ["Before", "CaseIdPath", "router", "seen_case"]
 
 router = APIRouter(route_class=StrictRoute, tags=["office"])
 WORKERS: Final = Role.COMPLIANCE_OFFICER | Role.CUSTODIAN

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sdt.cli import sanctions_work
 from sdt.cli.options import Json, show
-from sdt.domain.errors import NotFound
 
 if TYPE_CHECKING:
     from sdt.domain.sanctions.lists import Edition
@@ -17,9 +16,19 @@ if TYPE_CHECKING:
 __all__ = ["sanctions"]
 
 HIT_STATUS = 3
-_FILES = ("sdn.csv", "alt.csv", "add.csv")
 
-sanctions = typer.Typer(no_args_is_help=True, help="OFAC's list: look into one, hold a name against it.")
+sanctions = typer.Typer(
+    no_args_is_help=True,
+    help="Sanctions: the list in force, who may be on it, and what officers decide.",
+)
+sanctions.command("status")(sanctions_work.status)
+sanctions.command("load")(sanctions_work.load)
+sanctions.command("queue")(sanctions_work.queue)
+sanctions.command("show")(sanctions_work.show_review)
+sanctions.command("clear")(sanctions_work.clear)
+sanctions.command("confirm")(sanctions_work.confirm)
+sanctions.command("freeze")(sanctions_work.freeze)
+sanctions.command("ignore")(sanctions_work.ignore)
 
 Folder = Annotated[
     Path,
@@ -94,19 +103,6 @@ def list_(
 
 
 def _edition(folder: Path) -> Edition:
-    """Read the list in a folder; OFAC's CSV files carry no date, so that of the file stands for it."""
-    from sdt.domain.sanctions.lists import read_csv, read_xml
+    from sdt.workflows.sanctions_lists import read_folder
 
-    xml = folder / "sdn.xml"
-    if xml.exists():
-        return read_xml(xml.read_bytes())
-    files = [folder / name for name in _FILES]
-    missing = [file.name for file in files if not file.exists()]
-    if missing:
-        raise NotFound(f"{folder} has neither sdn.xml nor {', '.join(missing)}.", code="sanctions_list_missing")
-    sdn, alt, add = (file.read_bytes() for file in files)
-    return read_csv(sdn, alt, add, _day_of(files[0]))
-
-
-def _day_of(file: Path) -> date:
-    return datetime.fromtimestamp(file.stat().st_mtime, UTC).date()
+    return read_folder(folder)

@@ -13,6 +13,7 @@ __all__ = [
     "ListRow",
     "MatchRow",
     "Progress",
+    "ReviewRow",
     "StandingRow",
     "add_list",
     "add_match",
@@ -30,8 +31,10 @@ __all__ = [
     "progress",
     "put_in_force",
     "put_standing",
+    "queue",
     "reopen_match",
     "rescreened",
+    "review",
     "set_standing",
     "standing",
     "standing_of",
@@ -86,6 +89,18 @@ class MatchRow(NamedTuple):
     decided_at_ms: int | None = None
     act_id: str | None = None
     ignored_until_s: int | None = None
+
+
+class ReviewRow(NamedTuple):
+    """A case of the kind sanctions with what its matches come to."""
+
+    case_id: str
+    account: str
+    status: str
+    opened_at_ms: int
+    due_on: str | None
+    score: int
+    matches: int
 
 
 class Progress(NamedTuple):
@@ -271,6 +286,29 @@ def matches_of(store: Store, account: str) -> list[MatchRow]:
 def matches_of_case(store: Store, case_id: str) -> list[MatchRow]:
     """Return the matches that a case is about, the likeliest first."""
     return _matches(store, "case_id = ? ORDER BY score DESC, id", (case_id,))
+
+
+_REVIEW: Final = (
+    "SELECT c.id, c.account, c.status, c.opened_at_ms, c.due_on, coalesce(max(m.score), 0), count(m.id) "
+    "FROM cases c LEFT JOIN sanctions_matches m ON m.case_id = c.id WHERE c.kind = 'sanctions' AND "
+)
+_GROUPED: Final = " GROUP BY c.id, c.account, c.status, c.opened_at_ms, c.due_on"
+
+
+def queue(store: Store, decided: bool, after: tuple[int, str], limit: int) -> list[ReviewRow]:
+    """Return the reviews that wait for officers, or the decided ones, the longest waiting first, from `after` on."""
+    found = store.rows(
+        f"{_REVIEW}(c.opened_at_ms, c.id) > (?, ?) AND c.status {'IN' if decided else 'NOT IN'} "
+        f"('closed', 'to_report', 'reported'){_GROUPED} ORDER BY c.opened_at_ms, c.id LIMIT ?",
+        (*after, limit),
+    )
+    return [ReviewRow(*row) for row in found]
+
+
+def review(store: Store, case_id: str) -> ReviewRow | None:
+    """Return one review."""
+    found = store.row(f"{_REVIEW}c.id = ?{_GROUPED}", (case_id,))
+    return ReviewRow(*found) if found else None
 
 
 def ignored(store: Store, *, before: tuple[int, str] | None = None, limit: int = 50) -> list[MatchRow]:
