@@ -25,7 +25,7 @@ from sdt.domain.personal import BankDetails, Business, Owner, Party, Person, Per
 from sdt.domain.region import Region
 from sdt.domain.registry import NEVER_S, Role
 from sdt.domain.transaction import Status
-from sdt.domain.transaction_id import uuid7
+from sdt.domain.transaction_id import IdIssuer
 from sdt.ports import Aml, QueueEntry
 from sdt.store import Store, accounts, banking, ledger, open_store, registry, transactions
 from sdt.store.accounts import UserRow
@@ -46,7 +46,7 @@ from sdt.workflows.sanctions_lists import first_list
 
 INVENTED = Path(sandbox.__file__).parent / "sanctions_list"
 NETWORK = "sdt-test"
-MASTER_KEY = b"m" * 32
+MASTER_KEY = b"p" * 32
 OFFICERS = {name: SigningKey(bytes([n]) * 32) for n, name in enumerate(("ann", "ben", "issuer", "approver"), 10)}
 ROLES = {
     "ann": Role.COMPLIANCE_OFFICER,
@@ -118,7 +118,7 @@ class Rig:
 
     def new_id(self) -> str:
         self.made += 1
-        return uuid7(self.clock.now_ms(), self.made.to_bytes(10, "big"))
+        return IdIssuer(self.region.id, (b"i" * 32,)).issue(self.clock.now_ms(), self.made.to_bytes(10, "big"))
 
     async def join(self, party: Party, *, units: int = 10_000, registered: bool = True) -> Holder:
         """Let somebody have an account with identity in both domains, a linked bank account, and dollars."""
@@ -135,7 +135,7 @@ class Rig:
         if registered:
             accounts.mark_registered(store, holder.account)
         for domain in ("dollar", "cash"):
-            registry.set_identity(store, IdentityRow(holder.account, domain, 2, True, NEVER_S))
+            registry.set_identity(store, IdentityRow(holder.account, domain, 2, True, now_ms // 1000 + 400 * 86_400))
         public = bytes(holder.key.verify_key)
         row = KeyRow(kid_of(public), public, holder.account, int(Role.CLIENT), 0, "active", NEVER_S, None)
         registry.upsert_key(store, row)

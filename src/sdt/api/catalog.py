@@ -100,6 +100,7 @@ _ROWS: Final = (
     ("unknown_list", 404, "No sanctions list with this digest was loaded", "The operator loads it first: `sdt sanctions load FOLDER`."),
     ("review_decided", 409, "The review is decided", "There is nothing left to decide; a new finding opens a new one."),
     ("list_in_force", 409, "This list is in force already", "Nothing is to be done."),
+    ("sanctions_case", 422, "A review is decided by other acts", "Sign `clear_match` or `confirm_match`."),
     ("list_date", 422, "The list is of another day", "Name the date under which the operator loaded it."),
     ("list_older", 422, "The list is older than the one in force", "Say `older` if that is meant; it takes a second officer."),
     ("act_not_waiting", 409, "The act does not wait for a second officer", "It was agreed to, declined, or lapsed; `GET /v1/office/acts` says which."),

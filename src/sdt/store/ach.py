@@ -102,9 +102,10 @@ def wanted_tokens(store: Store) -> list[str]:
 
 
 def wanted(store: Store, token: str, limit: int) -> list[Wanted]:
-    """Return the entries that wait for a file, the oldest first."""
+    """Return the entries that wait for a file, the oldest first; whoever is in review has none in it."""
     found = store.rows(
-        f"{_WANTED} WHERE e.stage = 'wanted' AND e.token = ? ORDER BY e.created_at_ms, e.id LIMIT ?",
+        f"{_WANTED} WHERE e.stage = 'wanted' AND e.token = ? AND NOT EXISTS (SELECT 1 FROM users u "  # noqa: S608
+        "WHERE u.account = e.account AND u.standing IN ('review', 'blocked')) ORDER BY e.created_at_ms, e.id LIMIT ?",
         (token, limit),
     )
     return [Wanted(*row) for row in found]

@@ -19,6 +19,7 @@ __all__ = [
     "bury",
     "dead",
     "dead_count",
+    "defer",
     "done",
     "due",
     "is_waiting",
@@ -120,6 +121,12 @@ def retry(store: Store, id: int, error: str, due_at_ms: int, *, at_ms: int) -> N
             "failed_since_ms = coalesce(failed_since_ms, ?) WHERE id = ?",
             (error, due_at_ms, at_ms, id),
         )
+
+
+def defer(store: Store, id: int, due_at_ms: int) -> None:
+    """Tell this later: nothing failed, it is only not its time."""
+    with store.transaction():
+        store.execute("UPDATE outbox SET due_at_ms = ? WHERE id = ?", (due_at_ms, id))
 
 
 def bury(store: Store, id: int, error: str, at_ms: int) -> bool:

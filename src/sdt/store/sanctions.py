@@ -28,6 +28,7 @@ __all__ = [
     "matches_of",
     "matches_of_case",
     "outdate",
+    "payout_waits",
     "progress",
     "put_in_force",
     "put_standing",
@@ -212,6 +213,16 @@ def set_standing(store: Store, account: str, standing: str, valid_until_s: int) 
 def outdate(store: Store, account: str) -> None:
     """Let an account be screened anew: its people's data changed."""
     store.execute("UPDATE sanctions_standing SET valid_until_s = 0 WHERE account = ?", (account,))
+
+
+def payout_waits(store: Store, transaction_id: str) -> bool:
+    """Return whether a redemption is not paid out now, because its account is not clear."""
+    found = store.row(
+        "SELECT 1 FROM transactions t JOIN users u ON u.account = t.account "
+        "WHERE t.id = ? AND t.type = 'redeem' AND u.standing IN ('review', 'blocked')",
+        (transaction_id,),
+    )
+    return found is not None
 
 
 def deciding_case(store: Store, account: str) -> str | None:

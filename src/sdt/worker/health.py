@@ -13,7 +13,7 @@ from sdt.adapters.vendor.breaker import BreakerState
 from sdt.adapters.vendor.mapped import VendorHealth
 from sdt.ports import Queue
 from sdt.signing.coordinator import Coordinator
-from sdt.store import Store, outbox, transactions
+from sdt.store import Store, outbox, sanctions, transactions
 from sdt.vendors import Vendors
 from sdt.worker.follower import Follower
 from sdt.worker.monitor import Monitor
@@ -48,7 +48,8 @@ async def serve_health(
         answering = [party for party, status in locations.items() if status is not None]
         chain = await client.health()
         waiting_s = follower.oldest_wait_s()
-        problems = []
+        screened = await store.read(_screened)
+        problems = [] if screened else ["no sanctions list is in force: nobody passes"]
         if age_s > CHAIN_SILENT_S:
             problems.append("the chain does not answer")
         elif chain.state == "stalled":
@@ -89,6 +90,7 @@ async def serve_health(
             "signers_refused": coordinator.refused(),
             "certificates_ending": coordinator.certificates_ending(CERTIFICATE_LOW_S),
             "presignatures": stock,
+            "sanctions": screened,
             "transactions": await store.read(transactions.counts_by_status),
             "monitoring": await monitor.health(),
         }
@@ -100,6 +102,7 @@ async def serve_health(
     async def metrics(request: web.Request) -> web.Response:
         found = await state()
         stock, statuses = found["presignatures"], found["transactions"]
+        assert isinstance(found["sanctions"], dict)
         assert isinstance(stock, dict) and isinstance(statuses, dict)
         monitoring = found["monitoring"]
         assert isinstance(monitoring, dict)
@@ -122,6 +125,7 @@ async def serve_health(
             *(f'sdt_cases_open{{kind="{kind}"}} {n}' for kind, n in monitoring["cases_open"].items()),
             *(f'sdt_cases_overdue{{kind="{kind}"}} {n}' for kind, n in monitoring["cases_overdue"].items()),
             f"sdt_reports_to_renew {monitoring['reports_to_renew']}",
+            *(f"sdt_sanctions_{name} {value}" for name, value in found["sanctions"].items() if name != "list_date"),
             *(f'sdt_transactions{{status="{status}"}} {count}' for status, count in statuses.items()),
         ]
         return web.Response(text="\n".join(lines) + "\n", content_type="text/plain")
@@ -150,3 +154,17 @@ def vendor_lines(vendors: Sequence[VendorHealth]) -> list[str]:
             for outcome, count in sorted(one.outcomes.items())
         ),
     ]
+
+
+def _screened(store: Store) -> dict[str, str | int]:
+    """Return the day of the list in force and how many people are not yet screened against it; nobody's standing."""
+    row = sanctions.in_force(store)
+    if row is None:
+        return {}
+    progress = sanctions.progress(store, row.digest)
+    return {
+        "list_date": row.list_date,
+        "list_entries": row.entries,
+        "people": progress.people,
+        "people_left": max(0, progress.people - progress.screened),
+    }

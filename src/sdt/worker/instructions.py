@@ -21,7 +21,7 @@ from sdt.domain.personal import Business
 from sdt.domain.region import Region
 from sdt.domain.transaction import Event, Status
 from sdt.ports import AchDirection, AchEntry, AchOrder, ExternalAccount, SecCode
-from sdt.store import Store, ach, banking, outbox, transactions
+from sdt.store import Store, ach, banking, outbox, sanctions, transactions
 from sdt.store.ach import AchEntryRow
 from sdt.store.banking import BankAccountRow, BankEntryRow
 from sdt.store.transactions import Change, TransactionRow
@@ -37,6 +37,8 @@ __all__ = ["Instructions"]
 
 ACTOR: Final = "worker:instructions"
 ROUND: Final = 50
+REVIEW_PAUSE_MS: Final = 5_000
+"""When a payout that waits for a review is looked at again: no failure, and no end to its waiting."""
 _REFUSALS: Final = {
     "unknown_bank_account": "No such bank account is linked.",
     "bank_account_closed": "This bank account takes no debits: its bank returned one.",
@@ -75,8 +77,12 @@ class Instructions:
         """Carry out what is due; returns how many were tried."""
         due = await self._store.read(outbox.due, ["instruct"], self._clock.now_ms(), ROUND)
         for row in due:
+            transaction_id = json.loads(row.payload)["transaction_id"]
+            if await self._store.read(sanctions.payout_waits, transaction_id):
+                await self._store.run(outbox.defer, row.id, self._clock.now_ms() + REVIEW_PAUSE_MS)
+                continue
             try:
-                await self._carry_out(json.loads(row.payload)["transaction_id"])
+                await self._carry_out(transaction_id)
             except SdtError as error:
                 await self._store.run(put_off, row, error, self._clock.now_ms())
             else:

@@ -73,9 +73,9 @@ def judge_approval(store: Store, row: TransactionRow, message: Approve, approved
     return [Change(target.id, Event.SCREEN), Change(row.id, Event.SCREEN, linked_id=target.id)]
 
 
-def in_review(row: TransactionRow) -> Change:
+def in_review(row: TransactionRow, linked_id: str | None = None) -> Change:
     """Stop it to be looked at: the same neutral word whatever the reason, for a suspicion shows to its role alone."""
-    return Change(row.id, Event.REVIEW, code="in_review")
+    return Change(row.id, Event.REVIEW, code="in_review", linked_id=linked_id)
 
 
 def stopped(row: TransactionRow) -> Change:

@@ -259,7 +259,8 @@ class Screening:
             self._go_on(store, row, message, verdicts)
         else:
             hold(store, row.id, stands, now_ms)
-            verdicts.changes.append(in_review(row))
+            # Linked, so that no desk takes its deposit for one that nobody has issued yet.
+            verdicts.changes.append(in_review(row, message.deposit if isinstance(message, Issue) else None))
         self._hold(store, verdicts)
         transactions.move(store, verdicts.changes, actor=ACTOR, at_ms=now_ms)
 

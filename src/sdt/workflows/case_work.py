@@ -112,6 +112,9 @@ def _linked(acting: Acting, row: CaseRow, kind: str, reference: str, event: str)
 def _propose(acting: Acting, act: DecideCase | DecideBankCase) -> bool:
     """Write the proposal; it always takes a second officer."""
     row = _case(acting, act)
+    if row.kind == "sanctions":
+        # Its decision moves accounts and payments: that is what those acts are for.
+        raise Unprocessable("A review is decided by clear_match or confirm_match.", code="sanctions_case")
     state = steps.decide(_standing(acting, row), acting.officer.kid, Decision(act.decision), act.reason)
     _write(acting, row, state, "proposed", None)
     return True
