@@ -22,6 +22,7 @@ from sdt.domain.nacha import faults_of, read_file
 from sdt.domain.transaction import Status
 from sdt.store import Store, ach, ach_files, banking, ledger
 from sdt.worker.ach.gather import DATA_LABEL
+from sdt.worker.ach.service import ach_lines
 from sdt.workflows.ach_reversal import ENTRIES, ReverseEntry
 from sdt.workflows.office import Acting
 from store_rig import TOKEN, status_of, transaction_id
@@ -340,3 +341,19 @@ def _reverse(rig: Rig, entry: str, discovered_on: str) -> None:
     with rig.store.transaction():
         assert handled.needs_second(acting, act)
         handled.handler(acting, act)
+
+
+async def test_health_says_where_files_stand_and_how_often_debits_come_back(rig: Rig) -> None:
+    linked = rig.user(1)
+    rig.deposit(1, linked)
+    rig.deposit(2, linked, 10_420)
+    await rig.round(2)
+    await rig.clock_set(action="advance", days=4)
+    await rig.round(2)
+    await rig.clock_set(action="advance", days=1)
+    await rig.round()
+
+    found = await rig.desk.health()
+    assert found["files"] == {"acknowledged": 1}
+    assert found["return_rates_ppm"] == {"unauthorized": 0, "administrative": 0, "overall": 500_000}
+    assert 'sdt_ach_return_rate_ppm{rate="overall"} 500000' in ach_lines(found)

@@ -15,6 +15,7 @@ __all__ = [
     "add_file",
     "add_inbound",
     "add_record",
+    "counts",
     "file",
     "file_data",
     "files",
@@ -118,6 +119,11 @@ def file(store: Store, name: str) -> AchFileRow | None:
     """Return a file."""
     found = store.row(f"SELECT {_FILE} FROM ach_files WHERE name = ?", (name,))  # noqa: S608
     return AchFileRow(*found) if found else None
+
+
+def counts(store: Store) -> dict[str, int]:
+    """Return how many files stand in each status."""
+    return {s: int(n) for s, n in store.rows("SELECT status, count(*) FROM ach_files GROUP BY status ORDER BY status")}
 
 
 def try_now(store: Store, name: str) -> bool:

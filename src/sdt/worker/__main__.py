@@ -133,13 +133,23 @@ async def work(settings: Settings) -> None:
             Erasures(store, papers, clock).run(),
             Counterparties(store, region, vendors, poll_s, clock).run(),
         ]
+        desk: AchDesk | None = None
         if ach_files is not None:
             bank_time = BankTime(vendors.bank, clock, settings.ach.clock)
             desk = AchDesk(store, region, settings.ach, ach_files, bank_time, people, personal_key, clock)
             parts.append(desk.run())
         await follower.recover()
         health = await serve_health(
-            settings.worker.host, settings.worker.port, store, queue, follower, coordinator, client, monitor, vendors
+            settings.worker.host,
+            settings.worker.port,
+            store,
+            queue,
+            follower,
+            coordinator,
+            client,
+            monitor,
+            vendors,
+            desk,
         )
         tasks = [asyncio.create_task(part) for part in parts]
         stop = asyncio.Event()

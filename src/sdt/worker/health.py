@@ -15,6 +15,7 @@ from sdt.ports import Queue
 from sdt.signing.coordinator import Coordinator
 from sdt.store import Store, outbox, sanctions, transactions
 from sdt.vendors import Vendors
+from sdt.worker.ach.service import AchDesk, ach_lines
 from sdt.worker.follower import Follower
 from sdt.worker.monitor import Monitor
 
@@ -37,6 +38,7 @@ async def serve_health(
     client: ChainClient,
     monitor: Monitor,
     vendors: Vendors,
+    desk: AchDesk | None = None,
 ) -> web.AppRunner:
     """Serve /healthz (the state as JSON; 503 when settlement cannot go on) and /metrics (Prometheus text)."""
 
@@ -93,6 +95,7 @@ async def serve_health(
             "sanctions": screened,
             "transactions": await store.read(transactions.counts_by_status),
             "monitoring": await monitor.health(),
+            "ach": await desk.health() if desk else {},
         }
 
     async def healthz(request: web.Request) -> web.Response:
@@ -124,6 +127,7 @@ async def serve_health(
             f"sdt_monitoring_prices_missing {len(monitoring['prices_missing'])}",
             *(f'sdt_cases_open{{kind="{kind}"}} {n}' for kind, n in monitoring["cases_open"].items()),
             *(f'sdt_cases_overdue{{kind="{kind}"}} {n}' for kind, n in monitoring["cases_overdue"].items()),
+            *ach_lines(found["ach"]),
             f"sdt_reports_to_renew {monitoring['reports_to_renew']}",
             *(f"sdt_sanctions_{name} {value}" for name, value in found["sanctions"].items() if name != "list_date"),
             *(f'sdt_transactions{{status="{status}"}} {count}' for status, count in statuses.items()),

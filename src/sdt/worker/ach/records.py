@@ -81,9 +81,17 @@ class Records:
         self._facts.tell(store, row, _EVENTS[record.kind], on=day, at_ms=at_ms, code=record.code)
         if record.kind != "return":
             return
-        ach.set_fields(store, row.id, follow_at=None, returned_on=day.isoformat(), return_code=record.code)
+        settled_on = row.settled_on or _settled_by(row, day)
+        ach.set_fields(
+            store,
+            row.id,
+            follow_at=None,
+            settled_on=settled_on,
+            returned_on=day.isoformat(),
+            return_code=record.code,
+        )
         bank_proof.noted_return(store, row, record.code)
-        late = row.settled_on is not None and is_late(record.code, date.fromisoformat(row.settled_on), day)
+        late = settled_on is not None and is_late(record.code, date.fromisoformat(settled_on), day)
         known = RETURNS.get(record.code)
         if late or known is None or known.action in (Action.HOLD, Action.ASK_BANK):
             self._facts.case(
@@ -98,7 +106,7 @@ class Records:
                 code=record.code,
                 title=known.title if known else "an unknown code",
                 to_do="dishonor it (R68): it came after its time" if late else (known.action.value if known else ""),
-                settled_on=row.settled_on,
+                settled_on=settled_on,
                 died_on=record.died_on,
             )
 
@@ -122,6 +130,12 @@ class Records:
             return
         sealed = self._people.seal(store, linked.account, changed, at_ms)
         banking.set_details(store, linked.ref, sealed, mask=f"…{changed.account_number[-4:]}")
+
+
+def _settled_by(row: AchEntryRow, day: date) -> str | None:
+    """Return when an entry settled of which a return is here before anybody looked at the calendar."""
+    planned = (row.follow_at or "")[:10]
+    return planned if planned and planned <= day.isoformat() else None
 
 
 def _is_of(record: Return, row: AchEntryRow) -> bool:

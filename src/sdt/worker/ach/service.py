@@ -6,12 +6,13 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import date, time
+from typing import Any
 
 from sdt.config.model import Ach
 from sdt.domain.errors import SdtError
 from sdt.domain.region import Region
 from sdt.ports.ach_files import AchFiles
-from sdt.store import Store, ach
+from sdt.store import Store, ach, ach_files
 from sdt.worker.ach.bank_time import BankTime
 from sdt.worker.ach.deliver import Deliverer
 from sdt.worker.ach.facts import Facts
@@ -24,7 +25,7 @@ from sdt.worker.clock import Clock
 from sdt.workflows.ach_reversal import BANK_DAY
 from sdt.workflows.people import People
 
-__all__ = ["AchDesk"]
+__all__ = ["AchDesk", "ach_lines"]
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +66,16 @@ class AchDesk:
                 log.warning("ACH waits: %s", error.detail)
             await asyncio.sleep(self._poll_s)
 
+    async def health(self) -> dict[str, Any]:
+        """Return what an operator must know: files, mornings without returns, how often debits come back."""
+        files = await self._store.read(ach_files.counts)
+        return {
+            "files": files,
+            "unanswered_files": files.get("unknown", 0),
+            "returns_missing": list(self.follower.missing),
+            "return_rates_ppm": {rate.name: rate.ppm for rate in self.rates.newest},
+        }
+
     async def round(self) -> int:
         """Do everything once, in the order that matters; returns how much moved."""
         # The time is asked first: whatever the bank had for us by then is in the list that comes after.
@@ -78,3 +89,14 @@ class AchDesk:
             await self._store.run(ach.set_counter, BANK_DAY, now.date().toordinal())
             self._rated_on = now.date()
         return moved
+
+
+def ach_lines(health: object) -> list[str]:
+    """Return what `AchDesk.health` told as lines for Prometheus; none where entries go to the bank one by one."""
+    if not isinstance(health, dict) or not health:
+        return []
+    return [
+        *(f'sdt_ach_files{{status="{status}"}} {count}' for status, count in health["files"].items()),
+        f"sdt_ach_returns_missing {len(health['returns_missing'])}",
+        *(f'sdt_ach_return_rate_ppm{{rate="{name}"}} {ppm}' for name, ppm in health["return_rates_ppm"].items()),
+    ]
