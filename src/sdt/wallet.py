@@ -13,7 +13,7 @@ from sdt.adapters.vault.private_file import read_private, write_private
 from sdt.client import new_address
 from sdt.domain.errors import Conflict, NotFound
 
-__all__ = ["Wallet", "load_wallet", "new_wallet", "wallets"]
+__all__ = ["Wallet", "load_wallet", "new_wallet", "shared_wallet", "wallets"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +35,21 @@ def _file(home: Path, name: str) -> Path:
 
 def new_wallet(home: Path, name: str, handle: str) -> Wallet:
     """Make a key and an address for somebody new. Errors: Conflict when there is one by that name."""
-    file = _file(home, name)
+    return _kept(home, Wallet(name, handle, str(uuid.uuid4()), new_address(), nacl.signing.SigningKey.generate()))
+
+
+def shared_wallet(home: Path, name: str, owner: Wallet) -> Wallet:
+    """Make another key for somebody's account, in a wallet of its own. Errors: Conflict."""
+    return _kept(home, Wallet(name, owner.handle, owner.user_id, owner.account, nacl.signing.SigningKey.generate()))
+
+
+def _kept(home: Path, wallet: Wallet) -> Wallet:
+    file = _file(home, wallet.name)
     if file.exists():
-        raise Conflict(f"There is already a wallet named {name}.", code="wallet")
-    wallet = Wallet(name, handle, str(uuid.uuid4()), new_address(), nacl.signing.SigningKey.generate())
+        raise Conflict(f"There is already a wallet named {wallet.name}.", code="wallet")
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     record = {
-        "handle": handle,
+        "handle": wallet.handle,
         "user_id": wallet.user_id,
         "account": wallet.account,
         "seed": bytes(wallet.key).hex(),

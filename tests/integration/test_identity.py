@@ -14,6 +14,7 @@ from identity_rig import BUSINESS, PDF, Bureau, bureau
 from sandbox_servers import Sandbox, sandbox
 
 from sdt.domain.claims import format_time
+from sdt.domain.key_scope import KeyScope
 from sdt.domain.personal import Business
 from sdt.domain.registry import Role
 from sdt.store import Store, accounts, cases, examinations
@@ -252,6 +253,27 @@ async def test_a_business_says_who_owns_it_as_the_law_asks(office: Bureau, chang
     if code.startswith("owner"):
         assert problem["statute"].startswith("31 C.F.R. 1010.230")
     assert "Adams" not in json.dumps(problem)
+
+
+async def test_a_clerk_sees_and_changes_nothing(office: Bureau) -> None:
+    """Given a business's keys of three kinds, then each reads, and a manager's alone changes what is the business's."""
+    shop = await office.join("shop.tx", business=True, legal_name="Docs LLC")
+    await office.decided(shop)
+    for role, status in (("viewer", 403), ("payer", 403), ("manager", 201)):
+        clerk = Holder("shop.tx", account=shop.account)
+        await office.api.settle(clerk)
+        scope = KeyScope(role).pack()  # type: ignore[arg-type]
+        office.api.store.execute("UPDATE keys SET scope = ? WHERE kid = ?", (scope, clerk.kid))
+        assert (await office.check(clerk))["documents_of"] == ["business"]
+        _, keys = await office.api.get("/v1/users/me/keys", clerk)
+        assert role in [key["role"] for key in keys["keys"] if key["kid"] == clerk.kid]
+        found, problem = await office.hand_in(clerk, kind="formation", subject="business")
+        assert found == status, problem
+        bank = {"routing_number": "021000021", "account_number": "000123", "kind": "checking", "holder": "Shop"}
+        assert (await office.api.post("/v1/users/me/bank-accounts", bank, clerk))[0] == status
+        id_, message = await office.api.signed_transfer(clerk, Holder("else.tx"))
+        found, _ = await office.api.put(id_, message)
+        assert found == (403 if role == "viewer" else 202)
 
 
 async def test_an_agency_names_who_acts_for_it_and_no_owners(office: Bureau) -> None:

@@ -84,6 +84,7 @@ async def _post(
     request: Annotated[models.BankAccountIn, Body()],
 ) -> models.BankAccount:
     """Link a bank account and answer with the reference that a deposit or redemption names."""
+    caller.manages()
     user = await user_of(runtime.services, caller, user_id)
     return await link(runtime.services, user, request)
 

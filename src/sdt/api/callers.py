@@ -11,6 +11,7 @@ from sdt.api.services import Services
 from sdt.domain.authority import KeyFacts
 from sdt.domain.envelope import b64url
 from sdt.domain.errors import Forbidden, Unauthenticated
+from sdt.domain.key_scope import scope_of
 from sdt.domain.proof import CLOCK_SKEW_S, check_proof, open_proof
 from sdt.domain.registry import Role
 from sdt.store import proofs
@@ -38,6 +39,11 @@ class Caller:
         """Refuse a caller whose key lacks a role. Errors: Forbidden."""
         if not self.key.roles & role:
             raise Forbidden(f"This needs a key with the role {role.name}.", code="wrong_role")
+
+    def manages(self) -> None:
+        """Refuse a key that may not change what belongs to its account. Errors: Forbidden (wrong_scope)."""
+        if self.account and scope_of(self.key.scope).role != "manager":
+            raise Forbidden("This takes a manager's key of the account.", code="wrong_scope")
 
     def is_party(self, kid: str, accounts: Collection[str | None]) -> bool:
         """Tell whether the caller signed it, or is one of its accounts."""

@@ -74,7 +74,7 @@ _ROWS: Final = (
     ("proof_used", 401, "The proof was used before", "Make a new proof, with a new jti, for every request."),
     ("wrong_role", 403, "The key's role may not do this", "Use a key with the role that this act needs."),
     ("wrong_key", 403, "The key is not one of that account", "Sign with a key of the account that the message speaks for."),
-    ("wrong_scope", 403, "The key's role does not cover this token", "Use the key that was granted the role for this token."),
+    ("wrong_scope", 403, "The key does not cover this", "Use the key that was granted the role for this token, or a key of the account that may do this (`GET /v1/users/me/keys`)."),
     ("handle_reserved", 403, "The handle passes for an office of the State", "Choose another one, or ask the region's office for leave."),
     ("not_yours", 403, "This belongs to another account", "Ask with a key of that account."),
     # What it refers to.

@@ -163,6 +163,7 @@ async def _attempt(
     runtime: Running, caller: KnownCaller, user_id: UserId, request: Annotated[models.Attempt, Body()]
 ) -> models.IdentityCheck:
     """Hand in corrected data after a check failed or asked for documents. There are two attempts; then it is a case."""
+    caller.manages()
     services = runtime.services
     user = await user_of(services, caller, user_id)
     party = party_of(services, request.person, request.business)
@@ -181,6 +182,7 @@ async def _renewal(
     runtime: Running, caller: KnownCaller, user_id: UserId, request: Annotated[models.Renewal, Body()]
 ) -> models.IdentityCheck:
     """Have an identity checked anew before it ends, or after. What is established stands until it ends."""
+    caller.manages()
     services = runtime.services
     user = await user_of(services, caller, user_id)
     given = request.person is not None or request.business is not None
@@ -238,6 +240,7 @@ async def _document(
     subject: Annotated[models.SubjectName, Query()] = "holder",
 ) -> models.Document:
     """Take a document that was asked for: its bytes are the body, at most 5 MiB. The same bytes again count once."""
+    caller.manages()
     services = runtime.services
     user = await user_of(services, caller, user_id)
     content = await request.body()

@@ -337,11 +337,13 @@ class HandleBinding(BaseModel):
 
 
 class Key(BaseModel):
-    """One key of the account."""
+    """One key of the account: what it may do (`role`), and of which token alone, if of one."""
 
     kid: str
     public_key: str
     status: str
+    role: Literal["manager", "payer", "viewer"]
+    token: Symbol | None
     expires_at: Time | None
     registered_by: str | None
 

@@ -19,11 +19,12 @@ from sdt.domain.envelope import b64url, open_envelope
 from sdt.domain.errors import Conflict, Invalid, NotFound
 from sdt.domain.handle import is_handle, normalised
 from sdt.domain.identity import shown
+from sdt.domain.key_scope import scope_of
 from sdt.domain.message import NEVER_S, Register, Signed, format_time
 from sdt.domain.personal import Business, Party
 from sdt.domain.transaction import Status
 from sdt.store import Store, accounts, person_keys, transactions
-from sdt.store.accounts import UserRow
+from sdt.store.accounts import KeyRow, UserRow
 from sdt.store.intake import AcceptedRow, insert_accepted
 from sdt.workflows.handles import check_handle
 from sdt.workflows.people import People
@@ -178,17 +179,19 @@ async def _keys(runtime: Running, caller: KnownCaller, user_id: Annotated[str, P
     """Answer with all keys of the caller's account that are settled."""
     user = await user_of(runtime.services, caller, user_id)
     rows = await runtime.services.store.read(accounts.keys_of, user.account)
-    return models.Keys(
-        keys=[
-            models.Key(
-                kid=row.kid,
-                public_key=b64url(bytes(row.public_key)).decode(),
-                status=row.status,
-                expires_at=format_time(row.expires_at_s) if row.expires_at_s < NEVER_S else None,
-                registered_by=row.registered_by,
-            )
-            for row in rows
-        ]
+    return models.Keys(keys=[_key(runtime.services, row) for row in rows])
+
+
+def _key(services: Services, row: KeyRow) -> models.Key:
+    scope = scope_of(row.scope)
+    return models.Key(
+        kid=row.kid,
+        public_key=b64url(bytes(row.public_key)).decode(),
+        status=row.status,
+        role=scope.role,
+        token=None if scope.token is None else services.region.tokens[scope.token].symbol,
+        expires_at=format_time(row.expires_at_s) if row.expires_at_s < NEVER_S else None,
+        registered_by=row.registered_by,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -91,3 +92,59 @@ def list_users(home: Home = Path(".sdt"), as_json: Json = False) -> None:
     show(
         found, as_json, "\n".join(f"{w['name']:12} {w['handle']:16} {w['account']}" for w in found) or "no wallets yet"
     )
+
+
+class KeyRoleName(StrEnum):
+    """What another key of an account may do."""
+
+    manager = "manager"
+    payer = "payer"
+    viewer = "viewer"
+
+
+@user.command("key")
+def key(
+    name: Annotated[str, typer.Argument(help="Whose wallet, with a manager's key.")],
+    new_name: Annotated[str, typer.Argument(metavar="NEW", help="A name for the wallet with the new key.")],
+    role: Annotated[KeyRoleName, typer.Option(help="manager: everything; payer: value; viewer: reads.")] = (
+        KeyRoleName.payer
+    ),
+    token: Annotated[str, typer.Option(help="Of this token alone; empty for every one.")] = "",
+    days: Annotated[int, typer.Option(min=1, max=3650, help="How long the key counts.")] = 365,
+    home: Home = Path(".sdt"),
+    as_json: Json = False,
+) -> None:
+    """Give somebody else a key of their own for an account: a clerk of a business, or a second device.
+
+    [bold]sdt user key shop clerk --role payer --token TXD[/bold]
+
+    What the key may do stands on chain, and every signer holds to it.
+    """
+    found = run(_key(home, name, new_name, role.value, token, days))
+    show(found, as_json, f"{new_name}: {role.value} of {name}, {found['status']}")
+
+
+async def _key(home: Path, name: str, new_name: str, role: str, token: str, days: int) -> Any:
+    import time
+
+    from sdt.client import public_key_text
+    from sdt.demo.people import actor
+    from sdt.domain.message import format_time
+    from sdt.local.platform import network_of
+    from sdt.wallet import load_wallet, shared_wallet
+
+    owner = load_wallet(home, name)
+    who = actor(home, await network_of(home), name)
+    try:
+        wallet = shared_wallet(home, new_name, owner)
+        claims = {
+            "account": owner.account,
+            "public_key": public_key_text(wallet.key),
+            "action": "add",
+            "expires_at": format_time(int(time.time()) + days * 86_400),
+            "role": role,
+            "token": token,
+        }
+        return await who.client.wait(await who.client.submit("rotate_key", claims))
+    finally:
+        await who.client.close()

@@ -10,6 +10,7 @@ from typing import Final
 
 from sdt.domain.envelope import unb64url
 from sdt.domain.errors import Forbidden, Invalid, Unauthenticated, Unprocessable
+from sdt.domain.key_scope import KeyScope, scope_of
 from sdt.domain.message import (
     Adjust,
     AttestReserve,
@@ -54,7 +55,8 @@ _OF_A_TOKEN: Final = (Issue, Adjust, AttestReserve, Fund, Release, Freeze, Unfre
 class KeyFacts:
     """What the registry says of a key.
 
-    `account` is empty for an official's key. `scope` is 0 for every token, else the token's index plus one.
+    `account` is empty for an official's key; its `scope` is 0 for every token, else the token's index plus one. Of a
+    client's key it is the byte of `sdt.domain.key_scope`.
     Units: expires_at_s in unix seconds.
     """
 
@@ -107,10 +109,18 @@ def check_authority(signed: Signed, key: KeyFacts, region: Region, now_s: int) -
     account = speaks_for(message)
     if account and account != key.account:
         raise Forbidden("This key does not belong to the account it speaks for.", code="wrong_key")
+    if account and key.scope:
+        _check_scope(signed, scope_of(key.scope), region)
     if isinstance(message, _OF_A_TOKEN) and key.scope:
         if region.token_index.get(message.token) != key.scope - 1:
             named = message.token or "every token"
             raise Forbidden(f"This key's role does not cover {named}.", code="wrong_scope")
+
+
+def _check_scope(signed: Signed, scope: KeyScope, region: Region) -> None:
+    token = region.token_index.get(getattr(signed.message, "token", ""))
+    if not scope.allows(signed.type, token):
+        raise Forbidden(f"This key is a {scope.role}'s: it does not cover this {signed.type}.", code="wrong_scope")
 
 
 def check_times(signed: Signed, region: Region, now_s: int, *, window: bool) -> None:

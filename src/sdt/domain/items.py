@@ -12,6 +12,7 @@ from typing import Final
 from sdt.domain.batch_items import EVERY_TOKEN, AdminItem, ValueItem, ValueKind
 from sdt.domain.envelope import kid_of, unb64url
 from sdt.domain.errors import Invalid
+from sdt.domain.key_scope import KeyScope
 from sdt.domain.message import (
     Adjust,
     AttestIdentity,
@@ -100,7 +101,8 @@ def _key_word(signed: Signed, place: Place) -> KeyWord:
         return KeyWord(m.account, Role.CLIENT, expires_s=signed.issued_at_s + CLIENT_KEY_LIFE_S)
     if isinstance(m, RotateKey):
         status = KeyStatus.ACTIVE if m.action == "add" else KeyStatus.REVOKED
-        return KeyWord(m.account, Role.CLIENT, status=status, expires_s=parse_time(m.expires_at))
+        scope = KeyScope(m.role, place(m.token) if m.token else None).pack()
+        return KeyWord(m.account, Role.CLIENT, scope, status, parse_time(m.expires_at))
     assert isinstance(m, GrantRole), f"a {signed.type} message is about no key"
     status = KeyStatus.ACTIVE if m.action == "grant" else KeyStatus.REVOKED
     scope = place(m.token) + 1 if m.token else 0

@@ -34,6 +34,7 @@ from sdt.domain.claims import (
 )
 from sdt.domain.envelope import Envelope, check_public_key, message_digest, open_envelope, unb64url
 from sdt.domain.errors import Invalid
+from sdt.domain.key_scope import KeyRole
 from sdt.domain.money import UNITS_MAX
 from sdt.domain.registry import Role
 
@@ -98,7 +99,7 @@ class Register(Message, frozen=True, tag="register"):
 
 
 class RotateKey(Message, frozen=True, tag="rotate_key"):
-    """Add a key to the signer's own account, or revoke one."""
+    """Add a key to the signer's own account, or revoke one; `role` and `token` limit what the added key may do."""
 
     administrative: ClassVar[bool] = True
 
@@ -106,6 +107,8 @@ class RotateKey(Message, frozen=True, tag="rotate_key"):
     public_key: PublicKey
     action: Literal["add", "revoke"]
     expires_at: Time
+    role: KeyRole = "manager"
+    token: OptionalSymbol = ""
 
 
 class GrantRole(Message, frozen=True, tag="grant_role"):

@@ -33,6 +33,7 @@ from sdt.domain.chain_tx import read_signed, transaction_hash
 from sdt.domain.envelope import kid_of, open_envelope
 from sdt.domain.errors import SdtError, Unprocessable
 from sdt.domain.items import adjustment_sides, admin_item, minter_of
+from sdt.domain.key_scope import TOKEN_BITS
 from sdt.domain.message import Adjust, Issue, Redeem, Signed, Transfer, read_message
 from sdt.domain.mpt import prove_index
 from sdt.domain.qbft import Header
@@ -221,7 +222,7 @@ def _item(receipt: Receipt, signed: Signed, call: BatchCall, trust: Trust) -> tu
         at = position * ADMIN_ITEM_BYTES
         [admin] = unpack_admin_items(call.packed[at : at + ADMIN_ITEM_BYTES])
         # A role's token stands in the key word, as its place plus one.
-        found = admin.words[1][KEY_SCOPE_AT] - 1 if admin.kind is AdminKind.SET_KEY else admin.token
+        found = (admin.words[1][KEY_SCOPE_AT] & TOKEN_BITS) - 1 if admin.kind is AdminKind.SET_KEY else admin.token
         if admin_item(signed, lambda symbol: _place(symbol, found, trust)) != admin:
             raise _refuse("The item in the batch is not the one that the message asks for.")
         return None, f"It is a {admin.kind.name.lower()} item with exactly what the message asks for."
