@@ -91,6 +91,9 @@ def test_two_families_of_each_kind_ship() -> None:
         ('title = "Sandbox identity check"', 'title = "x"\nrefusal_code = "]"', "refusal_code: line 1, column 1"),
         ('title = "Sandbox identity check"', 'title = "x"\nurl = "http://evil.example"', "url: must begin with https"),
         ('title = "Sandbox identity check"', 'title = "x"\nurl = "https://a:b@x.example"', "url: must not carry"),
+        ('[auth]\nstyle = "bearer"', '[auth]\nstyle = "api_key"\nheader = "Host"', "auth.header: the header Host"),
+        ("[trace]", '[headers]\nTransfer-Encoding = "chunked"\n\n[trace]', "headers.Transfer-Encoding: the header"),
+        ('header = "Idempotency-Key"', 'header = "Content-Length"', "operations.apply.idempotency.header: the header"),
         ("[auth]", "[auth", "vendor.toml: "),
     ],
 )

@@ -6,6 +6,7 @@ Everything that can be known to be wrong before the first call is told here, all
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -17,13 +18,17 @@ from sdt.adapters.vendor.functions import Functions
 from sdt.adapters.vendor.kinds import Operation, operations
 from sdt.adapters.vendor.mapping import Mapper, MappingInvalid
 from sdt.adapters.vendor.schemas import Schema, SchemaInvalid
-from sdt.adapters.vendor.spec import Ask, Hmac, OperationSpec, VendorSpec
+from sdt.adapters.vendor.spec import ApiKey, Ask, Hmac, OperationSpec, VendorSpec
 
 __all__ = ["SPEC_FILE", "CompiledAsk", "CompiledOperation", "Folder", "load_folder", "placeholders"]
 
 SPEC_FILE: Final = "vendor.toml"
 FILE_BYTES_MAX: Final = 262_144
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_OURS_ALONE: Final = frozenset(
+    {"host", "content-length", "transfer-encoding", "connection", "content-type", "content-encoding", "accept-encoding"}
+)
+"""Headers that say how a request is framed: a folder that set them could hide one request in another."""
 _HMAC_FIELDS: Final = frozenset({"method", "path", "timestamp", "body", "body_sha256"})
 
 
@@ -135,6 +140,9 @@ class _Reader:
             self._wrong(f"operations.{name}", f"the kind {spec.kind} has no such operation; it has {', '.join(wanted)}")
         for name in wanted.keys() - spec.operations.keys():
             self._wrong(f"operations.{name}", f"is missing; the kind {spec.kind} needs it")
+        for at, header in self._headers():
+            if header.lower() in _OURS_ALONE:
+                self._wrong(at, f"the header {header} is set by the platform alone")
         if isinstance(spec.auth, Hmac) and set(placeholders(spec.auth.message)) - _HMAC_FIELDS:
             self._wrong("auth.message", f"may name {', '.join(sorted(_HMAC_FIELDS))}")
         compiled = {
@@ -145,6 +153,18 @@ class _Reader:
         code = self._expression("refusal_code", spec.refusal_code)
         refused = self._expression("refused", spec.refused) if spec.refused else None
         return Folder(self.path, spec, compiled, code, refused)
+
+    def _headers(self) -> Iterator[tuple[str, str]]:
+        """Every header that the folder sets, and where it does."""
+        yield from ((f"headers.{name}", name) for name in self.spec.headers)
+        auth = self.spec.auth
+        if isinstance(auth, ApiKey):
+            yield "auth.header", auth.header
+        if isinstance(auth, Hmac):
+            yield from (("auth", one) for one in (auth.key_header, auth.time_header, auth.signature_header))
+        for name, operation in self.spec.operations.items():
+            if operation.idempotency is not None and operation.idempotency.header is not None:
+                yield f"operations.{name}.idempotency.header", operation.idempotency.header
 
     def _operation(self, kind: Operation, spec: OperationSpec) -> CompiledOperation:
         at = f"operations.{kind.name}"

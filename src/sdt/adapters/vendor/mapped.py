@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 from sdt.adapters.vendor.auth import Outgoing, authenticator
 from sdt.adapters.vendor.breaker import Breaker, BreakerState
@@ -36,10 +36,12 @@ __all__ = ["MappedVendor", "VendorHealth"]
 log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 DONE: Final = (200, 201, 202)
-IN_THREAD_BYTES: Final = 65_536
-"""A larger answer is checked and mapped beside the event loop."""
+ASIDE_BYTES: Final = 65_536
+"""A larger message is read, checked and mapped beside the event loop."""
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 _OUTCOMES: Final[Mapping[int, Outcome]] = {
     400: "refused",
@@ -114,7 +116,7 @@ class MappedVendor:
         operation = self._folder.operations[name]
         assert operation.kind.order is (key is not None), "an order carries a key, and nothing else does"
         try:
-            prepared = prepare(operation, dict(arguments), key)
+            prepared = await _aside(_is_large(arguments), prepare, operation, dict(arguments), key)
             if not self._breaker.allows():
                 raise self._unavailable()
             get = self._ordered if operation.kind.order else self._looked
@@ -189,10 +191,8 @@ class MappedVendor:
     async def _ours(self, operation: CompiledOperation, answered: _Answered) -> Any:
         ask = answered.asked
         mapper, schema = (operation.answer, operation.answer_schema) if ask is None else (ask.answer, ask.answer_schema)
-        arguments = (operation, mapper, schema, answered.value, answered.document)
-        if len(answered.document) > IN_THREAD_BYTES:
-            return await asyncio.to_thread(our_answer, *arguments)
-        return our_answer(*arguments)
+        large = len(answered.document) > ASIDE_BYTES
+        return await _aside(large, our_answer, operation, mapper, schema, answered.value, answered.document)
 
     async def _try(self, operation: CompiledOperation, prepared: Prepared, ask: CompiledAsk | None = None) -> _Answered:
         """Send once, and once more when a token had run out.
@@ -209,7 +209,7 @@ class MappedVendor:
             raise NotDone if outcome == "nothing_done" else PerhapsDone
         self._breaker.succeeded()
         if outcome == "ok":
-            value = read_answer(document)
+            value = await _aside(len(document) > ASIDE_BYTES, read_answer, document)
             self._check_refused(value)
             return _Answered(value, document, ask)
         code = self._code(document) or f"http_{status}"
@@ -320,3 +320,14 @@ class MappedVendor:
     def _unavailable(self) -> Unavailable:
         kind = self._spec.kind
         return Unavailable(f"The {kind} vendor does not answer.", code=f"{kind}_unavailable")
+
+
+async def _aside(large: bool, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Do the work here, or in a thread when there is much of it: others wait for this event loop, too."""
+    return await asyncio.to_thread(work, *args, **kwargs) if large else work(*args, **kwargs)
+
+
+def _is_large(arguments: Mapping[str, Any]) -> bool:
+    """Say whether a document or a file is among what is to be sent."""
+    contents = (getattr(value, "content", value) for value in arguments.values())
+    return any(isinstance(content, bytes) and len(content) > ASIDE_BYTES for content in contents)

@@ -73,12 +73,12 @@ class Transport:
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         if response.headers.get("Content-Encoding", "identity") != "identity":
             raise VendorFault("The vendor compressed its answer although we take none.")
-        body = b""
+        body = bytearray()
         async for chunk in response.content.iter_chunked(_CHUNK):
             body += chunk
             if len(body) > self._bytes_max:
                 raise VendorFault(f"The vendor answered more than {self._bytes_max} bytes.")
-        return body
+        return bytes(body)
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
