@@ -29,6 +29,7 @@ from sdt.store import Store, open_store
 
 __all__ = [
     "READ_ONLY",
+    "Purpose",
     "Vendors",
     "bank_account",
     "find_folder",
@@ -195,6 +196,12 @@ def open_ach_files(settings: Settings) -> AchFiles:
     return ApiAchFiles(open_vendor(settings, "ach_files", secret=lambda: vault.get(name).text()))
 
 
-def bank_account(token: str, purpose: Literal["clearing", "reserve"]) -> str:
-    """Return the bank's id of a token's account: clearing takes every ACH entry, reserve only book transfers."""
+Purpose = Literal["clearing", "reserve", "blocked"]
+
+
+def bank_account(token: str, purpose: Purpose) -> str:
+    """Return the bank's id of a token's account.
+
+    Clearing takes every ACH entry, reserve only book transfers; what the law blocks is set apart in blocked.
+    """
     return f"{token}-{purpose}"

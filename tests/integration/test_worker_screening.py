@@ -18,7 +18,7 @@ from sdt.adapters.queue.embedded import EmbeddedQueue
 from sdt.domain.authority import parties
 from sdt.domain.envelope import kid_of, message_digest, seal_envelope
 from sdt.domain.items import fee_of
-from sdt.domain.ledger import Posting, token_account
+from sdt.domain.ledger import Posting, prefunded, token_account
 from sdt.domain.message import format_time, read_message
 from sdt.domain.region import Region
 from sdt.domain.registry import NEVER_S, Role
@@ -159,7 +159,7 @@ def prepare(store: Store) -> None:
         public = bytes(key.verify_key)
         registry.upsert_key(store, KeyRow(kid_of(public), public, account, int(role), 0, "active", NEVER_S, None))
     minted = Posting("Pending:TXD:x", token_account("TXD", ALICE), "TXD", 10_000)
-    ledger.post(store, [("genesis", minted)], release=[], at_ms=now_ms)
+    ledger.post(store, [("genesis", p) for p in (minted, *prefunded("TXD", 1_000_000))], release=[], at_ms=now_ms)
 
 
 @pytest.fixture

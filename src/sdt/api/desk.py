@@ -20,8 +20,11 @@ from sdt.api.strict_route import StrictRoute
 from sdt.domain.message import format_time, read_message
 from sdt.domain.registry import Role
 from sdt.domain.transaction import Status
-from sdt.store import Store, banking, transactions
+from sdt.store import Store, banking, reserve_moves, transactions
 from sdt.store.transactions import TransactionRow
+from sdt.workflows.adjusting import adjustments_due
+from sdt.workflows.cover import cover_of
+from sdt.workflows.settling import day_of
 
 __all__ = ["router", "tasks_of"]
 
@@ -41,19 +44,39 @@ _ROLES: Final = {
 
 async def tasks_of(services: Services, desk: DeskName) -> list[Task]:
     """Return what waits for a desk, the oldest first."""
-    tasks = await services.store.read(_QUERIES[desk])
+    query = _QUERIES.get(desk)
+    tasks = await (services.store.read(query) if query else _to_issue(services))
     if desk in ("custodian", "issuer"):
         tasks += [await _reserve(services, token.symbol) for token in services.region.tokens]
     return tasks
 
 
 def _for_custodian(store: Store) -> list[Task]:
-    """Deposits that wait for their value, and redemptions that are burnt and not yet paid out or handed over."""
-    return _deposits(store) + [_value_task("redemption", row) for row in _settled_redemptions(store)]
+    """Deposits that wait for their value, and the book transfers that the books ask for."""
+    return _deposits(store) + _moves(store)
 
 
-def _settled_redemptions(store: Store) -> list[TransactionRow]:
-    return [row for row in transactions.in_status(store, Status.SETTLED, TASKS_MAX) if row.type == "redeem"]
+def _moves(store: Store) -> list[Task]:
+    """Book transfers between our own accounts: what each is for, and the bank's entry that is the evidence of it."""
+    moves = reserve_moves.open_moves(store, TASKS_MAX)
+    ids = [move.transaction_id for move in moves]
+    rows, entries = transactions.get_many(store, ids), _entries(store, ids)
+    return [
+        {
+            "kind": "reserve_move",
+            "transaction_id": move.transaction_id,
+            "type": rows[move.transaction_id].type,
+            "account": rows[move.transaction_id].account,
+            "direction": move.direction,
+            "nth": move.nth,
+            "token": move.token,
+            "amount": str(move.units),
+            "reason": move.reason,
+            "bank_entry": entries.get(move.transaction_id),
+            "wanted_at": format_time(move.wanted_at_ms // 1000),
+        }
+        for move in moves
+    ]
 
 
 def _deposits(store: Store) -> list[Task]:
@@ -76,13 +99,35 @@ def _deposits(store: Store) -> list[Task]:
 def _entries(store: Store, deposits: Sequence[str]) -> dict[str, Task]:
     """Return what is known to have come in for deposits: the bank's entry, or the bar in the vault."""
     return {
-        entry.transaction_id: {"entry": entry.external_id, "status": entry.status, "code": entry.code}
+        entry.transaction_id: {
+            "entry": entry.external_id,
+            "status": entry.status,
+            "code": entry.code,
+            "amount": str(entry.units),
+        }
         for entry in banking.entries_of(store, deposits)
     }
 
 
-def _to_issue(store: Store) -> list[Task]:
-    return [task for task in _deposits(store) if task["issue"] is None]
+async def _to_issue(services: Services) -> list[Task]:
+    """Deposits to mint, as far as what may come back is covered, and what a bank undid and waits to be set right.
+
+    A shortfall of cover stops minting by ACH and nothing else.
+    """
+    region, now_ms = services.region, services.now_ms()
+    dollars = [token.symbol for token in region.tokens if token.domain == "dollar"]
+    tasks = [task for task in await services.store.read(_deposits) if task["issue"] is None]
+    for symbol in dollars:
+        cover = await services.store.read(cover_of, region, symbol, day_of(now_ms))
+        if cover.short:
+            tasks = [task for task in tasks if task["token"] != symbol]
+        due = await services.store.read(adjustments_due, region, symbol, now_ms // 1000)
+        entries = await services.store.read(_entries, [one.original for one in due])
+        tasks += [
+            {"kind": "adjust", **one._asdict(), "amount": str(one.amount), "bank_entry": entries.get(one.original)}
+            for one in due
+        ]
+    return tasks
 
 
 def _value_task(kind: str, row: TransactionRow) -> Task:
@@ -129,7 +174,6 @@ async def _reserve(services: Services, symbol: str) -> Task:
 _QUERIES: Final[dict[str, Callable[[Store], list[Task]]]] = {
     "kyc_desk": identity_tasks,
     "custodian": _for_custodian,
-    "issuer": _to_issue,
     "approver": _to_approve,
 }
 

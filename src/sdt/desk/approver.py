@@ -1,11 +1,14 @@
-"""The second officer's desk: opens the evidence once more, from its own side, before it approves an issue."""
+"""The second officer's desk: opens the evidence once more, from its own side, before money is made or taken."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from sdt.client import Client
 from sdt.desk.desk import Evidence, Waiting, client_of
+from sdt.desk.issuer import returned
 from sdt.domain.envelope import message_digest
-from sdt.domain.message import Issue, read_message
+from sdt.domain.message import Adjust, Issue, read_message
 
 __all__ = ["Approver"]
 
@@ -18,18 +21,28 @@ class Approver:
         self._client: Client = client_of(evidence.settings, evidence.region, "approver")
 
     async def work(self) -> None:
-        """Approve every issue that is held and true."""
+        """Approve every issue and every adjustment that is held and true. A write-down is for a person to judge."""
         answer = await self._client.get("/v1/desk/tasks", role="approver")
         for task in answer["tasks"]:
             raw = task["message"].encode()
             message = read_message(raw).message
-            if isinstance(message, Issue) and await self._is_true(message, task):
+            if await self._is_true(message, task):
                 approval = await self._client.submit("approve", {"digest": message_digest(raw).hex()})
                 await self._client.wait(approval, until=("screened", "completed"))
 
-    async def _is_true(self, message: Issue, task: dict[str, object]) -> bool:
+    async def _is_true(self, message: object, task: dict[str, Any]) -> bool:
         entry = task["bank_entry"]
         if not isinstance(entry, dict):
+            return False
+        if isinstance(message, Adjust) and message.kind != "write_down":
+            claims = {
+                "adjust": message.kind,
+                "token": message.token,
+                "original": message.original,
+                "amount": message.amount,
+            }
+            return await returned(self._evidence, claims, entry) is not None
+        if not isinstance(message, Issue):
             return False
         deposit = Waiting(message.deposit, message.token, message.account, int(message.amount), str(entry["entry"]))
         return await self._evidence.of_deposit(deposit) is not None

@@ -1,27 +1,28 @@
 """The custodians' desk: the treasury's for dollars, the depository's for metal, each with a key of its own.
 
-What it states is what it finds: it compares the confirmed balance at the bank or in the vault with what the chain
-knows, and signs the difference, numbered. So a crash, a repeat or a second desk cannot count anything twice.
+What it states is what it finds: it compares the confirmed balance at the bank or in the vault, less what is about to
+leave it, with what the chain knows, and signs the difference, numbered. So a crash, a repeat or a second desk cannot
+count anything twice.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
 from sdt.client import Client
 from sdt.desk.desk import Evidence, Waiting, client_of
+from sdt.desk.reserve_watch import ReserveWatch
 from sdt.domain.errors import Unavailable
 from sdt.domain.message import format_time, parse_time
 from sdt.domain.region import Token
-from sdt.ports import BookTransferOrder, BookTransferStatus
-from sdt.vendors import bank_account
+from sdt.ports import AchDirection, BookTransferOrder, BookTransferStatus
+from sdt.vendors import Purpose, bank_account
 
 __all__ = ["Custodian"]
-
-Purpose = Literal["clearing", "reserve"]
 
 ATTESTATION_LIFE_S = 7 * 86_400
 RENEW_BEFORE_S = 3 * 86_400
@@ -37,6 +38,32 @@ class _Found:
     document: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """A book transfer that the books ask for: a claim of the API, to be checked. Units: the token's smallest."""
+
+    transaction_id: str
+    type: str
+    account: str
+    direction: str
+    nth: int
+    units: int
+    external_id: str
+
+    @classmethod
+    def read(cls, task: Mapping[str, Any]) -> _Move:
+        entry = task.get("bank_entry") or {}
+        return cls(
+            task["transaction_id"],
+            task["type"],
+            str(task["account"]),
+            task["direction"],
+            int(task["nth"]),
+            int(task["amount"]),
+            str(entry.get("entry") or ""),
+        )
+
+
 class Custodian:
     """Moves dollars between clearing and reserve, and attests, funds and releases."""
 
@@ -48,25 +75,70 @@ class Custodian:
             )
             for token in evidence.region.tokens
         }
-        self._moved: set[str] = set()
+        self._watches = {token.symbol: ReserveWatch(evidence, token) for token in evidence.region.tokens}
+        self._set_apart: set[str] = set()
 
     async def work(self) -> None:
         """Bring each token's reserve and its statement on chain up to date."""
         for token in self._evidence.region.tokens:
-            await self._keep(token)
+            if token.domain == "dollar":
+                await self._keep_dollars(token)
+            else:
+                await self._state_what_is_there(token, await self._look(token), 0)
 
-    async def _keep(self, token: Token) -> None:
-        client = self._clients[token.symbol]
-        if token.domain == "dollar":
-            await self._move_dollars(token, client)
-        report = (await client.get(f"/v1/tokens/{token.symbol}", prove=False))["reserve"]
+    async def _keep_dollars(self, token: Token) -> None:
+        """Fund, then mint; burn, then release.
+
+        Into the reserve: first the bank, then the chain. Out of it: first the chain, then the bank. So what the chain
+        counts on never exceeds what the bank holds, wherever a crash falls in between.
+        """
+        answer = await self._clients[token.symbol].get("/v1/desk/tasks", role="custodian")
+        moves = [_Move.read(t) for t in answer["tasks"] if t["kind"] == "reserve_move" and t["token"] == token.symbol]
+        watch = self._watches[token.symbol]
+        await watch.read()
+        for move in moves:
+            if move.direction == "in" and not watch.shows("in", move.transaction_id, move.nth):
+                await self._fund(token, move)
+            elif move.direction == "blocked" and move.transaction_id not in self._set_apart:
+                await self._transfer(token, "clearing", "blocked", move)
+                self._set_apart.add(move.transaction_id)
         found = await self._look(token)
+        leaving = [m for m in moves if m.direction == "out" and not watch.shows("out", m.transaction_id, m.nth)]
+        await self._state_what_is_there(token, found, sum(move.units for move in leaving))
+        for move in leaving:
+            await self._release(token, move, watch)
+
+    async def _state_what_is_there(self, token: Token, found: _Found, leaving: int) -> None:
+        """State on chain what the reserve holds for good: what is about to leave it counts no longer."""
+        client, lasting = self._clients[token.symbol], max(found.units - leaving, 0)
+        report = (await client.get(f"/v1/tokens/{token.symbol}", prove=False))["reserve"]
         known = int(report["held"]) if report else 0
         sequence = int(report["sequence"]) if report else 0
         if report is None or parse_time(report["valid_until"]) < time.time() + RENEW_BEFORE_S:
-            await self._attest(token, client, found, sequence)
-        elif found.units != known:
-            await self._state(token, client, found.units - known, sequence + 1, self._evidence.keep(found.document))
+            await self._attest(token, client, found, lasting, sequence)
+        elif lasting != known:
+            await self._state(token, client, lasting - known, sequence + 1, self._evidence.keep(found.document))
+
+    async def _fund(self, token: Token, move: _Move) -> None:
+        """Move what has come in for good: a deposit to be minted, a payout to be minted again."""
+        if move.type == "deposit":
+            deposit = Waiting(move.transaction_id, token.symbol, move.account, move.units, move.external_id)
+            proof = await self._evidence.of_deposit(deposit)
+        else:
+            proof = await self._evidence.of_return(
+                token.symbol, move.transaction_id, move.units, AchDirection.CREDIT, move.external_id
+            )
+        if proof is not None:
+            await self._transfer(token, "clearing", "reserve", move)
+
+    async def _release(self, token: Token, move: _Move, watch: ReserveWatch) -> None:
+        """Move out what was burnt, if the contract itself says that the rest covers the supply."""
+        held = (await watch.read()).balance.units
+        if watch.shows("out", move.transaction_id, move.nth):
+            return
+        if held - move.units < await watch.supply():
+            raise Unavailable("The reserve would no longer cover the supply: nothing is moved.", code="under_reserve")
+        await self._transfer(token, "reserve", "clearing", move)
 
     async def _look(self, token: Token) -> _Found:
         """Read the reserve where it lies: the confirmed balance of the reserve account, or the vault's holding."""
@@ -76,10 +148,10 @@ class Custodian:
         holding = await self._evidence.vendors.depository.holding_statement(token.symbol)
         return _Found(holding.total.units, int(holding.as_of.timestamp()), holding.evidence.document)
 
-    async def _attest(self, token: Token, client: Client, found: _Found, sequence: int) -> None:
+    async def _attest(self, token: Token, client: Client, found: _Found, lasting: int, sequence: int) -> None:
         claims = {
             "token": token.symbol,
-            "reserve": str(found.units),
+            "reserve": str(lasting),
             "holdings": self._evidence.keep(found.document).hex(),
             "as_of": format_time(found.as_of_s),
             "valid_until": format_time(found.as_of_s + ATTESTATION_LIFE_S),
@@ -98,30 +170,15 @@ class Custodian:
         kind = "fund" if change > 0 else "release"
         await client.wait(await client.submit(kind, claims), until=("completed",))
 
-    async def _move_dollars(self, token: Token, client: Client) -> None:
-        """Fund, then mint; burn, then release: book transfers, each keyed by the transaction it is for."""
-        answer = await client.get("/v1/desk/tasks", role="custodian")
-        for task in answer["tasks"]:
-            if task["kind"] == "reserve" or task["token"] != token.symbol or task["transaction_id"] in self._moved:
-                continue
-            waiting = Waiting.read(task)
-            if task["kind"] == "deposit":
-                if await self._evidence.of_deposit(waiting) is None:
-                    continue
-                await self._transfer(token, "clearing", "reserve", waiting)
-            else:
-                await self._transfer(token, "reserve", "clearing", waiting)
-            self._moved.add(waiting.transaction_id)
-
-    async def _transfer(self, token: Token, source: Purpose, destination: Purpose, waiting: Waiting) -> None:
+    async def _transfer(self, token: Token, source: Purpose, destination: Purpose, move: _Move) -> None:
         order = BookTransferOrder(
             source=bank_account(token.symbol, source),
             destination=bank_account(token.symbol, destination),
-            amount=token.amount(waiting.units),
-            reference=waiting.transaction_id,
+            amount=token.amount(move.units),
+            reference=move.transaction_id,
         )
-        bank = self._evidence.vendors.bank
-        transfer = await bank.book_transfer(order, key=f"{destination}:{waiting.transaction_id}")
+        bank, again = self._evidence.vendors.bank, "" if move.nth == 1 else f":{move.nth}"
+        transfer = await bank.book_transfer(order, key=f"{destination}:{move.transaction_id}{again}")
         deadline = time.monotonic() + CONFIRMED_WITHIN_S
         while transfer.status is not BookTransferStatus.CONFIRMED:
             if time.monotonic() > deadline:

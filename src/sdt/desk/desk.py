@@ -113,6 +113,21 @@ class Evidence:
         )
         return self.keep(bar.evidence.document) if good else None
 
+    async def of_return(
+        self, token: str, reference: str, units: int, direction: AchDirection, external_id: str
+    ) -> bytes | None:
+        """Return the digest of the bank's own word that this very entry came back, or None if it does not say so."""
+        if not external_id:
+            return None
+        entry = await self.vendors.bank.ach_entry(external_id)
+        good = (
+            entry.status is AchStatus.RETURNED
+            and entry.direction is direction
+            and entry.amount == self.region.token(token).amount(units)
+            and entry.reference == reference
+        )
+        return self.keep(entry.evidence.document) if good else None
+
     def keep(self, document: bytes) -> bytes:
         """Keep what a desk is about to sign the digest of, and return that digest: a digest alone proves nothing."""
         digest = hashlib.sha256(document).digest()

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from typing import Any
+
 from sdt.client import Client
 from sdt.desk.desk import Evidence, Waiting, client_of
+from sdt.ports import AchDirection
 
-__all__ = ["Issuer"]
+__all__ = ["Issuer", "returned"]
+
+
+async def returned(evidence: Evidence, task: Mapping[str, Any], entry: Mapping[str, Any]) -> bytes | None:
+    """Return the digest of the bank's word that the original's entry came back, for at least what is to be adjusted."""
+    external_id, whole = str(entry.get("entry") or ""), int(entry.get("amount") or 0)
+    direction = AchDirection.CREDIT if task["adjust"] == "remint" else AchDirection.DEBIT
+    if int(task["amount"]) > whole or (direction is AchDirection.CREDIT and int(task["amount"]) != whole):
+        return None
+    return await evidence.of_return(task["token"], task["original"], whole, direction, external_id)
 
 
 class Issuer:
@@ -19,6 +33,8 @@ class Issuer:
         """Issue what waits, has come in, and fits under the reserve."""
         answer = await self._client.get("/v1/desk/tasks", role="issuer")
         for task in answer["tasks"]:
+            if task["kind"] == "adjust":
+                await self._adjust(task)
             if task["kind"] != "deposit":
                 continue
             deposit = Waiting.read(task)
@@ -36,6 +52,27 @@ class Issuer:
                 },
             )
             await self._client.wait(transaction_id, until=("held", "completed"))
+
+    async def _adjust(self, task: Mapping[str, Any]) -> None:
+        """Set right what the bank itself says it undid. The evidence names the attempt, so that no two are alike."""
+        kind, original, entry = str(task["adjust"]), str(task["original"]), task.get("bank_entry") or {}
+        proof = await returned(self._evidence, task, entry)
+        if proof is None or (kind == "remint" and await self._headroom(task["token"]) < int(task["amount"])):
+            return
+        evidence = {"adjust": kind, "nth": int(task["nth"]), "original": original, "returned": proof.hex()}
+        digest = self._evidence.keep(json.dumps(evidence, sort_keys=True, separators=(",", ":")).encode())
+        transaction_id = await self._client.submit(
+            "adjust",
+            {
+                "kind": kind,
+                "token": task["token"],
+                "account": task["account"],
+                "amount": str(int(task["amount"])),
+                "original": original,
+                "evidence": digest.hex(),
+            },
+        )
+        await self._client.wait(transaction_id, until=("held", "completed"))
 
     async def _headroom(self, token: str) -> int:
         """How much may still be minted: nothing on an attestation that has run out, nor beyond the reserve.

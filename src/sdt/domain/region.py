@@ -95,8 +95,8 @@ class CoverTerms(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Units: share_ppm in millionths of all that may come back; largest_users counts those covered whole.
     """
 
-    share_ppm: Annotated[int, Meta(ge=0, le=1_000_000)] = 100_000
-    largest_users: Annotated[int, Meta(ge=0, le=1_000)] = 5
+    share_ppm: Annotated[int, Meta(ge=0, le=1_000_000)] = 50_000
+    largest_users: Annotated[int, Meta(ge=0, le=1_000)] = 3
 
 
 class AchTerms(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -90,6 +90,8 @@ NEXT: Final[Mapping[tuple[Status, Event], Status]] = {
     (_S.IN_REVIEW, _E.AWAIT_FUNDS): _S.AWAITING_FUNDS,
     (_S.AWAITING_FUNDS, _E.ISSUED): _S.SETTLED,
     (_S.AWAITING_FUNDS, _E.RETURN): _S.RETURNED,
+    (_S.AWAITING_FUNDS, _E.REVIEW): _S.IN_REVIEW,
+    (_S.IN_REVIEW, _E.RETURN): _S.RETURNED,
     # The lane. From `batched` on neither time nor the sender can stop it: the chain may still accept it.
     (_S.SCREENED, _E.BATCH): _S.BATCHED,
     (_S.SCREENED, _E.REJECT): _S.REJECTED,

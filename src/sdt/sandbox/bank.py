@@ -1,4 +1,4 @@
-"""The sandbox bank: three accounts for each program, ACH entries, book transfers, statements."""
+"""The sandbox bank: four accounts for each program, ACH entries, book transfers, statements."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from sdt.sandbox.service import Call, Get, Post
 from sdt.sandbox.store import fail_once
 
 PREFUND_CENTS: Final = 100_000_000
-ROLES: Final = ("clearing", "reserve", "operating")
+ROLES: Final = ("clearing", "reserve", "operating", "blocked")
 
 _SCHEMA: Final = """
 create table if not exists transfer(

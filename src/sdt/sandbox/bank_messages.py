@@ -10,7 +10,7 @@ from sdt.sandbox.fields import Name, Reference, Slug, Units
 
 
 class Program(Struct, frozen=True, forbid_unknown_fields=True):
-    """Open the accounts PROGRAM-clearing (prefunded), PROGRAM-reserve and PROGRAM-operating."""
+    """Open the accounts PROGRAM-clearing (prefunded), PROGRAM-reserve, PROGRAM-operating and PROGRAM-blocked."""
 
     program: Slug
 

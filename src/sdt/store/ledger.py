@@ -25,6 +25,7 @@ __all__ = [
     "balances",
     "discrepancies",
     "hold",
+    "open_accounts",
     "post",
     "release_holds",
     "supply",
@@ -168,6 +169,15 @@ def account_balance(store: Store, name: str) -> AccountBalance:
     """Return both sides of a ledger account; zeros for one that was never used."""
     found = store.row("SELECT debits, credits, held FROM ledger_accounts WHERE name = ?", (name,))
     return AccountBalance(*found) if found else AccountBalance(0, 0, 0)
+
+
+def open_accounts(store: Store, prefix: str) -> list[tuple[str, int]]:
+    """Return the accounts whose names begin so and that are not even, with debits less credits, by name."""
+    found = store.rows(
+        "SELECT name, debits - credits FROM ledger_accounts WHERE name LIKE ? AND debits <> credits ORDER BY name",
+        (f"{prefix}%",),
+    )
+    return [(name, int(net)) for name, net in found]
 
 
 def token_balances(store: Store, token: str) -> dict[str, Balance]:

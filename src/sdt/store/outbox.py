@@ -23,6 +23,7 @@ __all__ = [
     "done",
     "due",
     "is_waiting",
+    "postpone",
     "prune",
     "put",
     "put_effects",
@@ -111,6 +112,12 @@ def done(store: Store, ids: Sequence[int], at_ms: int) -> None:
     with store.transaction():
         for id in ids:
             store.execute("UPDATE outbox SET done_at_ms = ?, last_error = NULL WHERE id = ?", (at_ms, id))
+
+
+def postpone(store: Store, id: int, due_at_ms: int) -> None:
+    """Tell it later: nothing failed, its time has not come."""
+    with store.transaction():
+        store.execute("UPDATE outbox SET due_at_ms = ? WHERE id = ?", (due_at_ms, id))
 
 
 def retry(store: Store, id: int, error: str, due_at_ms: int, *, at_ms: int) -> None:

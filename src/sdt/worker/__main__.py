@@ -46,6 +46,7 @@ from sdt.worker.rescreening import Rescreening
 from sdt.worker.sanctions import Sanctions
 from sdt.worker.screening import Screening
 from sdt.worker.searcher import Searcher
+from sdt.worker.statements import Statements
 from sdt.worker.vaults import Vaults
 from sdt.workflows.documents import Documents
 from sdt.workflows.people import People
@@ -132,6 +133,7 @@ async def work(settings: Settings) -> None:
             identities.run(),
             Erasures(store, papers, clock).run(),
             Counterparties(store, region, vendors, poll_s, clock).run(),
+            Statements(store, region, vendors, poll_s, clock).run(),
         ]
         desk: AchDesk | None = None
         if ach_files is not None:

@@ -12,12 +12,23 @@ from datetime import date
 from typing import Final
 
 from sdt.domain.ach.entry_life import EntryEvent, EntryStatus, follow
-from sdt.domain.ledger import Posting, deposit_filed, deposit_returned, deposit_settled, payout_paid
+from sdt.domain.ledger import (
+    Posting,
+    deposit_filed,
+    deposit_returned,
+    deposit_settled,
+    dishonored_surplus,
+    payout_paid,
+    payout_returned,
+    returned_late,
+    surplus_taken_back,
+)
 from sdt.domain.region import Region
 from sdt.domain.transaction import Event, Status
-from sdt.store import Store, banking, cases, ledger, transactions
+from sdt.store import Store, bank_facts, banking, blocked, cases, ledger, reserve_moves, transactions
 from sdt.store.banking import BankEntryRow
-from sdt.store.transactions import Change
+from sdt.store.transactions import Change, TransactionRow
+from sdt.workflows import blocking, debts, payouts
 
 __all__ = ["ACTOR", "apply"]
 
@@ -63,6 +74,7 @@ def apply(
             if not _known(fact):
                 _open_case(store, fact, "ach_unmatched")
             return
+        bank_facts.note(store, standing.id, event.value, code, on, at_ms)
         banking.update_entry(store, standing.id, status=following.value, code=code, at_ms=at_ms)
         if standing.status == EntryStatus.UNKNOWN and event in (EntryEvent.SETTLE, EntryEvent.RETURN):
             # It was in the bank's hands all along.
@@ -105,20 +117,63 @@ def _debit_filed(store: Store, region: Region, fact: _Fact) -> None:
 
 def _debit_settled(store: Store, region: Region, fact: _Fact) -> None:
     _post(store, fact, deposit_settled(fact.entry.token, fact.entry.units))
+    if blocked.get(store, fact.entry.transaction_id) is not None:
+        blocking.funds_settled(store, _transaction(store, fact), fact.at_ms)
+
+
+def _debit_outlasted(store: Store, region: Region, fact: _Fact) -> None:
+    """The ordinary window is over: fund, then mint. What is blocked goes nowhere."""
+    row = _transaction(store, fact)
+    if row.status is Status.AWAITING_FUNDS:
+        reserve_moves.want(store, row.id, "in", fact.entry.token, fact.entry.units, "deposit", fact.at_ms)
 
 
 def _debit_returned(store: Store, region: Region, fact: _Fact) -> None:
-    """A debit that came back before it was minted ends here; a later return is an officer's case."""
-    entry = fact.entry
-    row = transactions.get(store, entry.transaction_id)
-    assert row is not None, "an entry names its transaction"
-    minting = any(t.type == "issue" and t.status is not Status.REJECTED for t in transactions.linked_to(store, row.id))
-    if row.status is not Status.AWAITING_FUNDS or minting:
+    """A debit came back (or we reversed it). Before its mint the deposit just ends; after it somebody owes it."""
+    row = _transaction(store, fact)
+    code = fact.code or fact.event.value
+    if blocked.get(store, row.id) is not None and fact.settled:
+        # The bank took back what the law has blocked: nobody may release it, so it is owed and an officer's.
+        debts.receive(store, row, code, fact.at_ms)
         _open_case(store, fact, "receivable")
-        return
-    _post(store, fact, deposit_returned(entry.token, row.id, entry.units, settled=fact.settled))
-    detail = f"The bank returned the debit: {fact.code}."
-    _move(store, fact, Change(row.id, Event.RETURN, code=fact.code, detail=detail))
+    elif row.status in (Status.SETTLED, Status.COMPLETED):
+        debts.receive(store, row, code, fact.at_ms)
+        debts.came_back(store, row, code, fact.on, fact.at_ms)
+    elif debts.mints_on_the_way(store, row.id):
+        # The chain may still mint: what that comes to is followed up when the batch is final.
+        debts.receive(store, row, code, fact.at_ms)
+    elif row.status in (Status.AWAITING_FUNDS, Status.IN_REVIEW):
+        blocked.unblock(store, row.id, fact.at_ms)
+        debts.stop_waiting_mint(store, row.id, fact.at_ms)
+        _post(store, fact, deposit_returned(fact.entry.token, row.id, fact.entry.units, settled=fact.settled))
+        debts.end_unminted(store, row, code, fact.at_ms)
+    else:
+        _open_case(store, fact, "ach_unmatched")
+
+
+def _return_dishonored(store: Store, region: Region, fact: _Fact) -> None:
+    """Our bank sent the return back: the dollars are here again, for the debt or, if that is paid, for an officer."""
+    token, deposit = fact.entry.token, fact.entry.transaction_id
+    debt = debts.owed(store, token, deposit)
+    if debt:
+        debts.repaid(store, token, deposit, debt, fact.at_ms)
+    surplus = fact.entry.units - debt
+    if surplus:
+        _post(store, fact, dishonored_surplus(token, deposit, surplus))
+        _open_case(store, fact, "ach_return")
+
+
+def _return_contested(store: Store, region: Region, fact: _Fact) -> None:
+    """The other bank insists: the dollars are gone again, first those that an officer had not disposed of."""
+    token, row = fact.entry.token, _transaction(store, fact)
+    kept = ledger.account_balance(store, f"Suspense:{token}:{row.id}")
+    surplus = min(kept.credits - kept.debits, fact.entry.units)
+    if surplus:
+        _post(store, fact, surplus_taken_back(token, row.id, surplus))
+    if fact.entry.units > surplus:
+        _post(store, fact, returned_late(token, row.id, fact.entry.units - surplus))
+        debts.owes_again(store, row, fact.code, fact.at_ms)
+    _open_case(store, fact, "ach_return")
 
 
 def _debit_refused(store: Store, region: Region, fact: _Fact) -> None:
@@ -139,7 +194,17 @@ def _credit_settled(store: Store, region: Region, fact: _Fact) -> None:
 
 
 def _credit_returned(store: Store, region: Region, fact: _Fact) -> None:
-    _open_case(store, fact, "payout_suspense")
+    """A payout came back: what is owed stands in Payout again."""
+    if fact.settled:
+        _post(store, fact, payout_returned(fact.entry.token, fact.entry.transaction_id, fact.entry.units))
+    payouts.came_back(store, region, _transaction(store, fact), fact.code, fact.on, fact.at_ms)
+
+
+def _transaction(store: Store, fact: _Fact) -> TransactionRow:
+    """Return what the entry was made for, which nobody else moves until the commit."""
+    found = transactions.get_many(store, [fact.entry.transaction_id], lock=True)
+    assert fact.entry.transaction_id in found, "an entry names its transaction"
+    return found[fact.entry.transaction_id]
 
 
 def _post(store: Store, fact: _Fact, postings: list[Posting]) -> None:
@@ -177,10 +242,15 @@ _EFFECTS: Final[dict[tuple[str, EntryEvent], Callable[[Store, Region, _Fact], No
     ("debit", EntryEvent.FILE): _debit_filed,
     ("debit", EntryEvent.FIND): _debit_filed,
     ("debit", EntryEvent.SETTLE): _debit_settled,
+    ("debit", EntryEvent.OUTLAST): _debit_outlasted,
     ("debit", EntryEvent.RETURN): _debit_returned,
+    ("debit", EntryEvent.REVERSE): _debit_returned,
+    ("debit", EntryEvent.DISHONOR): _return_dishonored,
+    ("debit", EntryEvent.CONTEST): _return_contested,
     ("debit", EntryEvent.REFUSE): _debit_refused,
     ("credit", EntryEvent.SETTLE): _credit_settled,
     ("credit", EntryEvent.RETURN): _credit_returned,
+    ("credit", EntryEvent.REVERSE): _credit_returned,
     ("credit", EntryEvent.REFUSE): _credit_returned,
 }
 """What moves money. The other facts only say where an entry stands."""

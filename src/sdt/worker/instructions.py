@@ -15,7 +15,7 @@ from typing import Final
 from sdt.config.model import Ach
 from sdt.domain.ach.classes import sec_code_of
 from sdt.domain.ach.entry_life import EntryEvent, EntryStatus
-from sdt.domain.errors import SdtError
+from sdt.domain.errors import SdtError, Unavailable
 from sdt.domain.message import Deposit, Redeem, Register, read_message
 from sdt.domain.personal import Business
 from sdt.domain.region import Region
@@ -30,6 +30,7 @@ from sdt.worker import bank_entries
 from sdt.worker.clock import Clock
 from sdt.worker.dead_letters import put_off
 from sdt.worker.identities import Identities
+from sdt.workflows import payouts
 from sdt.workflows.bank_proof import wanted_entry
 from sdt.workflows.people import People
 
@@ -44,6 +45,14 @@ _REFUSALS: Final = {
     "bank_account_closed": "This bank account takes no debits: its bank returned one.",
     "bank_account_unverified": "This bank account must be verified before it is debited.",
 }
+HELD_MS: Final = 60_000
+"""How often a payout that is held is looked at again."""
+
+
+class PayoutHeld(Unavailable):
+    """Not now: the account is frozen or the dollars are blocked. Nothing failed."""
+
+    code = "payout_held"
 
 
 class Instructions:
@@ -83,6 +92,8 @@ class Instructions:
                 continue
             try:
                 await self._carry_out(transaction_id)
+            except PayoutHeld:
+                await self._store.run(outbox.postpone, row.id, self._clock.now_ms() + HELD_MS)
             except SdtError as error:
                 await self._store.run(put_off, row, error, self._clock.now_ms())
             else:
@@ -118,7 +129,9 @@ class Instructions:
         return ""
 
     async def _pay_out(self, row: TransactionRow) -> None:
-        """A redemption that is burnt: credit the user's bank account."""
+        """A redemption that is burnt: credit the user's bank account, unless an order or a block holds it."""
+        if await self._store.read(payouts.held_because, row, self._clock.now_s()):
+            raise PayoutHeld("This payout waits.")
         message = read_message(row.raw).message
         assert isinstance(message, Redeem)
         if not message.destination.startswith("bank:"):

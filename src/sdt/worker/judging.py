@@ -5,23 +5,40 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from sdt.domain.ach.exposure import Minted
 from sdt.domain.authority import approver_role
 from sdt.domain.errors import Unprocessable
 from sdt.domain.ledger import token_account
-from sdt.domain.message import Approve, Issue, Seize
+from sdt.domain.message import Adjust, Approve, Issue, Seize
 from sdt.domain.region import Region
 from sdt.domain.rules import UNKNOWN, AccountFacts, Refusal, check_seizure
 from sdt.domain.transaction import Event, Status
-from sdt.store import Store, ledger, registry, transactions
+from sdt.store import Store, banking, ledger, registry, transactions
 from sdt.store.transactions import Change, TransactionRow
+from sdt.workflows.adjusting import check_adjustment
+from sdt.workflows.cover import cover_of
+from sdt.workflows.settling import day_of
 
-__all__ = ["held_for_approval", "in_review", "judge_approval", "judge_issue", "judge_seizure", "refused", "stopped"]
+__all__ = [
+    "held_for_approval",
+    "in_review",
+    "judge_adjustment",
+    "judge_approval",
+    "judge_issue",
+    "judge_seizure",
+    "on_hold",
+    "refused",
+    "stopped",
+]
 
 APPROVAL_REQUIRED: Final = "approval_required"
 
 
-def judge_issue(store: Store, row: TransactionRow, message: Issue) -> Change:
-    """An issue names a deposit that waits for it, and says the same as that deposit."""
+def judge_issue(store: Store, region: Region, row: TransactionRow, message: Issue, now_ms: int) -> Change:
+    """An issue names a deposit that waits for it, and says the same as that deposit.
+
+    What came by ACH is minted only while all that may still come back is covered.
+    """
     deposit = transactions.get_many(store, [message.deposit], lock=True).get(message.deposit)
     if deposit is None or deposit.type != "deposit":
         return Change(row.id, Event.REJECT, code="unknown_deposit", detail="There is no such deposit.")
@@ -35,7 +52,24 @@ def judge_issue(store: Store, row: TransactionRow, message: Issue) -> Change:
     rivals = [t for t in transactions.linked_to(store, deposit.id) if t.type == "issue" and t.id != row.id]
     if deposit.status != Status.AWAITING_FUNDS or any(t.status != Status.REJECTED for t in rivals):
         return Change(row.id, Event.REJECT, code="deposit_used", detail="This deposit does not wait to be issued.")
+    if any(entry.direction == "debit" for entry in banking.entries_of(store, [deposit.id])):
+        today = day_of(now_ms)
+        more = [Minted(message.account, deposit.units, today)]
+        if cover_of(store, region, message.token, today, more=more).short:
+            detail = "What may still come back by ACH is more than the region has cover for now."
+            return Change(row.id, Event.REJECT, code="cover_short", detail=detail)
     return held_for_approval(row, deposit.id)
+
+
+def judge_adjustment(
+    store: Store, region: Region, row: TransactionRow, message: Adjust, facts: Mapping[str, AccountFacts], now_s: int
+) -> Change:
+    """An adjustment sets right what the bank undid, no more and no second time."""
+    try:
+        check_adjustment(store, region, message, facts, now_s)
+    except Unprocessable as error:
+        return Change(row.id, Event.REJECT, code=error.code, detail=error.detail)
+    return held_for_approval(row, message.original)
 
 
 def judge_seizure(
@@ -70,7 +104,25 @@ def judge_approval(store: Store, row: TransactionRow, message: Approve, approved
     if target.kid == row.kid:
         return [Change(row.id, Event.REJECT, code="same_officer", detail="Maker and checker are the same person.")]
     approved.add(target.id)
-    return [Change(target.id, Event.SCREEN), Change(row.id, Event.SCREEN, linked_id=target.id)]
+    held_units = None
+    if target.type == "adjust" and target.account is not None:
+        # What it burns is held from now on, so that nobody spends it while it is on its way.
+        held_units = target.units
+        if not ledger.hold(store, [(target.id, target.ledger_account, held_units)])[0]:
+            return [
+                Change(target.id, Event.REJECT, code="insufficient_funds", detail="The account holds less."),
+                Change(row.id, Event.REJECT, code="approved_was_refused"),
+            ]
+    return [
+        Change(target.id, Event.SCREEN, held_units=held_units),
+        Change(row.id, Event.SCREEN, linked_id=target.id),
+    ]
+
+
+def on_hold(row: TransactionRow) -> Change:
+    """Refuse a payment of who owes a deposit that came back."""
+    detail = "Outgoing payments of this account are on hold."
+    return Change(row.id, Event.REJECT, code="account_on_hold", detail=detail)
 
 
 def in_review(row: TransactionRow, linked_id: str | None = None) -> Change:

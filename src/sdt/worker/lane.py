@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sdt.domain.assembly import Assembled, Frame, assemble
@@ -28,6 +28,7 @@ from sdt.worker.flight import Flight
 from sdt.worker.follower import Follower
 from sdt.worker.projection import ACTOR
 from sdt.worker.reading import Reading
+from sdt.workflows import settling
 
 __all__ = ["Lane", "LaneLimits"]
 
@@ -54,6 +55,12 @@ class _Formed:
     frame: Frame
     rows: Sequence[TransactionRow]
     approvals: Sequence[Sequence[TransactionRow]]
+    originals: Mapping[str, bytes]
+    """By adjustment: the message of the transaction that it sets right, which signers hold it against."""
+
+    def original_of(self, row: TransactionRow) -> tuple[bytes, ...]:
+        """What stands last beside an adjustment, and beside nothing else."""
+        return (self.originals[row.id],) if row.id in self.originals else ()
 
     @property
     def attached(self) -> tuple[str, ...]:
@@ -133,7 +140,7 @@ class Lane:
         place = self._follower.place(store)
         frame = place.frame(self._clock.now_s() + self._limits.deadline_s)
         approvals = [_approvals_of(store, row) for row in rows]
-        formed = _Formed(frame, rows, approvals)
+        formed = _Formed(frame, rows, approvals, _originals_of(store, rows))
         batches.form(
             store,
             FormedBatch(
@@ -166,7 +173,7 @@ class Lane:
             self._follower.settlement,
             self._follower.gas_price_wei,
         )
-        return _Formed(frame, rows, [_approvals_of(store, r) for r in rows])
+        return _Formed(frame, rows, [_approvals_of(store, r) for r in rows], _originals_of(store, rows))
 
     async def _settle(self, formed: _Formed) -> _Formed | None:
         """Have a batch signed and send it. Returns what is still to be signed after refusals, or None."""
@@ -208,7 +215,9 @@ class Lane:
             nonce=frame.nonce,
             gas=batch.transaction.gas,
             entries=tuple(
-                Entry(row.raw, tuple(a.raw for a in beside))
+                Entry(
+                    row.raw, (*(a.raw for a in beside), *((formed.originals[row.id],) if row.type == "adjust" else ()))
+                )
                 for row, beside in zip(formed.rows, formed.approvals, strict=True)
             ),
         )
@@ -253,13 +262,14 @@ class Lane:
                 releases.append((row.ledger_account, row.held_units))
         ledger.release_holds(store, releases)
         transactions.move(store, changes, actor="signers", at_ms=self._clock.now_ms())
+        settling.skipped(store, self._region, [formed.rows[p] for p in sorted(by_position)], self._clock.now_ms())
         kept = [i for i in range(len(formed.rows)) if i not in by_position]
         if not kept:
             batches.void(store, [formed.frame.number])
             return None
         rows = [formed.rows[i] for i in kept]
         transactions.renumber(store, [row.id for row in rows])
-        return _Formed(formed.frame, rows, [formed.approvals[i] for i in kept])
+        return _Formed(formed.frame, rows, [formed.approvals[i] for i in kept], formed.originals)
 
     def _unform(self, store: Store, formed: _Formed) -> None:
         """Past its deadline: whatever was signed for it is void on chain, so its transactions may be batched anew."""
@@ -275,6 +285,12 @@ def _approvals_of(store: Store, row: TransactionRow) -> list[TransactionRow]:
         return []
     live = (Status.SCREENED, Status.BATCHED)
     return [t for t in transactions.linked_to(store, row.id) if t.type == "approve" and t.status in live][:1]
+
+
+def _originals_of(store: Store, rows: Sequence[TransactionRow]) -> dict[str, bytes]:
+    named = {row.id: row.linked_id for row in rows if row.type == "adjust" and row.linked_id}
+    found = transactions.get_many(store, list(named.values()))
+    return {id_: bytes(found[original].raw) for id_, original in named.items()}
 
 
 def _refused(transaction_id: str, refusal: MessageRefusal) -> Change:

@@ -16,14 +16,17 @@ from sdt.domain.envelope import kid_of, unb64url
 from sdt.domain.items import key_word, order_digest
 from sdt.domain.ledger import (
     Posting,
+    clawback_postings,
     fund_postings,
     issue_postings,
     redeem_postings,
     release_postings,
+    remint_postings,
     seize_postings,
     transfer_postings,
 )
 from sdt.domain.message import (
+    Adjust,
     AttestIdentity,
     AttestReserve,
     Freeze,
@@ -41,6 +44,7 @@ from sdt.domain.transaction import Event, Status
 from sdt.store import Store, accounts, ledger, outbox, registry, reserves, transactions
 from sdt.store.registry import FreezeRow, IdentityRow, KeyRow
 from sdt.store.transactions import Change, TransactionRow
+from sdt.workflows import payouts, settling
 
 __all__ = ["ACTOR", "Settled", "project"]
 
@@ -70,7 +74,8 @@ def project(store: Store, region: Region, batch: Settled, at_ms: int) -> None:
         _project_value(store, region, good, at_ms)
     if bad:
         _reject(store, bad, at_ms)
-    _finish(store, batch.number, good, batch.attached, at_ms)
+        settling.skipped(store, region, [row for row, _ in bad], at_ms)
+    _finish(store, region, batch.number, good, batch.attached, at_ms)
 
 
 def _project_value(store: Store, region: Region, rows: Sequence[TransactionRow], at_ms: int) -> None:
@@ -87,6 +92,8 @@ def _postings(region: Region, row: TransactionRow) -> list[Posting]:
     if row.type == "issue":
         assert row.token and row.linked_id and row.counterparty, "an issue names its token, deposit and account"
         return issue_postings(row.token, row.linked_id, row.counterparty, row.units)
+    if row.type == "adjust":
+        return _adjustment(row)
     token, account = row.value
     fee_account = region.token(token).fee_account
     if row.type == "redeem":
@@ -96,7 +103,15 @@ def _postings(region: Region, row: TransactionRow) -> list[Posting]:
     return transfer_postings(token, account, row.counterparty, row.units, row.fee_units, fee_account)
 
 
-def _finish(store: Store, number: int, rows: Sequence[TransactionRow], attached: Sequence[str], at_ms: int) -> None:
+def _adjustment(row: TransactionRow) -> list[Posting]:
+    m: Adjust = read_message(bytes(row.raw)).message
+    post = remint_postings if m.kind == "remint" else clawback_postings
+    return post(m.token, m.original, m.account, int(m.amount))
+
+
+def _finish(
+    store: Store, region: Region, number: int, rows: Sequence[TransactionRow], attached: Sequence[str], at_ms: int
+) -> None:
     """Settled is final on chain; what asks nothing of a bank or a vault is completed with it, by its batch's row."""
     paid_out = [row.id for row in rows if row.type == "redeem"]
     transactions.advance_batch(store, paid_out, Event.SETTLE, from_status=Status.SUBMITTED, actor=ACTOR, at_ms=at_ms)
@@ -111,16 +126,18 @@ def _finish(store: Store, number: int, rows: Sequence[TransactionRow], attached:
     deposits = [row.linked_id for row in rows if row.type == "issue" and row.linked_id]
     if deposits:
         _issued(store, deposits, at_ms)
+    settling.follow(store, region, [row for row in rows if row.type in ("redeem", "adjust")], at_ms)
 
 
 def _issued(store: Store, deposits: Sequence[str], at_ms: int) -> None:
-    """Complete the deposits that were minted against. One that the bank took back meanwhile is an officer's case."""
+    """Complete the deposits that were minted against; one that the bank took back meanwhile is owed from now on."""
     found = transactions.get_many(store, deposits)
     waiting = [id_ for id_ in deposits if found[id_].status is Status.AWAITING_FUNDS]
     for id_ in set(deposits) - set(waiting):
         log.error("deposit %s was minted against and is %s: for an officer", id_, found[id_].status)
     through = (Event.ISSUED, Event.COMPLETE)
     transactions.advance_batch(store, waiting, through, from_status=Status.AWAITING_FUNDS, actor=ACTOR, at_ms=at_ms)
+    settling.minted(store, [found[id_] for id_ in waiting], at_ms)
 
 
 def _reject(store: Store, bad: Sequence[tuple[TransactionRow, SkipReason]], at_ms: int) -> None:
@@ -173,8 +190,10 @@ def _identity(store: Store, region: Region, row: TransactionRow, signed: Signed,
 def _freeze(store: Store, region: Region, row: TransactionRow, signed: Signed, at_ms: int) -> None:
     m: Freeze = signed.message
     digest = order_digest(m.order, m.authority)
-    for symbol in [m.token] if m.token else list(region.token_index):
+    symbols = [m.token] if m.token else list(region.token_index)
+    for symbol in symbols:
         registry.set_freeze(store, FreezeRow(m.account, symbol, digest, parse_time(m.expires_at)))
+    payouts.account_stopped(store, m.account, symbols, settling.day_of(at_ms), at_ms)
 
 
 def _unfreeze(store: Store, region: Region, row: TransactionRow, signed: Signed, at_ms: int) -> None:

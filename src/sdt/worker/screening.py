@@ -13,20 +13,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sdt.domain.errors import SdtError, Unavailable
-from sdt.domain.message import Approve, Deposit, Issue, Message, Redeem, Register, Seize, Transfer
+from sdt.domain.message import Adjust, Approve, Deposit, Issue, Message, Redeem, Register, Seize, Transfer
 from sdt.domain.region import Region
 from sdt.domain.rules import UNKNOWN, AccountFacts, check_rules
 from sdt.domain.transaction import Event, Status
 from sdt.ports import Queue, Received
-from sdt.store import Store, banking, deliveries, ledger, registry, reviews, transactions
+from sdt.store import Store, banking, deliveries, ledger, registry, reviews, transactions, undone
 from sdt.store.transactions import Change, TransactionRow
 from sdt.worker.clock import Clock
 from sdt.worker.judging import (
     held_for_approval,
     in_review,
+    judge_adjustment,
     judge_approval,
     judge_issue,
     judge_seizure,
+    on_hold,
     refused,
     stopped,
 )
@@ -56,6 +58,8 @@ class _Verdicts:
     outside: list[tuple[TransactionRow, Named]] = field(default_factory=list)
     approved: set[str] = field(default_factory=set)
     """What an approval of this very round has freed: a second one finds nothing to approve."""
+    on_hold: set[tuple[str, str]] = field(default_factory=set)
+    """Accounts whose outgoing payments wait for a debt, by token."""
 
 
 class Screening:
@@ -131,7 +135,7 @@ class Screening:
         addresses = {a for row, _ in signed for a in (row.account, row.counterparty) if a}
         addresses |= {message.to for _, message in signed if isinstance(message, Seize)}
         facts = registry.facts(store, sorted(addresses))
-        verdicts = _Verdicts()
+        verdicts = _Verdicts(on_hold=undone.on_hold(store, sorted(addresses)))
         for row, message in signed:
             self._judge(store, row, message, facts, verdicts)
         self._hold(store, verdicts)
@@ -154,6 +158,8 @@ class Screening:
         refusal = check_rules(row.type, message, self._region, lambda a: facts.get(a, UNKNOWN), now_s)
         if refusal:
             verdicts.changes.append(refused(row, refusal))
+        elif isinstance(message, Transfer | Redeem) and (row.account, row.token) in verdicts.on_hold:
+            verdicts.changes.append(on_hold(row))
         elif isinstance(message, Transfer):
             self._judge_transfer(store, row, message, facts, verdicts)
         elif isinstance(message, Deposit | Redeem | Register):
@@ -166,6 +172,8 @@ class Screening:
             verdicts.outside.append((row, message))
         elif isinstance(message, Approve):
             verdicts.changes.extend(judge_approval(store, row, message, verdicts.approved))
+        elif isinstance(message, Adjust):
+            verdicts.changes.append(judge_adjustment(store, self._region, row, message, facts, now_s))
         elif isinstance(message, Seize):
             verdicts.changes.append(judge_seizure(store, self._region, row, message, facts, now_s))
         elif message.approval:
@@ -266,12 +274,14 @@ class Screening:
 
     def _go_on(self, store: Store, row: TransactionRow, message: Message, verdicts: _Verdicts) -> None:
         """Let what nobody stops take its way."""
-        if isinstance(message, Transfer | Redeem):
+        if isinstance(message, Transfer | Redeem) and row.value[::-1] in undone.on_hold(store, [row.value[1]]):
+            verdicts.changes.append(on_hold(row))
+        elif isinstance(message, Transfer | Redeem):
             verdicts.to_hold.append((row, row.units + row.fee_units))
         elif isinstance(message, Deposit):
             verdicts.changes.append(Change(row.id, Event.AWAIT_FUNDS))
         elif isinstance(message, Issue):
-            verdicts.changes.append(judge_issue(store, row, message))
+            verdicts.changes.append(judge_issue(store, self._region, row, message, self._clock.now_ms()))
         else:
             verdicts.changes.append(Change(row.id, Event.SCREEN))
 

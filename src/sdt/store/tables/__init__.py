@@ -12,6 +12,7 @@ from sdt.store.tables import (
     cases,
     core,
     deliveries,
+    money,
     monitoring,
     office,
     people,
@@ -30,5 +31,6 @@ TABLES: Final[tuple[type[Table], ...]] = (
     *deliveries.TABLES,
     *ach.TABLES,
     *sanctions.TABLES,
+    *money.TABLES,
 )
 """One line for each part of the platform."""

@@ -1,0 +1,91 @@
+"""Book transfers that the books ask of the custodian: wanted with their reason, done when the bank's statement shows
+them. Fund, then mint; burn, then release.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple
+
+from sdt.store.database import Store
+
+__all__ = ["Direction", "ReserveMoveRow", "cancel", "done", "of_transaction", "open_moves", "want"]
+
+Direction = Literal["in", "out", "blocked"]
+"""Into the reserve, out of it (both against clearing), or from clearing into the blocked account."""
+
+
+class ReserveMoveRow(NamedTuple):
+    """One book transfer. Units: the token's smallest; times in unix milliseconds, `done_at_ms` None while wanted."""
+
+    transaction_id: str
+    direction: Direction
+    nth: int
+    token: str
+    units: int
+    reason: str
+    wanted_at_ms: int
+    done_at_ms: int | None
+    subject: str | None
+
+
+_COLUMNS: Final = ", ".join(ReserveMoveRow._fields)
+
+
+def want(
+    store: Store, transaction_id: str, direction: Direction, token: str, units: int, reason: str, at_ms: int
+) -> None:
+    """Ask for a transfer; asking again under the same reason asks once."""
+    known = [move for move in of_transaction(store, transaction_id) if move.direction == direction]
+    if any(move.reason == reason for move in known):
+        return
+    with store.transaction():
+        store.execute(
+            f"INSERT INTO reserve_moves ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL)",  # noqa: S608
+            (transaction_id, direction, len(known) + 1, token, units, reason, at_ms),
+        )
+
+
+def done(store: Store, transaction_id: str, direction: Direction, units: int, subject: str, at_ms: int) -> bool:
+    """Note that the bank's statement shows a transfer; return whether one like it was wanted."""
+    found = [
+        move
+        for move in of_transaction(store, transaction_id)
+        if move.direction == direction and move.units == units and move.subject is None
+    ]
+    if not found:
+        return False
+    with store.transaction():
+        store.execute(
+            "UPDATE reserve_moves SET done_at_ms = ?, subject = ? "
+            "WHERE transaction_id = ? AND direction = ? AND nth = ?",
+            (at_ms, subject, transaction_id, direction, found[0].nth),
+        )
+    return True
+
+
+def cancel(store: Store, transaction_id: str, direction: Direction, at_ms: int) -> None:
+    """Ask no longer for what was not done yet. Should the bank show it after all, `done` still finds it."""
+    with store.transaction():
+        store.execute(
+            "UPDATE reserve_moves SET done_at_ms = ? WHERE transaction_id = ? AND direction = ? AND done_at_ms IS NULL",
+            (at_ms, transaction_id, direction),
+        )
+
+
+def of_transaction(store: Store, transaction_id: str) -> list[ReserveMoveRow]:
+    """Return every transfer asked for on account of a transaction, in order."""
+    found = store.rows(
+        f"SELECT {_COLUMNS} FROM reserve_moves WHERE transaction_id = ? ORDER BY direction, nth",  # noqa: S608
+        (transaction_id,),
+    )
+    return [ReserveMoveRow(*row) for row in found]
+
+
+def open_moves(store: Store, limit: int, token: str | None = None) -> list[ReserveMoveRow]:
+    """Return what is asked for and not yet seen done, of one token or all, the oldest first."""
+    found = store.rows(
+        f"SELECT {_COLUMNS} FROM reserve_moves WHERE done_at_ms IS NULL "  # noqa: S608
+        "AND (CAST(? AS VARCHAR(12)) IS NULL OR token = ?) ORDER BY wanted_at_ms, transaction_id LIMIT ?",
+        (token, token, limit),
+    )
+    return [ReserveMoveRow(*row) for row in found]

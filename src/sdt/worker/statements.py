@@ -1,0 +1,137 @@
+"""What the bank's statements say of our own accounts, line by line: kept, booked where nobody else tells it, and
+matched with the book transfers that the books asked for.
+
+The statement is the bank's word on what moved; an ACH entry's line is booked by the fact about the entry, not here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from sdt.domain.errors import SdtError
+from sdt.domain.ledger import (
+    Posting,
+    bank_fee_from_clearing,
+    blocked_set_apart,
+    interest_earned,
+    prefund_taken_out,
+    prefunded,
+)
+from sdt.domain.region import Region
+from sdt.domain.transaction import Status
+from sdt.ports import Statement, StatementLine
+from sdt.store import Store, bank_facts, cases, ledger, reserve_moves, transactions
+from sdt.store.bank_facts import LineRow
+from sdt.store.reserve_moves import Direction
+from sdt.vendors import Purpose, Vendors, bank_account
+from sdt.worker.clock import Clock
+from sdt.workflows.settling import day_of
+
+__all__ = ["Statements"]
+
+log = logging.getLogger(__name__)
+
+ACTOR: Final = "worker:statements"
+PURPOSES: Final[tuple[Purpose, ...]] = ("clearing", "reserve", "blocked")
+
+_BOOKED: Final[dict[tuple[Purpose, str, str], Callable[[str, int], list[Posting]]]] = {
+    ("clearing", "prefund", "in"): prefunded,
+    ("clearing", "prefund", "out"): prefund_taken_out,
+    ("clearing", "fee", "out"): bank_fee_from_clearing,
+    ("reserve", "interest", "in"): interest_earned,
+    ("blocked", "book", "in"): blocked_set_apart,
+}
+"""What a line is booked as, by account, kind and direction. Transfers of the reserve are booked when they are stated
+on chain."""
+_SILENT: Final = frozenset({"ach", "ach_debit", "ach_credit", "ach_return", "ach_offset", "currency", "book"})
+"""Kinds that somebody else books: the entry's own facts, or the custodian's statement on chain."""
+
+
+class Statements:
+    """Reads every dollar account's statement to its end, again and again."""
+
+    def __init__(self, store: Store, region: Region, vendors: Vendors, poll_s: float, clock: Clock) -> None:
+        self._store = store
+        self._region = region
+        self._vendors = vendors
+        self._poll_s = poll_s
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Read until cancelled; a bank that does not answer is asked again."""
+        while True:
+            try:
+                await self.look()
+            except SdtError as error:
+                log.warning("a statement cannot be read: %s", error.detail)
+            await asyncio.sleep(self._poll_s)
+
+    async def look(self) -> None:
+        """Read what is new on every account."""
+        for token in self._region.tokens:
+            if token.domain == "dollar":
+                for purpose in PURPOSES:
+                    await self._read(token.symbol, purpose)
+
+    async def _read(self, symbol: str, purpose: Purpose) -> None:
+        account = bank_account(symbol, purpose)
+        while True:
+            after = await self._store.read(bank_facts.last_line, account)
+            page: Statement = await self._vendors.bank.statement(account, after=after)
+            if page.lines:
+                await self._store.run(self._take_in, symbol, purpose, page.lines)
+            if not page.more:
+                return
+
+    def _take_in(self, store: Store, symbol: str, purpose: Purpose, lines: tuple[StatementLine, ...]) -> None:
+        """Keep a page of lines and book them, in one database transaction."""
+        now_ms = self._clock.now_ms()
+        for line in lines:
+            row = LineRow(
+                bank_account(symbol, purpose),
+                line.sequence,
+                line.kind,
+                line.flow.value,
+                line.amount.units,
+                line.subject,
+                line.reference,
+                int(line.at.timestamp() * 1000),
+            )
+            if bank_facts.add_line(store, row):
+                self._book(store, symbol, purpose, row, now_ms)
+
+    def _book(self, store: Store, symbol: str, purpose: Purpose, line: LineRow, now_ms: int) -> None:
+        make = _BOOKED.get((purpose, line.kind, line.flow))
+        if make is not None:
+            name = line.reference if purpose == "blocked" else f"{line.account}:{line.sequence}"
+            ledger.post(store, [(name[:36], p) for p in make(symbol, line.units)], release=[], at_ms=now_ms)
+        if line.kind == "book" and purpose != "clearing":
+            self._moved(store, symbol, purpose, line, now_ms)
+        elif make is None and line.kind not in _SILENT:
+            self._unknown(store, symbol, line, now_ms)
+
+    def _moved(self, store: Store, symbol: str, purpose: Purpose, line: LineRow, now_ms: int) -> None:
+        """A book transfer that the books asked for is done. One that nobody asked for is an officer's case."""
+        direction: Direction = "blocked" if purpose == "blocked" else "in" if line.flow == "in" else "out"
+        if not reserve_moves.done(store, line.reference, direction, line.units, line.subject, now_ms):
+            self._unknown(store, symbol, line, now_ms)
+            return
+        deposit = transactions.get(store, line.reference)
+        if direction == "in" and deposit is not None and deposit.type == "deposit":
+            if deposit.status is Status.RETURNED or deposit.status is Status.REJECTED:
+                # It crossed with the return of its deposit: nothing will be minted for it.
+                reserve_moves.want(store, deposit.id, "out", symbol, line.units, "returned", now_ms)
+
+    def _unknown(self, store: Store, symbol: str, line: LineRow, now_ms: int) -> None:
+        cases.open_case(
+            store,
+            kind="ach_unmatched",
+            key=f"{line.account}:{line.sequence}",
+            facts={"token": symbol, **line._asdict()},
+            detected_on=day_of(now_ms),
+            actor=ACTOR,
+            at_ms=now_ms,
+        )

@@ -1,0 +1,114 @@
+"""Dollars under sanctions: blocked, never refunded; a payout that is blocked is never sent.
+
+For whoever decides a true hit (the sanctions desk's acts and the rescreening). The word outside stays `in_review`.
+Source: 31 C.F.R. 501.603 (blocked property) and 501.801 (licences).
+"""
+
+from __future__ import annotations
+
+from sdt.domain.errors import Conflict, NotFound
+from sdt.domain.ledger import Posting, deposit_blocked, payout_blocked
+from sdt.domain.transaction import Event, Status
+from sdt.store import Store, banking, blocked, ledger, reserve_moves, transactions
+from sdt.store.blocked import BlockedRow
+from sdt.store.transactions import Change, TransactionRow
+from sdt.workflows import debts, payouts
+
+__all__ = ["block_deposit", "block_payout", "funds_settled", "release"]
+
+_WITH_THE_BANK = frozenset({"filed", "unknown", "acknowledged"})
+
+
+def block_deposit(store: Store, transaction_id: str, *, reference: str, actor: str, at_ms: int) -> bool:
+    """Block the dollars of a deposit before its mint; return whether they were not blocked before.
+
+    A debit that the bank still has in hand is blocked when it settles. `reference` is the case or order.
+    Errors: NotFound; Conflict when it is minted, or its mint cannot be stopped any more: freeze the account then.
+    """
+    row = _found(store, transaction_id, "deposit")
+    if blocked.get(store, row.id) is not None:
+        return False
+    if row.status not in (Status.AWAITING_FUNDS, Status.IN_REVIEW) or debts.mints_on_the_way(store, row.id):
+        raise Conflict("The deposit is minted or about to be: freeze the account.", code="too_late_to_block")
+    debts.stop_waiting_mint(store, row.id, at_ms)
+    if row.status is Status.AWAITING_FUNDS:
+        transactions.move(store, [Change(row.id, Event.REVIEW, code="in_review")], actor=actor, at_ms=at_ms)
+    _note(store, row, "deposit", reference, at_ms)
+    if _standing(store, row.id) in ("settled", "window_passed"):
+        funds_settled(store, row, at_ms)
+    return True
+
+
+def block_payout(store: Store, transaction_id: str, *, reference: str, actor: str, at_ms: int) -> bool:
+    """Block the dollars of a redemption after its burn; return whether they were not blocked before.
+
+    Errors: NotFound; Conflict when it is not burnt (refuse it then), or the bank has the credit already.
+    """
+    row = _found(store, transaction_id, "redeem")
+    if blocked.get(store, row.id) is not None:
+        return False
+    if row.status not in (Status.SETTLED, Status.RETURNED) or payouts.due(store, row.value[0], row.id) == 0:
+        raise Conflict("There is no payout that waits.", code="too_late_to_block")
+    if _standing(store, row.id) in _WITH_THE_BANK:
+        raise Conflict("The bank has the credit already: ask it to stop the entry.", code="too_late_to_block")
+    _note(store, row, "payout", reference, at_ms)
+    units = payouts.due(store, row.value[0], row.id)
+    _post(store, row.id, payout_blocked(row.value[0], row.id, units), at_ms)
+    reserve_moves.want(store, row.id, "blocked", row.value[0], units, "blocked", at_ms)
+    return True
+
+
+def funds_settled(store: Store, row: TransactionRow, at_ms: int) -> None:
+    """The dollars of a blocked deposit are in clearing: they are set apart."""
+    token, _ = row.value
+    _post(store, row.id, deposit_blocked(token, row.id, row.units), at_ms)
+    reserve_moves.cancel(store, row.id, "in", at_ms)
+    if any(move.direction == "in" and move.subject for move in reserve_moves.of_transaction(store, row.id)):
+        reserve_moves.want(store, row.id, "out", token, row.units, "blocked", at_ms)
+    reserve_moves.want(store, row.id, "blocked", token, row.units, "blocked", at_ms)
+
+
+def release(store: Store, transaction_id: str, *, actor: str, at_ms: int) -> None:
+    """Undo a block that a licence lifts or that was a mistake, as long as its dollars are still in clearing.
+
+    Errors: NotFound; Conflict when the bank has set them apart already: they come back by the licence's own way.
+    """
+    found = blocked.get(store, transaction_id)
+    row = transactions.get(store, transaction_id)
+    if found is None or row is None:
+        raise NotFound("Nothing is blocked under this id.", code="not_blocked")
+    moves = [m for m in reserve_moves.of_transaction(store, row.id) if m.direction == "blocked"]
+    if any(move.subject is not None for move in moves):
+        raise Conflict("The dollars stand in the blocked account.", code="set_apart")
+    reserve_moves.cancel(store, row.id, "blocked", at_ms)
+    blocked.unblock(store, row.id, at_ms)
+    standing = ledger.account_balance(store, f"Blocked:{found.token}:{row.id}")
+    units = standing.credits - standing.debits
+    made = deposit_blocked if found.side == "deposit" else payout_blocked
+    if units:
+        back = [Posting(p.credit, p.debit, p.token, p.units) for p in made(found.token, row.id, units)]
+        _post(store, row.id, back, at_ms)
+    if found.side == "deposit":
+        transactions.move(store, [Change(row.id, Event.AWAIT_FUNDS)], actor=actor, at_ms=at_ms)
+        if _standing(store, row.id) == "window_passed":
+            reserve_moves.want(store, row.id, "in", found.token, row.units, "unblocked", at_ms)
+
+
+def _found(store: Store, transaction_id: str, type: str) -> TransactionRow:
+    row = transactions.get_many(store, [transaction_id], lock=True).get(transaction_id)
+    if row is None or row.type != type:
+        raise NotFound(f"There is no such {type}.", code="unknown_transaction")
+    return row
+
+
+def _standing(store: Store, transaction_id: str) -> str | None:
+    return next((entry.status for entry in banking.entries_of(store, [transaction_id])), None)
+
+
+def _note(store: Store, row: TransactionRow, side: str, reference: str, at_ms: int) -> None:
+    token, account = row.value
+    blocked.block(store, BlockedRow(row.id, account, token, row.units, side, reference, at_ms, None))  # type: ignore[arg-type]
+
+
+def _post(store: Store, transaction_id: str, postings: list[Posting], at_ms: int) -> None:
+    ledger.post(store, [(transaction_id, p) for p in postings], release=[], at_ms=at_ms)

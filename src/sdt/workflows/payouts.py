@@ -1,0 +1,122 @@
+"""Payouts that do not go, and payouts that come back: minted again for their owner, or kept apart in suspense."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Final
+
+from sdt.domain.ledger import payout_suspended, suspense_ended
+from sdt.domain.region import Region
+from sdt.domain.rules import UNKNOWN
+from sdt.domain.transaction import Event, Status
+from sdt.store import Store, blocked, cases, ledger, registry, reserve_moves, transactions, undone
+from sdt.store.transactions import Change, TransactionRow
+from sdt.store.undone import UndoneRow
+
+__all__ = ["account_stopped", "came_back", "due", "held_because", "out_of_suspense", "suspend"]
+
+ACTOR: Final = "worker:payouts"
+_DEAD_OR_FROZEN: Final = frozenset({"R14", "R15", "R16"})
+"""The other bank's word that the holder is dead or the account frozen."""
+
+
+def due(store: Store, token: str, redemption: str) -> int:
+    """Return what is still owed to the owner of a redemption. Units: the token's smallest."""
+    found = ledger.account_balance(store, f"Payout:{token}:{redemption}")
+    return found.credits - found.debits
+
+
+def held_because(store: Store, redemption: TransactionRow, now_s: int) -> str | None:
+    """Say why a payout that is burnt must not go to the bank now, or None if it may. Units: now_s in unix seconds.
+
+    The words are for officers: outside it is in review.
+    """
+    token, account = redemption.value
+    if blocked.get(store, redemption.id) is not None:
+        return "blocked"
+    if registry.facts(store, [account]).get(account, UNKNOWN).is_frozen(token, now_s):
+        return "frozen"
+    return None
+
+
+def came_back(store: Store, region: Region, redemption: TransactionRow, code: str | None, on: date, at_ms: int) -> None:
+    """Follow a payout that the bank sent back or did not take: to be minted again, or to suspense.
+
+    What is owed stands in Payout again. A closed, frozen or dead account gets nothing back: an officer decides.
+    """
+    token, account = redemption.value
+    detail = f"The bank returned the payout: {code}." if code else "The bank did not take the payout."
+    if redemption.status in (Status.SETTLED, Status.COMPLETED):
+        change = Change(redemption.id, Event.RETURN, code=code, detail=detail)
+        transactions.move(store, [change], actor=ACTOR, at_ms=at_ms)
+    undone.open_one(store, UndoneRow(redemption.id, "payout", account, token, redemption.units, code, at_ms, None))
+    why = _unpayable(store, region, token, account, code, at_ms // 1000)
+    if why:
+        suspend(store, redemption, why, on, at_ms)
+    else:
+        reserve_moves.want(store, redemption.id, "in", token, redemption.units, "remint", at_ms)
+
+
+def _unpayable(store: Store, region: Region, token: str, account: str, code: str | None, now_s: int) -> str | None:
+    found = registry.facts(store, [account]).get(account, UNKNOWN)
+    if code in _DEAD_OR_FROZEN:
+        return "bank_says"
+    if found.is_frozen(token, now_s):
+        return "frozen"
+    if found.tier(region.token(token).domain, now_s) == 0:
+        return "closed"
+    return None
+
+
+def suspend(store: Store, redemption: TransactionRow, why: str, on: date, at_ms: int) -> None:
+    """Keep apart what cannot go to its owner now, and hand it to an officer. Dollars in the reserve for it go back."""
+    token, account = redemption.value
+    units = due(store, token, redemption.id)
+    if units == 0:
+        return
+    postings = payout_suspended(token, redemption.id, units)
+    ledger.post(store, [(redemption.id, p) for p in postings], release=[], at_ms=at_ms)
+    moves = [m for m in reserve_moves.of_transaction(store, redemption.id) if m.reason.startswith("remint")]
+    reserve_moves.cancel(store, redemption.id, "in", at_ms)
+    if moves and moves[-1].subject is not None:
+        reserve_moves.want(store, redemption.id, "out", token, units, f"suspended-{moves[-1].nth}", at_ms)
+    undone.end(store, redemption.id, at_ms)
+    cases.open_case(
+        store,
+        kind="payout_suspense",
+        key=f"{redemption.id}:{len(moves)}",
+        facts={"token": token, "units": units, "why": why, "code": redemption.code},
+        detected_on=on,
+        actor=ACTOR,
+        at_ms=at_ms,
+        account=account,
+        transaction_id=redemption.id,
+    )
+
+
+def account_stopped(store: Store, account: str, tokens: list[str], on: date, at_ms: int) -> None:
+    """A freeze came into force: what waits to be minted again for this account goes to suspense instead."""
+    for token in tokens:
+        for row in undone.of_account(store, account, token):
+            redemption = transactions.get(store, row.transaction_id)
+            if row.kind == "payout" and redemption is not None and not _remint_on_the_way(store, redemption.id):
+                suspend(store, redemption, "frozen", on, at_ms)
+
+
+def _remint_on_the_way(store: Store, redemption: str) -> bool:
+    live = (Status.BATCHED, Status.SUBMITTED)
+    return any(t.type == "adjust" and t.status in live for t in transactions.linked_to(store, redemption))
+
+
+def out_of_suspense(store: Store, redemption: TransactionRow, at_ms: int) -> int:
+    """Let what an officer found payable be minted again; return how much."""
+    token, account = redemption.value
+    found = ledger.account_balance(store, f"Suspense:{token}:{redemption.id}")
+    units = found.credits - found.debits
+    assert units > 0, "there is nothing in suspense"
+    postings = suspense_ended(token, redemption.id, units)
+    ledger.post(store, [(redemption.id, p) for p in postings], release=[], at_ms=at_ms)
+    undone.open_one(store, UndoneRow(redemption.id, "payout", account, token, units, None, at_ms, None))
+    nth = sum(m.direction == "in" for m in reserve_moves.of_transaction(store, redemption.id)) + 1
+    reserve_moves.want(store, redemption.id, "in", token, units, f"remint-{nth}", at_ms)
+    return units
