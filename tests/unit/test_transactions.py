@@ -61,7 +61,7 @@ def test_what_is_batched_can_neither_expire_nor_be_canceled() -> None:
         assert (status, Event.EXPIRE) not in NEXT
         assert (status, Event.CANCEL) not in NEXT
     assert {Status.ACCEPTED, Status.HELD, Status.SCREENED} == CANCELABLE
-    assert {Status.SCREENED, Status.BATCHED, Status.SUBMITTED} == HOLDING
+    assert {Status.HELD, Status.SCREENED, Status.BATCHED, Status.SUBMITTED} == HOLDING
 
 
 def test_an_end_is_an_end_but_for_a_return() -> None:

@@ -97,7 +97,7 @@ def release(store: Store, transaction_id: str, *, actor: str, at_ms: int) -> Non
 def _found(store: Store, transaction_id: str, type: str) -> TransactionRow:
     row = transactions.get_many(store, [transaction_id], lock=True).get(transaction_id)
     if row is None or row.type != type:
-        raise NotFound(f"There is no such {type}.", code="unknown_transaction")
+        raise NotFound(f"There is no such {type}.", code="not_found")
     return row
 
 
