@@ -14,7 +14,7 @@ import msgspec
 
 from sdt.domain.ach.calendar import EASTERN
 from sdt.domain.errors import Invalid, NotFound, Unprocessable
-from sdt.sandbox import accounts, ach, ach_files, currency
+from sdt.sandbox import accounts, ach, ach_files, currency, outage
 from sdt.sandbox import calendar as banking_time
 from sdt.sandbox.ach_messages import FileAnswer, FileOrder, InboundListing, Nothing
 from sdt.sandbox.bank_messages import (
@@ -48,7 +48,15 @@ class Bank:
     """The service."""
 
     name = "bank"
-    schema = accounts.SCHEMA + banking_time.SCHEMA + ach.SCHEMA + ach_files.SCHEMA + currency.SCHEMA + _SCHEMA
+    schema = (
+        accounts.SCHEMA
+        + banking_time.SCHEMA
+        + ach.SCHEMA
+        + ach_files.SCHEMA
+        + outage.SCHEMA
+        + currency.SCHEMA
+        + _SCHEMA
+    )
 
     def __init__(self, calendar: Calendar, clock: Callable[[], float] = time.time) -> None:
         self._calendar = calendar
@@ -78,6 +86,7 @@ class Bank:
                 stalls=lambda order: ach_files.asks_for(order, "408"),
                 bytes_max=ach_files.FILE_BYTES_MAX * 3 // 2,
             ),
+            Post("/v1/outage", outage.Outage, lambda call, order: outage.begin(call.connection, order, self._clock())),
             Get("/v1/ach/files/{name}", lambda call: ach_files.answer(call.connection, call.params["name"])),
             Get("/v1/ach/inbound", self._inbound),
             Get("/v1/ach/inbound/{name}", lambda call: ach_files.fetch(call.connection, call.params["name"])),
@@ -139,6 +148,7 @@ class Bank:
         return _entry(call.connection, entry)
 
     def _take_file(self, call: Call, order: FileOrder) -> FileAnswer:
+        outage.check(call.connection, self._clock())
         if ach_files.asks_for(order, "503"):
             fail_once(call.connection, call.key)
         return ach_files.take(call.connection, self._calendar, order, self._clock())

@@ -4,13 +4,30 @@ from __future__ import annotations
 
 from typing import Final
 
-from sdt.demo.scenes import gold_lost_and_stale, r01_before_mint
+from sdt.demo.scenes import (
+    c01_change,
+    gold_lost_and_stale,
+    r01_before_mint,
+    r29_corporate,
+    stale_date,
+    upload_and_duplicate,
+)
 from sdt.demo.scenes.scene import Scene
 from sdt.domain.errors import NotFound
 
 __all__ = ["SCENES", "scene_of"]
 
-SCENES: Final[dict[str, Scene]] = {scene.name: scene for scene in (r01_before_mint.SCENE, gold_lost_and_stale.SCENE)}
+SCENES: Final[dict[str, Scene]] = {
+    scene.name: scene
+    for scene in (
+        r01_before_mint.SCENE,
+        r29_corporate.SCENE,
+        c01_change.SCENE,
+        stale_date.SCENE,
+        upload_and_duplicate.SCENE,
+        gold_lost_and_stale.SCENE,
+    )
+}
 
 
 def scene_of(name: str) -> Scene:

@@ -60,6 +60,29 @@ class Stage:
             raise SceneFailed(f"{given_name} was not admitted: {user.get('kyc_status') or user.get('status')}")
         return who
 
+    async def business(self, legal_name: str, control_given_name: str, control_family_name: str) -> Actor:
+        """Return a business that is registered, identified and admitted to the dollar domain; somebody controls it.
+
+        Errors: SceneFailed when it is not admitted.
+        """
+        who = self.somebody("shop")
+        control = person_of(Person(who.wallet.name, control_given_name, control_family_name, "Austin", ""))
+        business = {
+            "legal_name": f"{legal_name} LLC",
+            "kind": "llc",
+            "ein_last4": "1234",
+            "formed_in": "TX",
+            "address": control["address"],
+            "merchant_category": "5999",
+            "control": control,
+            "owners": [{"person": control, "share_ppm": "1000000"}],
+            "certified": True,
+        }
+        user = await sign_up(who, business=business)
+        if not user.get("identities"):
+            raise SceneFailed(f"{legal_name} was not admitted: {user.get('kyc_status') or user.get('status')}")
+        return who
+
     def somebody(self, given_name: str) -> Actor:
         """Return somebody with a fresh wallet, whom the platform does not know yet."""
         who = actor(self.settings.home, self.network, f"{given_name.lower()}{secrets.token_hex(3)}")
