@@ -53,6 +53,11 @@ async def test_it_is_due_again_with_its_own_key(api: Platform, role: Role) -> No
     officer = await api.settle(Holder("ann", roles=role))
     row = await dead_instruction(api)
 
+    status, listed = await api.get("/v1/office/instructions", officer)
+    assert (status, listed["more"]) == (200, False)
+    (shown,) = listed["instructions"]
+    assert (shown["instruction"], shown["key"], shown["error"]) == (row.id, "t:settled", "routing_number")
+
     status, answer = await retry(api, officer, row.id)
 
     assert (status, answer["status"], answer["result"]) == (200, "done", {"instruction": row.id})
@@ -71,3 +76,4 @@ async def test_another_role_cannot(api: Platform) -> None:
 
     assert (status, problem["code"]) == (403, "wrong_role")
     assert await api.store.read(outbox.dead_count) == 1
+    assert (await api.get("/v1/office/instructions", officer))[0] == 403

@@ -23,6 +23,7 @@ from sdt.api import (
     identity,
     office,
     office_ach,
+    office_instructions,
     receipts,
     region,
     sanctions,
@@ -55,6 +56,7 @@ _ROUTERS: Final = (
     travel.router,
     office.router,
     office_ach.router,
+    office_instructions.router,
     sanctions.router,
     health.router,
 )

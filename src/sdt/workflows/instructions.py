@@ -14,7 +14,9 @@ from sdt.domain.registry import Role
 from sdt.store import outbox
 from sdt.workflows.office import Acting, Entry
 
-__all__ = ["INSTRUCTION_ACTS", "RetryInstruction"]
+__all__ = ["INSTRUCTION_ACTS", "REVIVERS", "RetryInstruction"]
+
+REVIVERS: Final = Role.ADMINISTRATOR | Role.CUSTODIAN
 
 
 class RetryInstruction(Act, frozen=True, tag="retry_instruction"):
@@ -36,5 +38,5 @@ def _retry(acting: Acting, act: RetryInstruction) -> Mapping[str, Any]:
     return {"instruction": act.instruction}
 
 
-INSTRUCTION_ACTS: Final = (Entry(RetryInstruction, Role.ADMINISTRATOR | Role.CUSTODIAN, _retry),)
+INSTRUCTION_ACTS: Final = (Entry(RetryInstruction, REVIVERS, _retry),)
 """It needs nobody else: what is sent again was authorised when it was first sent, and its key keeps it single."""
