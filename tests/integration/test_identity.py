@@ -360,3 +360,45 @@ async def test_what_the_vendor_leaves_open_two_officers_decide(office: Bureau) -
     assert len(await office.api.store.read(_desk)) == 1
     await office.api.store.run(accounts.set_identity, IdentityRow(ann.account, "dollar", 0, False, now_s + DAY_S))
     assert await office.api.store.read(_desk) == []
+
+
+async def test_officers_see_what_waits_and_every_look_is_on_record(office: Bureau) -> None:
+    # given somebody in review, who handed in a document before
+    ann = await office.join("ann.tx", family_name="DOCS")
+    await office.decided(ann)
+    status, paper = await office.hand_in(ann, PDF + b" SANDBOX-FORGED")
+    assert status == 201
+    assert (await office.decided(ann))["status"] == "review"
+    bob = await office.join("bob.tx")
+    await office.decided(bob)
+    kyc, issuer = await office.officer("kyc", Role.KYC_DESK), await office.officer("issuer", Role.ISSUER)
+    # then the desk finds the case that waits, with the vendor's own reasons
+    _, waiting = await office.api.get("/v1/office/identities", kyc)
+    assert [(i["account"], i["reasons"]) for i in waiting["identities"]] == [(ann.account, ["document_suspect"])]
+    base = f"/v1/office/identities/{ann.account}"
+    _, found = await office.api.get(base, kyc)
+    assert (found["looks"], [d["digest"] for d in found["documents"]]) == ([], [paper["digest"]])
+    # within the years nobody is erased; nothing moved and no bank account was linked: five
+    assert found["retention"]["statute"].startswith("31 C.F.R. 1020.220")
+    assert "Adams" not in json.dumps(found)
+    # when it looks at the person and the document, then that is on record
+    _, party = await office.api.get(f"{base}/party", kyc)
+    assert (party["kind"], party["party"]["given_name"]) == ("person", "Alice")
+    path = f"{base}/documents/{paper['id']}"
+    proof = office.api.proof("GET", path, kyc)
+    async with office.api.session.get(office.api.url + path, headers=proof) as answer:
+        assert await answer.read() == PDF + b" SANDBOX-FORGED"
+        assert (answer.headers["Content-Type"], answer.headers["Cache-Control"]) == ("application/pdf", "no-store")
+    _, found = await office.api.get(base, kyc)
+    assert [(look["officer"], look["what"]) for look in found["looks"]] == [
+        (kyc.kid, f"document {paper['id']}"[:48]),
+        (kyc.kid, "party"),
+    ]
+    # and nobody else sees any of it
+    for who in (issuer, ann, bob):
+        for address in (base, f"{base}/party", path, "/v1/office/identities"):
+            status, problem = await office.api.get(address, who)
+            assert (status, problem["code"]) == (403, "wrong_role")
+    other = f"/v1/office/identities/{bob.account}/documents/{paper['id']}"
+    assert (await office.api.get(other, kyc))[1]["code"] == "unknown_document"
+    assert (await office.api.get(f"/v1/office/identities/0x{'0' * 40}", kyc))[0] == 404

@@ -125,6 +125,7 @@ _ROWS: Final = (
     ("document_not_asked", 409, "No such document is asked for", "`GET /v1/users/me/identity` says of whom documents are asked."),
     ("unknown_application", 404, "The account has no such application", "Name the application that the case shows."),
     ("decision", 422, "The decision is none", "A pass has a tier and ends within five years; a fail has neither."),
+    ("unknown_document", 404, "The account has no such document", "`GET /v1/office/identities/{account}` lists them."),
     ("unknown_hold", 404, "No such hold stands on the account", "Name the act that placed it."),
     ("legal_hold", 409, "An order forbids to erase the person", "Lift the legal hold first."),
     ("retention", 409, "The law keeps what is known of the person", "`detail` says until when, `statute` why."),

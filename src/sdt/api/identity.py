@@ -29,7 +29,7 @@ from sdt.workflows import identity
 from sdt.workflows.documents import Documents
 from sdt.workflows.people import People
 
-__all__ = ["router"]
+__all__ = ["established_of", "paper", "papers_of", "router"]
 
 DOCUMENTS_MAX: Final = 20
 """In one round: nobody fills the disk."""
@@ -52,14 +52,19 @@ def _read(store: Store, account: str) -> tuple[bool, ExaminationRow | None, list
     return erased, examinations.get(store, account), accounts.identities_of(store, account)
 
 
-async def check_of(services: Services, user: UserRow) -> models.IdentityCheck:
-    """Return where a user's identity check stands."""
-    erased, row, standing = await services.store.read(_read, user.account)
-    established = [
+def established_of(standing: Iterable[IdentityRow]) -> list[models.Established]:
+    """Return what stands on chain, as it is shown."""
+    return [
         models.Established(domain=i.domain, tier=i.tier, resident=i.resident, expires_at=format_time(i.expires_at_s))
         for i in standing
         if i.tier
     ]
+
+
+async def check_of(services: Services, user: UserRow) -> models.IdentityCheck:
+    """Return where a user's identity check stands."""
+    erased, row, standing = await services.store.read(_read, user.account)
+    established = established_of(standing)
     if erased or row is None:
         begun = IdentityStatus.PENDING if user.registered else IdentityStatus.NOT_STARTED
         status = IdentityStatus.ERASED if erased else begun
@@ -191,7 +196,8 @@ async def _renewal(
     return await check_of(services, user)
 
 
-def _papers(services: Services) -> Documents:
+def papers_of(services: Services) -> Documents:
+    """Return where documents are kept. Errors: Unavailable where this part takes none."""
     if services.documents_folder is None:
         raise Unavailable("This part takes no documents.", code="unavailable")
     return Documents(services.store, services.people, services.documents_folder)
@@ -245,17 +251,18 @@ async def _document(
     user = await user_of(services, caller, user_id)
     content = await request.body()
     media = check_document(content, media_type(request.scope))
-    papers, at_ms = _papers(services), services.now_ms()
+    papers, at_ms = papers_of(services), services.now_ms()
     row = DocumentRow("", user.account, kind, subject, media, len(content), papers.digest(content), 0, False, at_ms)
     known = await services.store.read(_known, row)
     if known is not None:
-        return _paper(known)
+        return paper(known)
     await services.store.run(_asked, user.account, kind, subject)
     row = row._replace(id=await papers.write(user.account, content, at_ms))
-    return _paper(await services.store.run(_received, row, at_ms))
+    return paper(await services.store.run(_received, row, at_ms))
 
 
-def _paper(row: DocumentRow) -> models.Document:
+def paper(row: DocumentRow) -> models.Document:
+    """Return a document as it is shown: by its digest."""
     members: dict[str, Any] = {
         name: getattr(row, name) for name in ("id", "kind", "subject", "media_type", "size_bytes", "digest")
     }
@@ -274,7 +281,7 @@ async def _documents(runtime: Running, caller: KnownCaller, user_id: UserId) -> 
     """Answer with what the caller handed in, by digest: the contents are not given out again."""
     user = await user_of(runtime.services, caller, user_id)
     rows = await runtime.services.store.read(documents.of_account, user.account)
-    return models.Documents(documents=[_paper(row) for row in rows])
+    return models.Documents(documents=[paper(row) for row in rows])
 
 
 @router.get(

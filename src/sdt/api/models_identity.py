@@ -14,11 +14,13 @@ __all__ = [
     "Document",
     "DocumentKindName",
     "Documents",
+    "Established",
     "IdentityCheck",
     "NewBusiness",
     "OwnerIn",
     "OwnerRules",
     "Renewal",
+    "StatusName",
     "SubjectName",
 ]
 

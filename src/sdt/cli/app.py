@@ -9,6 +9,7 @@ from sdt.cli import (
     cases,
     demo,
     identity,
+    identity_office,
     keys,
     network,
     office,
@@ -56,6 +57,8 @@ app.add_typer(vendor.vendor, name="vendor", rich_help_panel="The platform")
 users.user.add_typer(user_bank.bank, name="bank")
 app.add_typer(users.user, name="user", rich_help_panel="A user")
 app.add_typer(identity.identity, name="identity", rich_help_panel="A user")
+for command in (identity_office.waiting, identity_office.look, identity_office.paper):
+    identity.identity.command(rich_help_panel="For officers")(command)
 app.command(rich_help_panel="A user")(payments.pay)
 app.command(rich_help_panel="A user")(payments.deposit)
 app.command(rich_help_panel="A user")(payments.redeem)

@@ -10,7 +10,7 @@ from sdt.store import accounts
 from sdt.store.database import Store
 from sdt.store.standing import NOT_ENDED
 
-__all__ = ["DeskRow", "ExaminationRow", "get", "open_applications", "put", "waiting_for_desk"]
+__all__ = ["DeskRow", "ExaminationRow", "get", "open_applications", "page", "put", "waiting_for_desk"]
 
 
 class ExaminationRow(NamedTuple):
@@ -75,8 +75,10 @@ def get(store: Store, account: str, *, lock: bool = False) -> ExaminationRow | N
     """Return the identity check of an account; with `lock` nobody else changes it until the transaction ends."""
     tail = " FOR UPDATE" if lock and store.postgres else ""
     found = store.row(f"{_SELECT}WHERE u.account = ?{tail}", (account,))
-    if not found:
-        return None
+    return _row(found) if found else None
+
+
+def _row(found: Any) -> ExaminationRow:
     row = ExaminationRow._make(found)
     return row._replace(
         reasons=json.loads(found[3]),
@@ -84,6 +86,14 @@ def get(store: Store, account: str, *, lock: bool = False) -> ExaminationRow | N
         residency_reasons=json.loads(found[9]),
         subjects=json.loads(found[10]),
     )
+
+
+def page(store: Store, status: str, after: str, limit: int) -> list[ExaminationRow]:
+    """Return the checks that stand so, by account, the first after `after`."""
+    found = store.rows(
+        f"{_SELECT}WHERE u.kyc_status = ? AND u.account > ? ORDER BY u.account LIMIT ?", (status, after, limit)
+    )
+    return [_row(row) for row in found]
 
 
 def put(store: Store, row: ExaminationRow) -> None:

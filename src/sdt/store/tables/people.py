@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from peewee import BigIntegerField, BlobField, BooleanField, IntegerField, TextField
+from peewee import BigAutoField, BigIntegerField, BlobField, BooleanField, IntegerField, TextField
 
 from sdt.store.tables.columns import Table, text
 
@@ -95,4 +95,17 @@ class HandleGrant(Table):
         table_name = "handle_grants"
 
 
-TABLES: Final[tuple[type[Table], ...]] = (PersonKey, Examination, Document, LegalHold, HandleGrant)
+class PersonalRead(Table):
+    """An officer looked at what is known of a person: whose key, at what, when. Written before it is shown."""
+
+    seq = BigAutoField()
+    account = text(42, index=True)
+    kid = text(43)
+    what = text(48)
+    at_ms = BigIntegerField()
+
+    class Meta:
+        table_name = "personal_reads"
+
+
+TABLES: Final[tuple[type[Table], ...]] = (PersonKey, Examination, Document, LegalHold, HandleGrant, PersonalRead)

@@ -1,0 +1,38 @@
+"""Who looked at what is known of a person: a frozen copy of the model of that day."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from peewee import BigAutoField, BigIntegerField, CharField, Model
+
+
+def _text(length: int, **options: Any) -> Any:
+    return CharField(max_length=length, **options)
+
+
+class PersonalRead(Model):
+    seq = BigAutoField()
+    account = _text(42, index=True)
+    kid = _text(43)
+    what = _text(48)
+    at_ms = BigIntegerField()
+
+    class Meta:
+        legacy_table_names = False
+        table_name = "personal_reads"
+
+
+TABLES: Final[list[Any]] = [PersonalRead]
+
+
+def up(migrator: Any, db: Any) -> None:
+    """Create the table and its index."""
+    with db.bind_ctx(TABLES, bind_refs=False, bind_backrefs=False):
+        db.create_tables(TABLES, safe=False)
+
+
+def down(migrator: Any, db: Any) -> None:
+    """Drop it."""
+    with db.bind_ctx(TABLES, bind_refs=False, bind_backrefs=False):
+        db.drop_tables(TABLES)
