@@ -29,6 +29,7 @@ __all__ = [
     "read_days",
     "set_file",
     "try_now",
+    "under_way",
     "unread",
 ]
 
@@ -124,6 +125,17 @@ def file(store: Store, name: str) -> AchFileRow | None:
 def counts(store: Store) -> dict[str, int]:
     """Return how many files stand in each status."""
     return {s: int(n) for s, n in store.rows("SELECT status, count(*) FROM ach_files GROUP BY status ORDER BY status")}
+
+
+def under_way(store: Store) -> bool:
+    """Return whether something is wanted, on its way, or followed: else the bank has only late returns for us."""
+    open_files = "'built', 'sending', 'unknown', 'delivered', 'filed'"
+    found = store.row(
+        "SELECT EXISTS (SELECT 1 FROM ach_entries WHERE stage = 'wanted') "  # noqa: S608 - words of this file
+        "OR EXISTS (SELECT 1 FROM ach_entries WHERE follow_at IS NOT NULL) "
+        f"OR EXISTS (SELECT 1 FROM ach_files WHERE status IN ({open_files}))"
+    )
+    return bool(found[0])
 
 
 def try_now(store: Store, name: str) -> bool:

@@ -6,6 +6,7 @@ into on its way to us.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -36,6 +37,9 @@ class Acknowledgement(Struct, frozen=True, forbid_unknown_fields=True):
 def read_acknowledgement(data: bytes) -> Acknowledgement:
     """Return the acknowledgement in a file. Errors: Invalid."""
     try:
-        return msgspec.json.decode(data, type=Acknowledgement)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        said = msgspec.json.decode(data, type=Acknowledgement)
+        for batch in said.batches:
+            datetime.fromisoformat(batch.settles)
+        return said
+    except (msgspec.DecodeError, ValueError) as error:
         raise Invalid(f"The acknowledgement is not one: {error}.", code="ach_acknowledgement") from None

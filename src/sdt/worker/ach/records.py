@@ -10,7 +10,7 @@ from sdt.domain.ach.codes import CHANGES, RETURNS, Action, is_late
 from sdt.domain.ach.corrections import corrected, due_on
 from sdt.domain.ach.entry_life import EntryEvent
 from sdt.domain.nacha import Change, Return
-from sdt.store import Store, ach, ach_files, banking
+from sdt.store import Store, ach, ach_files, banking, person_keys
 from sdt.store.ach import AchEntryRow
 from sdt.store.ach_files import RecordRow
 from sdt.worker.ach.facts import Facts
@@ -112,7 +112,9 @@ class Records:
 
     def _change(self, store: Store, row: AchEntryRow, record: Change, day: date, at_ms: int) -> None:
         linked = banking.bank_account(store, row.bank_ref)
-        details = self._people.details(store, linked.account, linked.details_sealed) if linked else None
+        key = person_keys.of_account(store, linked.account) if linked else None
+        known_still = linked is not None and key is not None and key.erased_at_ms is None
+        details = self._people.details(store, linked.account, linked.details_sealed) if linked and known_still else None
         changed = corrected(details, record.code, record.corrected) if details else None
         if linked is None or changed is None:
             known = CHANGES.get(record.code)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import date, time
-from typing import Any
+from typing import Any, Final
 
 from sdt.config.model import Ach
 from sdt.domain.errors import SdtError
@@ -28,6 +28,9 @@ from sdt.workflows.people import People
 __all__ = ["AchDesk", "ach_lines"]
 
 log = logging.getLogger(__name__)
+
+QUIET_LOOKS: Final = 50
+"""One look in so many is made while nothing is under way."""
 
 
 class AchDesk:
@@ -59,11 +62,15 @@ class AchDesk:
 
     async def run(self) -> None:
         """Work until cancelled; what does not answer is asked again."""
+        quiet = 0
         while True:
-            try:
-                await self.round()
-            except SdtError as error:
-                log.warning("ACH waits: %s", error.detail)
+            # With nothing under way the bank is asked seldom: only a late return could be there.
+            if quiet == 0 or await self._store.read(ach_files.under_way):
+                try:
+                    await self.round()
+                except SdtError as error:
+                    log.warning("ACH waits: %s", error.detail)
+            quiet = (quiet + 1) % QUIET_LOOKS
             await asyncio.sleep(self._poll_s)
 
     async def health(self) -> dict[str, Any]:
