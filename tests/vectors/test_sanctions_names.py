@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sdt.domain.sanctions.addresses import place_of
 from sdt.domain.sanctions.index import Index
 from sdt.domain.sanctions.lists import Edition, read_csv
 from sdt.domain.sanctions.match import DEFAULT_THRESHOLD, likeness
@@ -58,6 +59,7 @@ def test_a_search_of_the_whole_list_is_quick(edition: Edition, index: Index) -> 
     for entry in entries[::15]:
         began = time.process_time()
         index.search(f"{entry.name} Smith")
+        index.search_address("925 Washington Street", "Dorchester, MA 02124", "United States")
         took.append(time.process_time() - began)
     took.sort()
     # Processor time, so that a machine which runs other things beside this test does not fail it.
@@ -84,3 +86,24 @@ def test_addresses_and_aliases_belong_to_their_entry(edition: Edition) -> None:
     assert ("Zweierstrasse 35", "Zurich CH-8022", "Switzerland") in [
         (address.street, address.city, address.country) for address in bank.addresses
     ]
+
+
+def test_every_listed_street_is_found_as_it_is_written(edition: Edition, index: Index) -> None:
+    found = total = 0
+    for entry in edition.entries.values():
+        for address in entry.addresses:
+            place = place_of(address.street, address.city, address.country)
+            if place is None or not place.number:
+                continue
+            total += 1
+            hits = index.search_address(address.street, address.city, address.country)
+            found += any(hit.score == 100 for hit in hits)
+    assert total > 3_000
+    assert found == total
+
+
+def test_ordinary_addresses_hit_nobody(index: Index) -> None:
+    streets = ("Main St", "Oak Ave", "Washington Street", "Second St", "Park Rd", "Elm Drive", "Lake Blvd")
+    cities = ("Austin, TX 78701", "Houston, TX 77002", "Miami, FL 33172", "Chicago, IL 60601", "Dorchester, MA 02124")
+    asked = [(f"{n} {street}", city) for n in range(1, 200, 7) for street in streets for city in cities]
+    assert [one for one in asked if index.search_address(*one, "United States")] == []

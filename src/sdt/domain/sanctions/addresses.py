@@ -20,8 +20,9 @@ __all__ = ["ADDRESS_THRESHOLD", "Place", "address_likeness", "place_of"]
 ADDRESS_THRESHOLD: Final = 90
 ADDRESS_LENGTH_MAX: Final = 300
 STREET_WEIGHT: Final = 0.65
-OTHER_POSTCODE_MAX: Final = 85
-"""Two post codes that differ leave a possible misprint, and no more."""
+CITY_MIN: Final = 80
+OTHER_TOWN_MAX: Final = 85
+"""Two post codes, or two cities, that differ leave a possible misprint, and no more."""
 
 _SHORT: Final = {
     "street": "st", "avenue": "ave", "av": "ave", "boulevard": "blvd", "road": "rd", "drive": "dr", "lane": "ln",
@@ -101,25 +102,30 @@ def address_likeness(a: Place, b: Place) -> Likeness:
         return Likeness(0, (f"number {a.number or 'none'} is not {b.number or 'none'}",))
     street = fuzz.token_sort_ratio(a.street, b.street)
     same_postcode = bool(a.postcode) and a.postcode == b.postcode
-    city = 100.0 if same_postcode else fuzz.token_sort_ratio(*_comparable(a.city, b.city))
+    city = 100.0 if same_postcode else _city_likeness(a.city, b.city)
     score = round(STREET_WEIGHT * street + (1 - STREET_WEIGHT) * city)
     reasons = [
         f"the number is the same ({a.number})" if a.number else "neither has a number",
         _said("street", a.street, b.street, street),
         f"the post code is the same ({a.postcode})" if same_postcode else _said("city", a.city, b.city, city),
     ]
+    if city < CITY_MIN:
+        score = min(score, OTHER_TOWN_MAX)
     if a.postcode and b.postcode and not same_postcode:
-        score = min(score, OTHER_POSTCODE_MAX)
+        score = min(score, OTHER_TOWN_MAX)
         reasons.append(f"post code {a.postcode} is not {b.postcode}")
     return Likeness(score, tuple(reasons))
 
 
-def _comparable(a: str, b: str) -> tuple[str, str]:
-    """Leave the State out where only one of the two names it."""
-    last = [city.rpartition(" ")[2] in _STATE_CODES for city in (a, b)]
-    if last[0] == last[1]:
-        return a, b
-    return (a.rpartition(" ")[0], b) if last[0] else (a, b.rpartition(" ")[0])
+def _city_likeness(a: str, b: str) -> float:
+    """Compare the names of two cities; one name in two States is two cities."""
+    (city_a, state_a), (city_b, state_b) = _parted(a), _parted(b)
+    return 0.0 if state_a and state_b and state_a != state_b else fuzz.token_sort_ratio(city_a, city_b)
+
+
+def _parted(city: str) -> tuple[str, str]:
+    name, _, state = city.rpartition(" ")
+    return (name, state) if name and state in _STATE_CODES else (city, "")
 
 
 def _said(what: str, a: str, b: str, ratio: float) -> str:
