@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sdt.domain.case import Case, CaseStatus, Decision, settle
 from sdt.domain.case_kinds import due_on
@@ -15,6 +15,7 @@ from sdt.domain.sanctions.acts import ClearMatch, ConfirmMatch, EndIgnore, SetSa
 from sdt.domain.transaction import Status
 from sdt.store import Store, cases, reviews, sanctions
 from sdt.store.sanctions import ListRow, MatchRow
+from sdt.workflows.blocking import block_deposit, block_payout
 from sdt.workflows.office import Acting, Entry
 from sdt.workflows.sanctions import BLOCKED, CLEAR, REASON, day_of
 
@@ -72,18 +73,15 @@ def _confirm(acting: Acting, act: ConfirmMatch) -> Mapping[str, Any]:
     state = _decide(acting, act.case, state, Decision.REPORT, act.reason, "blocked")
     sanctions.set_standing(acting.store, account, BLOCKED, NEVER_S)
     stopped = reviews.release(acting.store, REASON, act.case, "stop")
-    deposits = _under_way(acting.store, account)
-    for transaction_id in deposits:
-        cases.add_evidence(
-            acting.store, act.case, "transaction", transaction_id, actor=acting.actor, at_ms=acting.now_ms
-        )
+    funds = _block_funds(acting, act.case, account)
     due = due_on(REASON, state)
     assert due is not None, "a block is reported"
     return {
         "case": act.case,
         "account": account,
         "stopped": stopped,
-        "deposits_blocked": deposits,
+        "funds_blocked": funds.blocked,
+        "too_late": funds.too_late,
         "report_due": due.isoformat(),
         "freeze": freeze_claims(act.case, account, acting.now_ms // 1000),
     }
@@ -100,13 +98,39 @@ def freeze_claims(case_id: str, account: str, now_s: int) -> dict[str, str]:
     }
 
 
-def _under_way(store: Store, account: str) -> list[str]:
-    """Return deposits whose money is under way or came in, and which nothing was minted for yet."""
-    found = store.rows(
-        "SELECT id FROM transactions WHERE account = ? AND type = 'deposit' AND status = ? ORDER BY seq",
-        (account, Status.AWAITING_FUNDS.value),
+class _Funds(NamedTuple):
+    """What was blocked by transaction, and what the bank or the chain already has in hand."""
+
+    blocked: list[str]
+    too_late: list[str]
+
+
+def _block_funds(acting: Acting, case_id: str, account: str) -> _Funds:
+    """Block dollars that came in and were not minted, and dollars that were burnt and not paid out.
+
+    What is too late for that is stopped by the freeze, or asked of the bank; the case names all of it.
+    """
+    funds = _Funds([], [])
+    for transaction_id, kind in _under_way(acting.store, account):
+        block = block_deposit if kind == "deposit" else block_payout
+        try:
+            block(acting.store, transaction_id, reference=case_id, actor=acting.actor, at_ms=acting.now_ms)
+            funds.blocked.append(transaction_id)
+        except Conflict:
+            funds.too_late.append(transaction_id)
+        cases.add_evidence(
+            acting.store, case_id, "transaction", transaction_id, actor=acting.actor, at_ms=acting.now_ms
+        )
+    return funds
+
+
+def _under_way(store: Store, account: str) -> list[tuple[str, str]]:
+    """Return (id, type) of deposits that nothing was minted for yet, and of redemptions that are burnt and not paid."""
+    return store.rows(
+        "SELECT id, type FROM transactions WHERE account = ? AND ((type = 'deposit' AND status = ?) "
+        "OR (type = 'redeem' AND status = ?)) ORDER BY seq",
+        (account, Status.AWAITING_FUNDS.value, Status.SETTLED.value),
     )
-    return [transaction_id for (transaction_id,) in found]
 
 
 def _decide(acting: Acting, case_id: str, state: Case, decision: Decision, reason: str, event: str) -> Case:
