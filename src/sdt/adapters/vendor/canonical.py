@@ -67,8 +67,14 @@ def shape(of: Any) -> Any:
     return of
 
 
+@cache
+def _hints(of: Any) -> dict[str, Any]:
+    """The types of a dataclass's members; looking them up takes longer than anything else here."""
+    return get_type_hints(of, include_extras=True)
+
+
 def _struct(of: Any) -> type[Struct]:
-    hints = get_type_hints(of, include_extras=True)
+    hints = _hints(of)
     members: list[Any] = []
     for field in fields(of):
         if hints[field.name] is Evidence:
@@ -100,11 +106,10 @@ def build(of: Any, value: Any, evidence: Evidence) -> Any:
         return tuple(build(kind, one, evidence) for kind, one in zip(kinds, value, strict=True))
     if not is_dataclass(of):
         return value
-    hints = get_type_hints(of, include_extras=True)
     return of(  # type: ignore[operator]
         **{
             name: evidence if hint is Evidence else build(hint, getattr(value, name), evidence)
-            for name, hint in hints.items()
+            for name, hint in _hints(of).items()
         }
     )
 
