@@ -106,10 +106,11 @@ def build(of: Any, value: Any, evidence: Evidence) -> Any:
         return tuple(build(kind, one, evidence) for kind, one in zip(kinds, value, strict=True))
     if not is_dataclass(of):
         return value
-    return of(  # type: ignore[operator]
+    made: Any = of
+    return made(
         **{
             name: evidence if hint is Evidence else build(hint, getattr(value, name), evidence)
-            for name, hint in _hints(of).items()
+            for name, hint in _hints(made).items()
         }
     )
 
