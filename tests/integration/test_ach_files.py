@@ -6,6 +6,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from sdt.domain import sealing
 from sdt.domain.ach.entry_life import EntryStatus
 from sdt.domain.ach.reference import reference_of
 from sdt.domain.errors import Conflict, Unprocessable
-from sdt.domain.nacha import faults_of, read_file
+from sdt.domain.nacha import Return, faults_of, read_file
 from sdt.domain.transaction import Status
 from sdt.store import Store, ach, ach_files, banking, ledger
 from sdt.worker.ach.gather import DATA_LABEL
@@ -357,3 +358,34 @@ async def test_health_says_where_files_stand_and_how_often_debits_come_back(rig:
     assert found["files"] == {"acknowledged": 1}
     assert found["return_rates_ppm"] == {"unauthorized": 0, "administrative": 0, "overall": 500_000}
     assert 'sdt_ach_return_rate_ppm{rate="overall"} 500000' in ach_lines(found)
+
+
+async def test_a_dishonored_return_and_the_other_banks_contest_are_followed(rig: Rig) -> None:
+    entry = rig.deposit(1, rig.user(1), 10_420)
+    await rig.round(2)
+    await rig.clock_set(action="advance", days=3)
+    await rig.round()
+    row = ach.entry(rig.store, entry)
+    assert row is not None
+
+    def told(kind: str, code: str) -> int:
+        record = Return(
+            kind=kind,  # type: ignore[arg-type]
+            code=code,
+            original_trace=row.trace or "",
+            original_rdfi="11100002",
+            trace_number=f"02100002{code[1:]:0>7}",
+            cents=10_420,
+            was_credit=False,
+            information="",
+            died_on="",
+        )
+        with rig.store.transaction():
+            return rig.desk.receiver.records.returns(rig.store, "0" * 64, [record, record], date(2026, 12, 28), 1)
+
+    assert (told("dishonored", "R68"), rig.status(entry)) == (0, S.DISHONORED)
+    assert (told("contested", "R73"), rig.status(entry)) == (0, S.CONTESTED)
+    assert {kind for kind, _ in rig.cases()} == {"ach_return"}
+    # What does not fit the entry's life is an officer's case, and changes nothing.
+    assert (told("dishonored", "R69"), rig.status(entry)) == (0, S.CONTESTED)
+    assert "ach_unmatched" in {kind for kind, _ in rig.cases()}

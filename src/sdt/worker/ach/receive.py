@@ -52,7 +52,7 @@ class Receiver:
         self._facts = facts
         self._files = files
         self._deliverer = deliverer
-        self._records = records
+        self.records = records
         self._master_key = master_key
         self._clock = clock
 
@@ -118,11 +118,11 @@ class Receiver:
         returns, changes = inbound.returns, inbound.changes
         for start in range(0, len(returns), PAGE):
             unmatched += await self._store.run(
-                self._records.returns, row.digest, returns[start : start + PAGE], day, self._clock.now_ms()
+                self.records.returns, row.digest, returns[start : start + PAGE], day, self._clock.now_ms()
             )
         for start in range(0, len(changes), PAGE):
             unmatched += await self._store.run(
-                self._records.changes, row.digest, changes[start : start + PAGE], day, self._clock.now_ms()
+                self.records.changes, row.digest, changes[start : start + PAGE], day, self._clock.now_ms()
             )
         await self._store.run(self._finish, row, len(returns) + len(changes), unmatched, "")
 
