@@ -344,6 +344,8 @@ async def test_what_the_vendor_leaves_open_two_officers_decide(office: Bureau) -
     # when two agree, then it counts, and the vendor's later word does not undo it
     await office.agreed("decide_identity", kyc, second, **claims)
     assert (await office.check(ann))["status"] == "passed"
+    (case,) = await office.api.store.read(cases.cases, Filter(("kyc",)))
+    assert [e.kind for e in await office.api.store.read(cases.evidence_of, case.id)] == ["act"]
     for _ in range(11):
         await office.identities.look()
     assert (await office.check(ann))["status"] == "passed"

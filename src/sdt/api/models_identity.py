@@ -71,11 +71,8 @@ class Attempt(Closed):
     business: BusinessIn | None = None
 
 
-class Renewal(Closed):
+class Renewal(Attempt):
     """A new check: with what has changed, or of what is known."""
-
-    person: PersonIn | None = None
-    business: BusinessIn | None = None
 
 
 class ReasonOut(BaseModel):

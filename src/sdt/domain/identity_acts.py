@@ -12,13 +12,23 @@ from sdt.domain.office import Act, ActId
 __all__ = ["DecideIdentity", "ErasePerson", "GrantHandle", "LegalHold", "LiftLegalHold"]
 
 
-class DecideIdentity(Act, frozen=True, tag="decide_identity"):
+class _AboutAccount(Act, frozen=True):
+    """An act about the person or business behind one account, by which officers find it."""
+
+    account: Address
+
+    @property
+    def subject(self) -> str:
+        """The account."""
+        return self.account
+
+
+class DecideIdentity(_AboutAccount, frozen=True, tag="decide_identity"):
     """An identity that the vendor left open is established, or is not; an identity already attested is taken back.
 
     `application` is the vendor's; `evidence` the digest of what the officer looked at. For `fail` the tier is 0.
     """
 
-    account: Address
     application: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,64}\Z")]
     decision: Literal["pass", "fail"]
     tier: Annotated[int, Meta(ge=0, le=9)]
@@ -27,48 +37,25 @@ class DecideIdentity(Act, frozen=True, tag="decide_identity"):
     reason: Reason
     expires_at: Time
 
-    @property
-    def subject(self) -> str:
-        """The account."""
-        return self.account
 
-
-class ErasePerson(Act, frozen=True, tag="erase_person"):
+class ErasePerson(_AboutAccount, frozen=True, tag="erase_person"):
     """What is known of the person behind an account is erased: their key is deleted. Nothing brings it back."""
 
-    account: Address
     reason: Reason
 
-    @property
-    def subject(self) -> str:
-        """The account."""
-        return self.account
 
-
-class LegalHold(Act, frozen=True, tag="legal_hold"):
+class LegalHold(_AboutAccount, frozen=True, tag="legal_hold"):
     """What is known of the person behind an account is kept under an order, whatever the time that has passed."""
 
-    account: Address
     order: Legal
     authority: Legal
 
-    @property
-    def subject(self) -> str:
-        """The account."""
-        return self.account
 
-
-class LiftLegalHold(Act, frozen=True, tag="lift_legal_hold"):
+class LiftLegalHold(_AboutAccount, frozen=True, tag="lift_legal_hold"):
     """An order to keep is lifted; `hold` is the act that placed it."""
 
-    account: Address
     hold: ActId
     reason: Reason
-
-    @property
-    def subject(self) -> str:
-        """The account."""
-        return self.account
 
 
 class GrantHandle(Act, frozen=True, tag="grant_handle"):

@@ -13,8 +13,8 @@ from sdt.domain.identity_acts import DecideIdentity
 from sdt.domain.personal import Party, Person, PersonAddress
 from sdt.domain.registry import Role
 from sdt.ports import KycApplication, KycBusiness, KycOutcome, KycOwner, KycPerson, PostalAddress
-from sdt.store import Store, accounts, examinations, outbox
-from sdt.store.cases import open_case
+from sdt.store import Store, accounts, cases, examinations, outbox
+from sdt.store.cases import Filter, open_case
 from sdt.store.examinations import ExaminationRow
 from sdt.workflows.office import Acting, Entry
 
@@ -208,7 +208,10 @@ def _may_decide(acting: Acting, act: DecideIdentity) -> bool:
 
 
 def _decide(acting: Acting, act: DecideIdentity) -> Mapping[str, Any]:
-    """Write what two officers decided: it stands against what the vendor says of this application later."""
+    """Write what two officers decided: it stands against what the vendor says of this application later.
+
+    The case, if there is one, gets the act as evidence; who works it closes it.
+    """
     row = _check_decision(acting, act)
     passed = act.decision == "pass"
     residency = IdentityStatus.PASSED if passed and act.resident else IdentityStatus.FAILED
@@ -228,6 +231,10 @@ def _decide(acting: Acting, act: DecideIdentity) -> Mapping[str, Any]:
             updated_at_ms=acting.now_ms,
         ),
     )
+    key = f"{act.account}:{row.round}"
+    for case in cases.cases(acting.store, Filter(("kyc",), account=act.account)):
+        if case.key == key:
+            cases.add_evidence(acting.store, case.id, "act", acting.act_id, actor=acting.actor, at_ms=acting.now_ms)
     return {"account": act.account, "status": act.decision}
 
 
