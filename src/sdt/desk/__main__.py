@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import logging
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,19 +29,30 @@ DESKS: dict[str, Callable[[Evidence], Desk]] = {
 }
 
 
+IDLE_ROUNDS = 25
+"""After so many rounds in which there was nothing to sign a desk looks less often."""
+IDLE_POLL_S = 0.6
+"""It then looks so often, unless it is told to look less often still: each look costs the API as much as some payments."""
+SIGNING_S = 0.1
+"""Whoever signs waits until that is final, so a round shorter than this was an idle one."""
+
+
 async def attend(desk: Desk, poll_s: float) -> None:
     """Work through what there is, again and again, until a signal."""
+    idle = 0
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     print("ready", flush=True)
     while not stop.is_set():
+        began_s = time.monotonic()
         try:
             await desk.work()
         except SdtError as error:
             log.warning("the desk waits: %s (%s)", error.detail, error.code)
+        idle = idle + 1 if time.monotonic() - began_s < SIGNING_S else 0
         try:
-            await asyncio.wait_for(stop.wait(), poll_s)
+            await asyncio.wait_for(stop.wait(), max(poll_s, IDLE_POLL_S) if idle > IDLE_ROUNDS else poll_s)
         except TimeoutError:
             continue
     await desk.close()

@@ -116,7 +116,7 @@ def _row(found: Any) -> TransactionRow:
 
 
 def _where(store: Store, condition: str, parameters: Sequence[object]) -> list[TransactionRow]:
-    found = store.rows(f"SELECT {_COLUMNS} FROM transactions WHERE {condition}", parameters)  # noqa: S608
+    found = store.wide_rows(f"SELECT {_COLUMNS} FROM transactions WHERE {condition}", parameters)  # noqa: S608
     return [_row(row) for row in found]
 
 
