@@ -32,9 +32,14 @@ DESKS: dict[str, Callable[[Evidence], Desk]] = {
 IDLE_ROUNDS = 25
 """After so many rounds in which there was nothing to sign a desk looks less often."""
 IDLE_POLL_S = 0.6
-"""It then looks so often, unless it is told to look less often still: each look costs the API as much as some payments."""
+"""It then looks so often, unless it is told to look less often still: a look costs the API as much as some payments."""
 SIGNING_S = 0.1
 """Whoever signs waits until that is final, so a round shorter than this was an idle one."""
+
+
+def pause_s(poll_s: float, idle_rounds: int) -> float:
+    """Return how long a desk waits before it looks again."""
+    return max(poll_s, IDLE_POLL_S) if idle_rounds > IDLE_ROUNDS else poll_s
 
 
 async def attend(desk: Desk, poll_s: float) -> None:
@@ -52,7 +57,7 @@ async def attend(desk: Desk, poll_s: float) -> None:
             log.warning("the desk waits: %s (%s)", error.detail, error.code)
         idle = idle + 1 if time.monotonic() - began_s < SIGNING_S else 0
         try:
-            await asyncio.wait_for(stop.wait(), max(poll_s, IDLE_POLL_S) if idle > IDLE_ROUNDS else poll_s)
+            await asyncio.wait_for(stop.wait(), pause_s(poll_s, idle))
         except TimeoutError:
             continue
     await desk.close()
