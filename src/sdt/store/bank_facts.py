@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from sdt.domain.ach.exposure import RETURNABLE_DAYS, Minted
 from sdt.store.database import Store
+from sdt.store.standing import NOT_ENDED
 
 __all__ = ["LineRow", "add_line", "last_line", "lines_of", "minted_since", "note", "settled_on"]
 
@@ -51,11 +52,11 @@ def minted_since(store: Store, token: str, today: date) -> list[Minted]:
     """
     first = (today - timedelta(days=RETURNABLE_DAYS)).isoformat()
     found = store.rows(
-        "SELECT t.account, f.on_day, sum(e.units) FROM entry_facts f "
+        "SELECT t.account, f.on_day, sum(e.units) FROM entry_facts f "  # noqa: S608
         "JOIN bank_entries e ON e.id = f.entry_id AND e.direction = 'debit' AND e.token = ? "
         "JOIN transactions t ON t.id = e.transaction_id AND (t.status IN ('settled', 'completed') OR EXISTS ("
         "SELECT 1 FROM transactions i WHERE i.linked_id = t.id AND i.type = 'issue' "
-        "AND i.status IN ('held', 'screened', 'batched', 'submitted'))) "
+        f"AND i.status IN ('held', 'screened', 'batched', 'submitted') AND {NOT_ENDED})) "
         "WHERE f.event = 'settle' AND f.on_day >= ? GROUP BY t.account, f.on_day ORDER BY t.account, f.on_day",
         (token, first),
     )
