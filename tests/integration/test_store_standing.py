@@ -226,7 +226,8 @@ def test_a_return_after_completion_is_written_in_its_own_row(store: Store, regio
 
 READS_TRANSACTIONS = {
     "api/waiting.py", "store/bank_facts.py", "store/examinations.py", "store/intake.py", "store/ledger.py",
-    "store/movements.py", "store/moves.py", "store/outbox.py", "store/reviews.py", "store/sanctions.py", "store/transactions.py",
+    "store/movements.py", "store/moves.py", "store/outbox.py", "store/reviews.py", "store/sanctions.py",
+    "store/transactions.py",
     "workflows/erasure.py", "workflows/sanctions_acts.py",
 }  # fmt: skip
 """Files with SQL over transactions, each looked at: they take a status from `store.standing`, or want one of those that
