@@ -6,6 +6,7 @@ from typing import Final
 
 from sdt.demo.scenes import (
     c01_change,
+    currency_report,
     gold_lost_and_stale,
     r01_before_mint,
     r29_corporate,
@@ -25,6 +26,7 @@ SCENES: Final[dict[str, Scene]] = {
         c01_change.SCENE,
         stale_date.SCENE,
         upload_and_duplicate.SCENE,
+        currency_report.SCENE,
         gold_lost_and_stale.SCENE,
     )
 }
