@@ -415,6 +415,23 @@ class Region(BaseModel):
     time: Time
 
 
+class OrdersOfToken(BaseModel):
+    """How many orders are in force in a token, on how many accounts, and how many have ended by themselves."""
+
+    token: Symbol
+    in_force: int
+    accounts: int
+    ended: int
+
+
+class Orders(BaseModel):
+    """What freezes there are, in numbers, and what whoever is under one can do."""
+
+    orders: list[OrdersOfToken]
+    appeal: str
+    time: Time
+
+
 class Token(BaseModel):
     """A token of the region."""
 

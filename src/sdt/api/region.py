@@ -14,7 +14,7 @@ from sdt.api.strict_route import StrictRoute
 from sdt.domain.errors import Invalid, NotFound
 from sdt.domain.message import format_time, parse_time
 from sdt.domain.region import Rule, Token
-from sdt.store import Store, ledger, reserves
+from sdt.store import Store, ledger, registry, reserves
 
 __all__ = ["router"]
 
@@ -108,6 +108,20 @@ async def _region(runtime: Running) -> models.Region:
         registry=chain.registry,
         time=format_time(services.now_s),
     )
+
+
+@router.get("/v1/orders", summary="Orders, in numbers", responses=problems(), operation_id="getOrders")
+async def _orders(runtime: Running) -> models.Orders:
+    """Answer with how many freezes are in force, and how to appeal. Whom they are against stands on chain alone."""
+    services = runtime.services
+    counts = {one.token: one for one in await services.store.read(registry.order_counts, services.now_s)}
+    shown = []
+    for token in services.region.tokens:
+        one = counts.get(token.symbol)
+        numbers = (one.in_force, one.accounts, one.ended) if one else (0, 0, 0)
+        in_force, accounts, ended = numbers
+        shown.append(models.OrdersOfToken(token=token.symbol, in_force=in_force, accounts=accounts, ended=ended))
+    return models.Orders(orders=shown, appeal=services.region.appeal, time=format_time(services.now_s))
 
 
 @router.get("/v1/tokens", summary="The region's tokens", responses=problems(), operation_id="getTokens")

@@ -114,6 +114,7 @@ class _File(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     time_zone: Annotated[str, Meta(pattern=r"^[A-Za-z]+(/[A-Za-z_-]+){0,2}\Z", max_length=40)] = "UTC"
     closes_hour: Annotated[int, Meta(ge=1, le=24)] = 24
     legal_status: LegalStatus = "agency"
+    appeal: Annotated[str, Meta(max_length=600)] = ""
     screening_score_min: Annotated[int, Meta(ge=50, le=85)] = 80
     clear_alone_score_max: Annotated[int, Meta(ge=0, le=99)] = 89
     token: Annotated[tuple[Token, ...], Meta(min_length=1, max_length=32)]
@@ -145,6 +146,8 @@ class Region:
     """The least likeness to somebody listed that is looked at: a region chooses it, and cannot switch looking off."""
     clear_alone_score_max: int = 89
     """The greatest likeness that one officer clears alone."""
+    appeal: str = ""
+    """What somebody can do against an order, in words for them."""
 
     @cached_property
     def token_index(self) -> dict[str, int]:
@@ -236,6 +239,7 @@ def load_region(data: bytes) -> Region:
         file.ach,
         file.screening_score_min,
         file.clear_alone_score_max,
+        file.appeal,
     )
 
 

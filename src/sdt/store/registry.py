@@ -15,6 +15,7 @@ __all__ = [
     "FreezeRow",
     "IdentityRow",
     "KeyRow",
+    "OrderCounts",
     "clear_freeze",
     "facts",
     "freezes_of",
@@ -23,6 +24,7 @@ __all__ = [
     "key_facts",
     "keys_of",
     "keys_since",
+    "order_counts",
     "revoke_key",
     "set_freeze",
     "set_identity",
@@ -173,6 +175,26 @@ def freezes_of(store: Store, account: str) -> list[FreezeRow]:
         (account,),
     )
     return [FreezeRow(*row) for row in found]
+
+
+class OrderCounts(NamedTuple):
+    """How many orders stand against accounts in one token, and how many have ended by themselves."""
+
+    token: str
+    in_force: int
+    accounts: int
+    ended: int
+
+
+def order_counts(store: Store, now_s: int) -> list[OrderCounts]:
+    """Count the orders by token: numbers, for everybody to see."""
+    found = store.rows(
+        "SELECT token, count(DISTINCT CASE WHEN expires_at_s > ? THEN order_digest END), "
+        "sum(CASE WHEN expires_at_s > ? THEN 1 ELSE 0 END), sum(CASE WHEN expires_at_s > ? THEN 0 ELSE 1 END) "
+        "FROM freezes GROUP BY token ORDER BY token",
+        (now_s, now_s, now_s),
+    )
+    return [OrderCounts(token, int(orders), int(accounts), int(ended)) for token, orders, accounts, ended in found]
 
 
 def facts(store: Store, addresses: Sequence[str]) -> dict[str, AccountFacts]:

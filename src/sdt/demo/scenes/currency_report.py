@@ -119,7 +119,7 @@ async def _behind(stage: Stage) -> int:
 
 SCENE: Final = Scene(
     name="currency-report",
-    sentence="Currency of $10,000.00 is no report, $10,000.01 is one; one day's currency of one person counts together.",
+    sentence="Currency of $10,000.00 is no report, $10,000.01 is one; a person's day counts together.",
     shows="31 C.F.R. 1010.311 and 1010.313: currency above $10,000 in one business day by or for one person.",
     play=play,
 )
