@@ -268,6 +268,14 @@ async def test_a_token_is_kept_renewed_in_time_and_renewed_once_when_refused(ven
     await client.close()
 
 
+async def test_many_calls_at_once_ask_for_one_token(vendor: Vendor) -> None:
+    client = speaker(vendor.url, quick_folder(auth=OAuth2("/token")), "me:key")
+    vendor.answers = [(200, '{"access_token":"one"}'), *[(200, DONE)] * 5]
+    await asyncio.gather(*(look(client) for _ in range(5)))
+    assert [path for _, path, _ in vendor.asked].count("/token") == 1
+    await client.close()
+
+
 @pytest.mark.parametrize(
     "answer", [(500, ""), (400, '{"error":"invalid_client"}'), (200, "{}"), (200, '{"access_token":"a\\r\\nX: y"}')]
 )

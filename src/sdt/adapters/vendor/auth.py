@@ -5,6 +5,7 @@ Source: RFC 6749 (section 4.4), RFC 6750, RFC 7617, RFC 2104.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import time
@@ -131,10 +132,13 @@ class _Token:
         self._spec, self._secret, self._post, self._clock = spec, secret, post_form, clock
         self._token = ""
         self._until_s = 0.0
+        self._renewing = asyncio.Lock()
 
     async def headers(self, outgoing: Outgoing) -> dict[str, str]:
-        if not self._token or self._clock() >= self._until_s:
-            await self._renew()
+        # Many calls wait for one token, rather than each asking for its own.
+        async with self._renewing:
+            if not self._token or self._clock() >= self._until_s:
+                await self._renew()
         return {"Authorization": f"Bearer {self._token}"}
 
     def refused(self) -> bool:
