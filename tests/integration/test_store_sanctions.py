@@ -1,0 +1,202 @@
+"""Lists, standings, matches and reviews on both databases."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from sdt.domain.case import CaseStatus, Decision, settle
+from sdt.domain.office import ACT_LIFE_S, ActStatus
+from sdt.domain.transaction import Event
+from sdt.store import Store, accounts, cases, office, reviews, sanctions, transactions
+from sdt.store.accounts import UserRow
+from sdt.store.office import ActRow
+from sdt.store.sanctions import ListRow, MatchRow, StandingRow
+from sdt.store.transactions import Change
+from sdt.workflows.sanctions import day_of
+from store_rig import NOW_MS, accepted, address, transaction_id
+
+OLD, NEW = "a" * 64, "b" * 64
+BEGINNING = (-1, "")
+
+
+def edition(digest: str, day: str) -> ListRow:
+    return ListRow(digest, day, 7, 12, 7, 0, 0, NOW_MS, "operator")
+
+
+def user(store: Store, n: int) -> str:
+    accounts.create_user(store, UserRow(f"u{n}", address(n), f"user{n}", "US-TX", NOW_MS + n, person_sealed=b"sealed"))
+    return address(n)
+
+
+def match(n: int, account: str, entry: str = "e", **more: object) -> MatchRow:
+    row = MatchRow(
+        str(uuid.UUID(int=n)), account, "p" * 64, "own", entry * 64, "1", OLD, 90, "open", None, b"x", NOW_MS
+    )
+    return row._replace(**more)  # type: ignore[arg-type]
+
+
+def open_case(store: Store, account: str) -> str:
+    return cases.open_case(
+        store, kind="sanctions", key=account, facts={}, detected_on=day_of(NOW_MS), actor="t", at_ms=NOW_MS,
+        account=account,
+    )  # fmt: skip
+
+
+def test_one_list_is_in_force_at_a_time(store: Store) -> None:
+    assert sanctions.in_force(store) is None
+    assert sanctions.add_list(store, edition(OLD, "2026-01-05"))
+    assert not sanctions.add_list(store, edition(OLD, "2026-01-05"))
+    assert sanctions.in_force(store) is None
+    sanctions.put_in_force(store, OLD, "operator", NOW_MS)
+    sanctions.add_list(store, edition(NEW, "2026-02-01"))
+    sanctions.rescreened(store, OLD, NOW_MS + 1)
+    sanctions.put_in_force(store, NEW, "act", NOW_MS + 2)
+    row = sanctions.in_force(store)
+    assert row is not None
+    assert (row.digest, row.put_by, row.rescreened_at_ms) == (NEW, "act", None)
+    # an older one that is put back must be screened against anew
+    sanctions.put_in_force(store, OLD, "act2", NOW_MS + 3)
+    row = sanctions.in_force(store)
+    assert row is not None
+    assert (row.digest, row.superseded_at_ms, row.rescreened_at_ms) == (OLD, None, None)
+    with pytest.raises(AssertionError):
+        sanctions.put_in_force(store, "c" * 64, "act", NOW_MS)
+
+
+def test_who_is_not_screened_is_asked_for_the_oldest_first(store: Store) -> None:
+    people = [user(store, n) for n in range(1, 6)]
+    now_s = NOW_MS // 1000
+    assert [a for _, a in sanctions.unscreened(store, OLD, now_s, BEGINNING, 10)] == people
+    assert len(sanctions.unscreened(store, OLD, now_s, BEGINNING, 2)) == 2
+    for account in people[:3]:
+        sanctions.put_standing(store, StandingRow(account, "clear", "p" * 64, OLD, now_s + 100, NOW_MS))
+    first, *_ = sanctions.unscreened(store, OLD, now_s, BEGINNING, 10)
+    assert first == (NOW_MS + 4, people[3])
+    assert [a for _, a in sanctions.unscreened(store, OLD, now_s, first, 10)] == people[4:]
+    assert sanctions.progress(store, OLD) == (5, 3, 0, 0)
+    # another list, a time that is over, and changed data make them due again
+    assert len(sanctions.unscreened(store, NEW, now_s, BEGINNING, 10)) == 5
+    assert len(sanctions.unscreened(store, OLD, now_s + 100, BEGINNING, 10)) == 5
+    accounts.set_person(store, people[0], b"other")
+    assert [a for _, a in sanctions.unscreened(store, OLD, now_s, BEGINNING, 10)] == [people[0], *people[3:]]
+    assert sanctions.standing_of(store, people[0], lock=True) == "clear"
+
+
+def test_a_standing_shows_where_payments_look(store: Store) -> None:
+    one, other = user(store, 1), user(store, 2)
+    for account in (one, other):
+        accounts.mark_registered(store, account)
+    assert accounts.facts(store, [one])[one].standing is None
+    sanctions.put_standing(store, StandingRow(one, "review", "p" * 64, OLD, 1, NOW_MS))
+    sanctions.put_standing(store, StandingRow(one, "review", "p" * 64, NEW, 2, NOW_MS))
+    assert {a: f.standing for a, f in accounts.facts(store, [one, other]).items()} == {one: "review", other: None}
+    sanctions.set_standing(store, one, "blocked", 5)
+    assert accounts.facts(store, [one])[one].standing == "blocked"
+    assert sanctions.standing(store, one) == (one, "blocked", "p" * 64, NEW, 5, NOW_MS)
+    assert sanctions.progress(store, NEW)[2:] == (0, 1)
+
+
+def test_matches_lead_to_their_case_and_the_queue_is_worked_in_order(store: Store) -> None:
+    people = [user(store, n) for n in range(1, 4)]
+    ids = []
+    for n, account in enumerate(people):
+        case_id = open_case(store, account)
+        ids.append(case_id)
+        sanctions.add_match(store, match(n * 2 + 1, account, "e", case_id=case_id, score=80 + n))
+        sanctions.add_match(store, match(n * 2 + 2, account, "f", case_id=case_id, score=85 + n))
+    with pytest.raises(Exception, match=r"(?i)unique"), store.transaction():
+        sanctions.add_match(store, match(99, people[0], "e"))
+    waiting = sanctions.queue(store, False, BEGINNING, 10)
+    assert sorted(row.case_id for row in waiting) == sorted(ids)
+    assert {row.account: (row.score, row.matches) for row in waiting}[people[2]] == (87, 2)
+    first = waiting[0]
+    rest = sanctions.queue(store, False, (first.opened_at_ms, first.case_id), 10)
+    assert [row.case_id for row in rest] == [row.case_id for row in waiting[1:]]
+    assert sanctions.deciding_case(store, people[0]) == ids[0]
+    # when one is cleared, then it is on the ignore-list, and its review is decided
+    for row in sanctions.matches_of_case(store, ids[0]):
+        sanctions.decide_match(store, row.id, "cleared", str(uuid.UUID(int=7)), NOW_MS + 5, NOW_MS // 1000 + 60)
+    state = cases.case(store, ids[0], lock=True)
+    assert state is not None
+    closed = settle(state.state, "k", Decision.NOTHING, "another", None)
+    cases.save(store, ids[0], closed, event="cleared", actor="t", detail=None, at_ms=NOW_MS)
+    assert closed.status is CaseStatus.CLOSED
+    assert [row.case_id for row in sanctions.queue(store, True, BEGINNING, 10)] == [ids[0]]
+    assert len(sanctions.queue(store, False, BEGINNING, 10)) == 2
+    page = sanctions.ignored(store, limit=1)
+    (last,) = sanctions.ignored(store, before=(page[0].decided_at_ms or 0, page[0].id), limit=5)
+    assert {page[0].id, last.id} == {str(uuid.UUID(int=1)), str(uuid.UUID(int=2))}
+    assert sanctions.deciding_case(store, people[0]) is None
+    assert sanctions.review(store, ids[1]) is not None
+    assert sanctions.review(store, str(uuid.UUID(int=9))) is None
+    # and opened anew, it is ignored no longer
+    sanctions.reopen_match(store, last.id, NEW, ids[0], NOW_MS + 9)
+    again = sanctions.match(store, last.id)
+    assert again is not None
+    assert (again.status, again.list_digest, again.ignored_until_s) == ("open", NEW, None)
+
+
+def test_a_transaction_goes_on_once_every_reason_has_its_verdict(store: Store) -> None:
+    transactions.insert_accepted(store, [accepted(n) for n in (1, 2, 3)])
+    ids = [transaction_id(n) for n in (1, 2, 3)]
+    transactions.move(store, [Change(id, Event.REVIEW, code="in_review") for id in ids], actor="t", at_ms=NOW_MS)
+    for n, id in enumerate(ids):
+        reviews.hold(store, id, "sanctions", "case-a", NOW_MS + n)
+        reviews.hold(store, id, "sanctions", "case-a", NOW_MS + 99)
+    reviews.hold(store, ids[0], "monitoring", "case-b", NOW_MS)
+    reviews.hold(store, ids[1], "sanctions", "case-c", NOW_MS - 1)
+    assert reviews.decided(store, 10) == []
+    assert reviews.held_for(store, "sanctions", "case-a") == ids
+    assert reviews.release(store, "sanctions", "case-a", "go") == 3
+    assert reviews.release(store, "sanctions", "case-a", "stop") == 0
+    assert reviews.decided(store, 10) == [(ids[2], "go")]
+    reviews.release(store, "monitoring", "case-b", "stop")
+    reviews.release(store, "sanctions", "case-c", "go")
+    assert reviews.decided(store, 10) == [(ids[1], "go"), (ids[0], "stop"), (ids[2], "go")]
+    reviews.forget(store, ids[:2])
+    reviews.forget(store, [])
+    transactions.move(store, [Change(ids[2], Event.EXPIRE)], actor="t", at_ms=NOW_MS)
+    assert reviews.decided(store, 10) == []
+
+
+def test_mints_and_payouts_of_an_account_are_found(store: Store) -> None:
+    account = user(store, 2)
+    transactions.insert_accepted(
+        store, [accepted(1, type="issue", payer=9, payee=2), accepted(2, type="redeem", payer=2)]
+    )
+    assert sanctions.held_issues(store, account) == []
+    transactions.move(store, [Change(transaction_id(1), Event.HOLD)], actor="t", at_ms=NOW_MS)
+    with store.transaction():
+        assert sanctions.held_issues(store, account) == [transaction_id(1)]
+    assert not sanctions.payout_waits(store, transaction_id(2))
+    sanctions.put_standing(store, StandingRow(account, "review", "p" * 64, OLD, 1, NOW_MS))
+    assert sanctions.payout_waits(store, transaction_id(2))
+    assert not sanctions.payout_waits(store, transaction_id(1))
+
+
+def _act(n: int) -> ActRow:
+    status, digest = "waiting" if n % 2 else "done", bytes([n]) * 32
+    act_id, at_ms = str(uuid.UUID(int=n)), NOW_MS + n
+    return ActRow(0, act_id, "clear_match", status, "k" * 43, "s", digest, b"raw", 1, at_ms, at_ms, None, None, "{}")
+
+
+def test_acts_are_found_paged_and_lapse(store: Store) -> None:
+    rows = [_act(n) for n in range(1, 6)]
+    with store.transaction():
+        office.begin(store)
+        for row in rows:
+            office.insert(store, row)
+    assert [row.id for row in office.page(store, ["clear_match"])] == [row.id for row in reversed(rows)]
+    waiting = office.page(store, ["clear_match", "x"], status=ActStatus.WAITING, subject="s", limit=2)
+    assert [row.id for row in waiting] == [rows[4].id, rows[2].id]
+    assert [row.id for row in office.page(store, ["clear_match"], before=waiting[1].seq)] == [rows[1].id, rows[0].id]
+    assert office.page(store, []) == []
+    found = office.by_digest(store, bytes([2]) * 32)
+    assert found is not None
+    assert found.id == rows[1].id
+    assert office.expire(store, NOW_MS + ACT_LIFE_S * 1000 + 3) == 2
+    assert office.expire(store, NOW_MS + ACT_LIFE_S * 1000 + 3) == 0
+    with pytest.raises(AssertionError):
+        office.finish(store, rows[0].id, ActStatus.AGREED, kid=None, act=None, result={}, at_ms=NOW_MS)
