@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from sdt.domain import sealing
-from sdt.domain.errors import NotFound
+from sdt.domain.errors import Conflict, NotFound
 from sdt.domain.personal import BankDetails, Business, Owner, Party, Person, PersonAddress
-from sdt.store import Store, accounts, banking, open_store, person_keys
+from sdt.store import Store, accounts, banking, migration, open_store, person_keys
 from sdt.store.accounts import UserRow
 from sdt.store.banking import BankAccountRow
 from sdt.workflows.people import People
@@ -149,4 +150,28 @@ def test_a_deleted_key_is_overwritten_in_the_file(file: Path) -> None:
     assert wrapped not in left
     assert wrapped[-16:] not in left
     assert not any(marker in left for marker in MARKERS)
+    store.close()
+
+
+def test_handles_of_before_get_what_they_look_like_and_the_older_one_keeps_it(store_url: str) -> None:
+    """Given users of before, two of whom look alike, when the migration runs, then all stand and nobody joins them."""
+    store = open_store(store_url)
+    path = Path(migration.__file__).with_name("migrations") / "0015_identities.py"
+    step = runpy.run_path(str(path))
+    with store.transaction():
+        step["down"](None, store.database)
+        for n, handle in enumerate(("bob.tx", "b0b.tx", "ann.tx"), 1):
+            store.execute(
+                "INSERT INTO users (user_id, account, handle, residency, created_at_ms, registered, kyc_reasons) "
+                "VALUES (?, ?, ?, 'US-TX', ?, ?, '[]')",
+                (f"user-{n}", address(n), handle, NOW_MS + n, True),
+            )
+        step["up"](None, store.database)
+    found = dict(store.rows("SELECT handle, skeleton FROM users"))
+    assert found == {"bob.tx": "bob.tx", "b0b.tx": None, "ann.tx": "ann.tx"}
+    with pytest.raises(Conflict) as refused:
+        accounts.create_user(store, UserRow("user-9", address(9), "bob_tx", "US-TX", NOW_MS))
+    assert refused.value.code == "handle_alike"
+    with store.transaction():
+        store.execute("DELETE FROM users")
     store.close()
