@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from sdt.cli import users
 from sdt.client import ApiProblem
 from sdt.demo.acts import link_bank, pay
 from sdt.demo.people import Actor, actor, sign_up
@@ -59,6 +60,14 @@ async def _until(who: Actor, domains: set[str]) -> Any:
             if {one["domain"] for one in check["established"]} >= domains:
                 return check
             await asyncio.sleep(0.2)
+
+
+async def _roles(who: Actor) -> list[str]:
+    """Return what the keys of an account may do; none while the API has not read the new key yet."""
+    try:
+        return [key["role"] for key in (await who.client.get("/v1/users/me/keys"))["keys"]]
+    except ApiProblem:
+        return []
 
 
 async def _decide(platform: Platform, who: Actor) -> None:
@@ -110,6 +119,16 @@ async def test_people_on_a_running_platform(tmp_path: Path, monkeypatch: pytest.
         user = await sign_up(shop, business=BUSINESS)
         assert (user["party"], len(user["identities"])) == ("business", 2)
         await link_bank(shop, "000778899222", "Markholder")
+        # a clerk of the business has a key of their own, that reads and pays nothing
+        added = await users._key(home, "shop", "clerk", "viewer", "", 30)
+        assert added["status"] in ("settled", "completed")
+        clerk = _actor(platform, home, "clerk")
+        async with asyncio.timeout(30):
+            while "viewer" not in await _roles(clerk):
+                await asyncio.sleep(0.2)
+        with pytest.raises(ApiProblem) as refused:
+            await pay(clerk, short, "TXD", 1)
+        assert refused.value.code == "wrong_scope"
         review = _actor(platform, home, "review")
         user = await sign_up(review, PERSON | {"family_name": "REVIEW"})
         assert (user["kyc_status"], user["identities"]) == ("review", [])
@@ -141,7 +160,7 @@ async def test_people_on_a_running_platform(tmp_path: Path, monkeypatch: pytest.
             while (await _pays(shop, short))["code"] == "identity":
                 await asyncio.sleep(0.5)
         assert (await _pays(shop, short))["code"] == "insufficient_funds"
-        for who in (short, elsewhere, shop, review, papers):
+        for who in (short, elsewhere, shop, clerk, review, papers):
             await who.client.close()
 
     # Then nothing personal is in the clear in anything that any process wrote
