@@ -55,7 +55,7 @@ class Waiting:
             task["token"],
             task["account"],
             int(task["amount"]),
-            str(entry.get("entry", "")),
+            str(entry.get("entry") or ""),
         )
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 from sdt.client import Client
 from sdt.desk.desk import Evidence, Waiting, client_of
+from sdt.domain.errors import NotFound, Unprocessable
 from sdt.ports import AchDirection
 
 __all__ = ["Issuer", "returned"]
+
+log = logging.getLogger(__name__)
 
 
 async def returned(evidence: Evidence, task: Mapping[str, Any], entry: Mapping[str, Any]) -> bytes | None:
@@ -33,25 +37,30 @@ class Issuer:
         """Issue what waits, has come in, and fits under the reserve."""
         answer = await self._client.get("/v1/desk/tasks", role="issuer")
         for task in answer["tasks"]:
-            if task["kind"] == "adjust":
-                await self._adjust(task)
-            if task["kind"] != "deposit":
-                continue
-            deposit = Waiting.read(task)
-            proof = await self._evidence.of_deposit(deposit)
-            if proof is None or await self._headroom(deposit.token) < deposit.units:
-                continue
-            transaction_id = await self._client.submit(
-                "issue",
-                {
-                    "token": deposit.token,
-                    "account": deposit.account,
-                    "amount": str(deposit.units),
-                    "deposit": deposit.transaction_id,
-                    "evidence": proof.hex(),
-                },
-            )
-            await self._client.wait(transaction_id, until=("held", "completed"))
+            try:
+                if task["kind"] == "adjust":
+                    await self._adjust(task)
+                elif task["kind"] == "deposit":
+                    await self._issue(Waiting.read(task))
+            except (NotFound, Unprocessable) as error:
+                # What the bank or the vault does not know keeps nobody else waiting.
+                log.warning("%s waits: %s", task.get("transaction_id", task["kind"]), error.code)
+
+    async def _issue(self, deposit: Waiting) -> None:
+        proof = await self._evidence.of_deposit(deposit)
+        if proof is None or await self._headroom(deposit.token) < deposit.units:
+            return
+        transaction_id = await self._client.submit(
+            "issue",
+            {
+                "token": deposit.token,
+                "account": deposit.account,
+                "amount": str(deposit.units),
+                "deposit": deposit.transaction_id,
+                "evidence": proof.hex(),
+            },
+        )
+        await self._client.wait(transaction_id, until=("held", "completed"))
 
     async def _adjust(self, task: Mapping[str, Any]) -> None:
         """Set right what the bank itself says it undid. The evidence names the attempt, so that no two are alike."""
