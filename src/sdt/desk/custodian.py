@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from sdt.desk.reserve_watch import ReserveWatch
 from sdt.domain.errors import Unavailable
 from sdt.domain.message import format_time, parse_time
 from sdt.domain.region import Token
+from sdt.domain.reserve_plan import may_leave, what_lasts
 from sdt.ports import AchDirection, BookTransferOrder, BookTransferStatus
 from sdt.vendors import Purpose, bank_account
 
@@ -84,7 +85,7 @@ class Custodian:
             if token.domain == "dollar":
                 await self._keep_dollars(token)
             else:
-                await self._state_what_is_there(token, await self._look(token), 0)
+                await self._state_what_is_there(token, await self._look(token), ())
 
     async def _keep_dollars(self, token: Token) -> None:
         """Fund, then mint; burn, then release.
@@ -104,13 +105,13 @@ class Custodian:
                 self._set_apart.add(move.transaction_id)
         found = await self._look(token)
         leaving = [m for m in moves if m.direction == "out" and not watch.shows("out", m.transaction_id, m.nth)]
-        await self._state_what_is_there(token, found, sum(move.units for move in leaving))
+        await self._state_what_is_there(token, found, [move.units for move in leaving])
         for move in leaving:
             await self._release(token, move, watch)
 
-    async def _state_what_is_there(self, token: Token, found: _Found, leaving: int) -> None:
+    async def _state_what_is_there(self, token: Token, found: _Found, leaving: Sequence[int]) -> None:
         """State on chain what the reserve holds for good: what is about to leave it counts no longer."""
-        client, lasting = self._clients[token.symbol], max(found.units - leaving, 0)
+        client, lasting = self._clients[token.symbol], what_lasts(found.units, leaving)
         report = (await client.get(f"/v1/tokens/{token.symbol}", prove=False))["reserve"]
         known = int(report["held"]) if report else 0
         sequence = int(report["sequence"]) if report else 0
@@ -136,7 +137,8 @@ class Custodian:
         held = (await watch.read()).balance.units
         if watch.shows("out", move.transaction_id, move.nth):
             return
-        if held - move.units < await watch.supply():
+        report = (await self._clients[token.symbol].get(f"/v1/tokens/{token.symbol}", prove=False))["reserve"]
+        if not may_leave(held, move.units, await watch.supply(), int(report["held"])):
             raise Unavailable("The reserve would no longer cover the supply: nothing is moved.", code="under_reserve")
         await self._transfer(token, "reserve", "clearing", move)
 

@@ -54,7 +54,8 @@ def minted_since(store: Store, token: str, today: date) -> list[Minted]:
     found = store.rows(
         "SELECT t.account, f.on_day, sum(e.units) FROM entry_facts f "  # noqa: S608
         "JOIN bank_entries e ON e.id = f.entry_id AND e.direction = 'debit' AND e.token = ? "
-        "JOIN transactions t ON t.id = e.transaction_id AND (t.status IN ('settled', 'completed') OR EXISTS ("
+        "JOIN transactions t ON t.id = e.transaction_id AND (t.status IN ('settled', 'completed') "
+        "OR t.status = 'awaiting_funds' AND EXISTS ("
         "SELECT 1 FROM transactions i WHERE i.linked_id = t.id AND i.type = 'issue' "
         f"AND i.status IN ('held', 'screened', 'batched', 'submitted') AND {NOT_ENDED})) "
         "WHERE f.event = 'settle' AND f.on_day >= ? GROUP BY t.account, f.on_day ORDER BY t.account, f.on_day",
