@@ -299,7 +299,8 @@ class Days(RuleBasedStateMachine):
     def debit_comes_back(self, pick: int, crash: bool, code: str) -> None:
         found = self.entries("debit", EntryStatus.FILED, EntryStatus.SETTLED, EntryStatus.WINDOW_PASSED)
         if found:
-            minting = [e for e in found if debts.mints_on_the_way(self.store, e.transaction_id)]
+            on_the_way = {self.row(id_).linked_id for id_ in self.flight}
+            minting = [e for e in found if e.transaction_id in on_the_way]
             entry = (minting or found)[pick % len(minting or found)]
             if entry.status != EntryStatus.FILED:
                 self.bank.post("clearing", -entry.units, "ach_return", entry.transaction_id)

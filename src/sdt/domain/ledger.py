@@ -37,6 +37,7 @@ __all__ = [
     "payout_suspended",
     "prefund_taken_out",
     "prefunded",
+    "recovered_twice",
     "redeem_postings",
     "release_postings",
     "remint_postings",
@@ -223,6 +224,11 @@ def dishonored_surplus(token: str, deposit: str, units: int) -> list[Posting]:
 def surplus_taken_back(token: str, deposit: str, units: int) -> list[Posting]:
     """The return that our bank dishonored stands after all."""
     return [Posting(f"Suspense:{token}:{deposit}", f"Clearing:{token}", token, units)]
+
+
+def recovered_twice(token: str, deposit: str, units: int) -> list[Posting]:
+    """A debt was settled while its clawback was on the way: what was burnt beyond it waits for an officer."""
+    return [Posting(f"Receivable:{token}:{deposit}", f"Suspense:{token}:{deposit}", token, units)]
 
 
 def deposit_blocked(token: str, deposit: str, units: int) -> list[Posting]:

@@ -12,6 +12,7 @@ from sdt.domain.ledger import (
     Posting,
     loss_borne,
     mint_refused_after_return,
+    recovered_twice,
     return_undone,
     returned_late,
 )
@@ -23,6 +24,7 @@ from sdt.store.undone import UndoneRow
 
 __all__ = [
     "came_back",
+    "clawed_back",
     "end_unminted",
     "mint_failed",
     "mints_on_the_way",
@@ -120,6 +122,26 @@ def settled(store: Store, token: str, deposit: str, at_ms: int) -> None:
     """End hold and debt once nothing is owed any more."""
     if owed(store, token, deposit) == 0:
         undone.end(store, deposit, at_ms)
+
+
+def clawed_back(store: Store, token: str, deposit: str, on: date, at_ms: int) -> None:
+    """Follow up on a clawback that is final. What the bank or the debtor had settled meanwhile is an officer's."""
+    surplus = -owed(store, token, deposit)
+    if surplus > 0:
+        _post(store, deposit, recovered_twice(token, deposit, surplus), at_ms)
+        row = transactions.get(store, deposit)
+        cases.open_case(
+            store,
+            kind="ach_return",
+            key=f"{deposit}:recovered-twice",
+            facts={"token": token, "units": surplus},
+            detected_on=on,
+            actor=ACTOR,
+            at_ms=at_ms,
+            account=row.account if row else None,
+            transaction_id=deposit,
+        )
+    settled(store, token, deposit, at_ms)
 
 
 def mint_failed(store: Store, region: Region, rows: Sequence[TransactionRow], on: date, at_ms: int) -> None:

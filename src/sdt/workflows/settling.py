@@ -33,7 +33,7 @@ def follow(store: Store, region: Region, rows: Sequence[TransactionRow], at_ms: 
             undone.end(store, message.original, at_ms)
         else:
             reserve_moves.want(store, row.id, "out", token, row.units, message.kind, at_ms)
-            debts.settled(store, token, message.original, at_ms)
+            debts.clawed_back(store, token, message.original, day_of(at_ms), at_ms)
 
 
 def minted(store: Store, deposits: Sequence[TransactionRow], at_ms: int) -> None:
