@@ -12,7 +12,7 @@ import pytest
 from api_platform import NETWORK, PERSON, Holder, Platform, platform
 
 from sdt.domain.envelope import seal_envelope
-from sdt.domain.ledger import Posting
+from sdt.domain.ledger import Posting, currency_taken_in, deposit_blocked, prefunded
 from sdt.domain.message import format_time
 from sdt.domain.proof import make_proof
 from sdt.domain.registry import Role
@@ -323,3 +323,31 @@ async def test_the_region_describes_itself(api: Platform) -> None:
         async with api.session.get(api.url + path) as answer:
             assert answer.status == 200
             assert words in await answer.text()
+
+
+async def test_the_money_is_explained_and_what_is_blocked_named_to_compliance_alone(
+    api: Platform, alice: Holder
+) -> None:
+    custodian = await api.settle(Holder("custodian", roles=Role.CUSTODIAN))
+    officer = await api.settle(Holder("officer", roles=Role.COMPLIANCE_OFFICER))
+    made = [*prefunded("TXD", 1_000), *currency_taken_in("TXD", "d-1", 70), *deposit_blocked("TXD", "d-1", 70)]
+
+    def post(store: Store) -> None:
+        ledger.post(store, [("d-1", p) for p in made], release=[], at_ms=1)
+
+    await api.store.run(post)
+
+    async def report(holder: Holder) -> dict[tuple[str, str | None], str]:
+        path = "/v1/office/money"
+        status, answer = await api.call("GET", path, **api.proof("GET", path, holder))
+        assert status == 200
+        [token] = answer["tokens"]
+        assert int(token["clearing"]) == sum(int(item["amount"]) for item in token["items"])
+        return {(item["kind"], item["transaction_id"]): item["amount"] for item in token["items"]}
+
+    by_officer, by_custodian = await report(officer), await report(custodian)
+    assert by_officer[("prefund", None)] == by_custodian[("prefund", None)] == "1000"
+    assert by_officer[("blocked", "d-1")] == by_custodian[("kept_apart", None)] == "70"
+    assert not any(kind == "blocked" for kind, _ in by_custodian)
+    status, problem = await api.call("GET", "/v1/office/money", **api.proof("GET", "/v1/office/money", alice))
+    assert (status, problem["code"]) == (403, "wrong_role")
