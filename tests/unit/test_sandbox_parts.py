@@ -30,10 +30,23 @@ def test_a_day_is_as_long_as_told_and_begins_at_its_opening(connection: sqlite3.
 
 def test_another_speed_keeps_the_present_minute(connection: sqlite3.Connection) -> None:
     slow = Calendar.open(connection, 10, now=1000)
+    slow.keep(connection, 1025)
     fast = Calendar.open(connection, 1, now=1025)
 
     assert fast.minute(1025) == slow.minute(1025)
     assert fast.day(1026) == slow.day(1025) + 1
+
+
+def test_a_compressed_clock_stands_still_while_it_is_stopped_and_never_goes_back(
+    connection: sqlite3.Connection,
+) -> None:
+    before = Calendar.open(connection, 10, now=1000)
+    before.keep(connection, 1025)
+    seen = before.minute(1026)
+
+    assert seen < before.minute(1025) + 360, "not kept yet when the process dies"
+    assert Calendar.open(connection, 10, now=1026).minute(1026) == seen
+    assert before.minute(1025) < Calendar.open(connection, 10, now=900_000).minute(900_000) < seen + 2 * 360
 
 
 def test_a_clock_set_back_does_not_turn_banking_time_back(connection: sqlite3.Connection) -> None:

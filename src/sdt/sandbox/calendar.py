@@ -16,6 +16,7 @@ from sdt.domain.ach.calendar import EASTERN, add_banking_days, is_banking_day
 from sdt.domain.errors import Conflict, Invalid, Unprocessable
 
 MINUTES_PER_DAY: Final = 1440
+KEPT_MINUTES: Final = 360
 REAL_S: Final = 86_400.0
 ADVANCE_DAYS_MAX: Final = 1_000
 _LAST: Final = date(9990, 1, 1)
@@ -58,7 +59,8 @@ class Calendar:
         else:
             kept = cls(date.fromisoformat(row[0]), row[1], row[2], row[3], frozen=bool(row[4]))
             runs_on = kept._seconds_per_day == REAL_S
-            minute = kept.minute(now) if runs_on else kept._minute
+            # What passed since it was last kept counts, so that time never goes back; a long stop does not.
+            minute = kept.minute(now) if runs_on else min(kept.minute(now), kept._minute + KEPT_MINUTES - 1)
             calendar = cls(kept._dates[0], now, minute, seconds_per_day, frozen=kept._frozen)
         calendar._write(connection)
         return calendar
@@ -107,7 +109,7 @@ class Calendar:
     def keep(self, connection: sqlite3.Connection, now: float) -> None:
         """Write down how far a compressed clock has come, a quarter of a banking day at a time."""
         minute = self.minute(now)
-        if not self._frozen and self._seconds_per_day != REAL_S and minute >= self._minute + 360:
+        if not self._frozen and self._seconds_per_day != REAL_S and minute >= self._minute + KEPT_MINUTES:
             self._go_on(connection, minute, now)
 
     def freeze(self, connection: sqlite3.Connection, now: float) -> None:
