@@ -124,7 +124,7 @@ class Evidence:
             entry.status is AchStatus.RETURNED
             and entry.direction is direction
             and entry.amount == self.region.token(token).amount(units)
-            and entry.reference == reference
+            and entry.reference in (reference, reference_of(reference))
         )
         return self.keep(entry.evidence.document) if good else None
 
