@@ -35,7 +35,8 @@ AHEAD = 6
 """Requests that the client has on their way at once."""
 
 SETTINGS = {
-    "SDT_SANDBOX__BANKING_DAY_S": "0.2",
+    # Days shorter than this would have the platform ask its bank ten times a second.
+    "SDT_SANDBOX__BANKING_DAY_S": "1",
     "SDT_SIGNING__STOCK_PER_PAIR": "200",
     "SDT_SIGNING__STOCK_PER_PAIR_MIN": "100",
 }
