@@ -60,7 +60,7 @@ class Issuer:
                 "evidence": proof.hex(),
             },
         )
-        await self._client.wait(transaction_id, until=("held", "completed"))
+        await self._client.wait(transaction_id, until=("held", "in_review", "completed"))
 
     async def _adjust(self, task: Mapping[str, Any]) -> None:
         """Set right what the bank itself says it undid. The evidence names the attempt, so that no two are alike."""
@@ -81,7 +81,7 @@ class Issuer:
                 "evidence": digest.hex(),
             },
         )
-        await self._client.wait(transaction_id, until=("held", "completed"))
+        await self._client.wait(transaction_id, until=("held", "in_review", "completed"))
 
     async def _headroom(self, token: str) -> int:
         """How much may still be minted: nothing on an attestation that has run out, nor beyond the reserve.

@@ -42,13 +42,17 @@ class Conductor(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CurrencyOrder(Struct, frozen=True, forbid_unknown_fields=True):
-    """Count currency into a clearing account; `by_holder`: who hands it in is who it is for."""
+    """Count currency into a clearing account; `by_holder`: who hands it in is who it is for.
+
+    `hours_ago`: the slip of an earlier day, that a courier brought to be booked today.
+    """
 
     account: Slug
     amount_cents: Units
     reference: Reference
     by_holder: bool
     conductor: Conductor
+    hours_ago: Annotated[int, Meta(ge=0, le=24 * 30)] = 0
 
 
 class CurrencyDeposit(Struct, frozen=True):
@@ -72,13 +76,13 @@ def count(connection: sqlite3.Connection, order: CurrencyOrder, now: float) -> C
         raise Unprocessable("Currency is counted into a clearing account only.", code="not_clearing")
     if connection.execute("select 1 from currency where reference = ?", (order.reference,)).fetchone():
         raise Unprocessable("Currency was counted under this reference before.", code="counted_already")
-    deposit, cents = f"cur_{secrets.token_hex(12)}", int(order.amount_cents)
+    deposit, cents, at = f"cur_{secrets.token_hex(12)}", int(order.amount_cents), now - order.hours_ago * 3600
     connection.execute(
         "insert into currency values(?, ?, ?, ?, ?, ?, ?)",
-        (deposit, order.account, cents, order.reference, order.by_holder, msgspec.json.encode(order.conductor), now),
+        (deposit, order.account, cents, order.reference, order.by_holder, msgspec.json.encode(order.conductor), at),
     )
     accounts.post(
-        connection, order.account, "in", cents, kind="currency", subject=deposit, reference=order.reference, at=now
+        connection, order.account, "in", cents, kind="currency", subject=deposit, reference=order.reference, at=at
     )
     return find(connection, deposit)
 

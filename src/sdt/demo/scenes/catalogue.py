@@ -8,7 +8,9 @@ from sdt.demo.scenes import (
     c01_change,
     currency_report,
     gold_lost_and_stale,
+    payouts_back,
     r01_before_mint,
+    r10_day_45,
     r29_corporate,
     stale_date,
     upload_and_duplicate,
@@ -22,7 +24,9 @@ SCENES: Final[dict[str, Scene]] = {
     scene.name: scene
     for scene in (
         r01_before_mint.SCENE,
+        r10_day_45.SCENE,
         r29_corporate.SCENE,
+        payouts_back.SCENE,
         c01_change.SCENE,
         stale_date.SCENE,
         upload_and_duplicate.SCENE,

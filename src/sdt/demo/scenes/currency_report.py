@@ -54,14 +54,27 @@ async def play(stage: Stage) -> None:
         expected={"form": True, "total": True},
         seen={"form": b">CTRX<" in form, "total": b"<fc2:TotalCashInReceiveAmountText>10001<" in form},
     )
+    ida = await stage.person("Ida")
+    days = [await _hand_in(stage, ida, 9_000_00, hours_ago=24 * ago) for ago in (3, 2, 1)]
+    found = await stage.eventually(lambda: _found(stage, ida, kind="monitoring"), bool)
     stage.step(
-        "Days just below the report within a week are structuring, looked for when a day is over",
-        expected={"cases by now": 0},
-        seen={"cases by now": len(await _found(stage, ann, kind="monitoring"))},
+        "Ida's slips of three days, $9,000.00 each: no day is a report, together they are structuring",
+        expected={
+            "statuses": ["completed"] * 3,
+            "reports due": 0,
+            "pattern": ["FED-STRUCTURING"],
+            "as Ann sees hers": True,
+        },
+        seen={
+            "statuses": [day["status"] for day in days],
+            "reports due": await _cases(stage, ida, 0),
+            "pattern": [case["facts"].get("rule") for case in found],
+            "as Ann sees hers": [days[-1].get(name) for name in OUTSIDE] == [of_ann.get(name) for name in OUTSIDE],
+        },
     )
 
 
-async def _hand_in(stage: Stage, who: Actor, cents: int) -> Any:
+async def _hand_in(stage: Stage, who: Actor, cents: int, hours_ago: int = 0) -> Any:
     """Announce currency, let the bank's clerk count it with a look at a document, and wait for the mint."""
     transaction_id = await deposit(who, "TXD", cents, "dropoff:counter-1")
     await who.client.wait(transaction_id, until=("awaiting_funds",))
@@ -70,6 +83,7 @@ async def _hand_in(stage: Stage, who: Actor, cents: int) -> Any:
         "amount_cents": str(cents),
         "reference": transaction_id,
         "by_holder": True,
+        "hours_ago": hours_ago,
         "conductor": {
             "given_name": who.name,
             "family_name": "Sample",
@@ -119,7 +133,8 @@ async def _behind(stage: Stage) -> int:
 
 SCENE: Final = Scene(
     name="currency-report",
-    sentence="Currency of $10,000.00 is no report, $10,000.01 is one; a person's day counts together.",
+    sentence="Currency of $10,000.00 is no report, $10,000.01 is one; a person's day counts together, and "
+    "days just below it are a pattern.",
     shows="31 C.F.R. 1010.311 and 1010.313: currency above $10,000 in one business day by or for one person.",
     play=play,
 )

@@ -114,6 +114,12 @@ class Stage:
         await who.client.wait(transaction_id, until=until, timeout_s=PATIENCE_S)
         return await who.client.transaction(transaction_id, prove=True)
 
+    async def becomes(self, who: Actor, transaction_id: str, status: str) -> Any:
+        """Return a transaction once it stands so, past what ended it before, or as it stands when time is up."""
+        return await self.eventually(
+            lambda: who.client.transaction(transaction_id, prove=True), lambda found: found["status"] == status
+        )
+
     async def eventually(
         self, ask: Callable[[], Awaitable[T]], good: Callable[[T], bool], timeout_s: float = PATIENCE_S
     ) -> T:
