@@ -16,17 +16,20 @@ from sandbox_servers import Sandbox, sandbox
 
 from domain_messages import texas
 from sdt.domain import sealing
-from sdt.domain.ach.entry_life import EntryStatus
+from sdt.domain.ach.entry_life import EntryEvent, EntryStatus
 from sdt.domain.ach.reference import reference_of
 from sdt.domain.errors import Conflict, Unprocessable
 from sdt.domain.nacha import Return, faults_of, read_file
 from sdt.domain.transaction import Status
-from sdt.store import Store, ach, ach_files, banking, ledger
+from sdt.store import Store, ach, ach_files, banking, ledger, registry, reserve_moves, undone
+from sdt.store.ach import AchEntryRow
+from sdt.store.registry import FreezeRow
 from sdt.worker.ach.gather import DATA_LABEL
 from sdt.worker.ach.service import ach_lines
+from sdt.workflows import blocking, payouts
 from sdt.workflows.ach_reversal import ENTRIES, ReverseEntry
 from sdt.workflows.office import Acting
-from store_rig import TOKEN, status_of, transaction_id
+from store_rig import TOKEN, address, status_of, transaction_id
 
 pytestmark = pytest.mark.slow
 S = EntryStatus
@@ -308,20 +311,119 @@ async def test_an_entry_that_was_a_mistake_is_taken_back_once_and_never_after_a_
     await _at(rig, "2026-12-23", "10:11")
     await rig.round(2)
 
-    assert (rig.status(wrong), rig.status(back)) == (S.REVERSED, S.RETURNED)
+    # Nothing is reversed before the dollars went, and nothing is minted meanwhile.
+    assert (rig.status(wrong), rig.status(back)) == (S.SETTLED, S.RETURNED)
+    await _at(rig, "2026-12-24", "08:31")
+    await rig.round()
+    assert rig.status(wrong) is S.REVERSED
+    assert status_of(rig.store, transaction_id(1)) is Status.RETURNED
+    assert _clearing(rig) == 0
     reversal = ach.entry(rig.store, f"reversal:{wrong}")
     assert reversal is not None
     assert (reversal.is_credit, reversal.units, reversal.sec_code, reversal.status) == (
         True,
         10_000,
         "PPD",
-        "acknowledged",
+        "settled",
     )
     refused = ach.entry(rig.store, f"reversal:{back}")
     assert refused is not None
     assert refused.stage == "refused"
     with pytest.raises(Conflict):
         _reverse(rig, wrong, "2026-12-23")
+
+
+def _clearing(rig: Rig) -> int:
+    found = ledger.account_balance(rig.store, f"Clearing:{TOKEN}")
+    return found.debits - found.credits
+
+
+async def _reversal_filed(rig: Rig, entry: str) -> AchEntryRow:
+    await rig.round(2)
+    await _at(rig, "2026-12-22", "08:31")
+    await rig.round()
+    _reverse(rig, entry, "2026-12-22")
+    await _at(rig, "2026-12-22", "10:11")
+    await rig.round(2)
+    found = ach.entry(rig.store, f"reversal:{entry}")
+    assert found is not None
+    return found
+
+
+def _tell(rig: Rig, row: AchEntryRow, event: EntryEvent, code: str | None = None) -> None:
+    with rig.store.transaction():
+        fresh = ach.entry(rig.store, row.id)
+        assert fresh is not None
+        rig.desk.deliverer._facts.tell(
+            rig.store, fresh, event, on=date(2026, 12, 23), at_ms=rig.clock.now_ms(), code=code
+        )
+
+
+async def test_a_reversal_that_the_bank_refuses_takes_nothing_back(rig: Rig) -> None:
+    entry = rig.deposit(1, rig.user(1))
+    reversal = await _reversal_filed(rig, entry)
+    _tell(rig, reversal, EntryEvent.REFUSE)
+    assert rig.status(entry) is S.SETTLED
+    assert _clearing(rig) == 10_000
+    row = ach.entry(rig.store, entry)
+    assert row is not None
+    assert row.follow_at == "2026-12-24 08:30", "the deposit goes on to its mint"
+
+
+async def test_a_deposits_reversal_that_comes_back_is_an_officers(rig: Rig) -> None:
+    entry = rig.deposit(1, rig.user(1))
+    reversal = await _reversal_filed(rig, entry)
+    _tell(rig, reversal, EntryEvent.SETTLE)
+    assert (rig.status(entry), _clearing(rig)) == (S.REVERSED, 0)
+    _tell(rig, reversal, EntryEvent.RETURN, "R03")
+    assert _clearing(rig) == 10_000
+    assert ("ach_return", f"{entry}:return") in rig.cases()
+    assert ledger.discrepancies(rig.store) == []
+
+
+async def test_a_payout_that_was_reversed_is_not_minted_again_while_the_reversal_may_come_back(rig: Rig) -> None:
+    entry = rig.payout(1, rig.user(1))
+    rig.store.execute(
+        "INSERT INTO identities (account, domain, tier, resident, expires_at_s) VALUES (?, 'dollar', 2, ?, ?)",
+        (address(1), False, 2**40),
+    )
+    reversal = await _reversal_filed(rig, entry)
+    before = _clearing(rig)
+    _tell(rig, reversal, EntryEvent.SETTLE)
+    assert (rig.status(entry), _clearing(rig)) == (S.REVERSED, before + 5_000)
+    wanted_in = [m for m in reserve_moves.of_transaction(rig.store, transaction_id(1)) if m.direction == "in"]
+    assert wanted_in == []
+    _tell(rig, reversal, EntryEvent.RETURN, "R01")
+    assert _clearing(rig) == before
+    assert payouts.due(rig.store, TOKEN, transaction_id(1)) == 0
+    assert undone.get(rig.store, transaction_id(1)) is None
+    assert ledger.discrepancies(rig.store) == []
+
+
+async def test_a_payout_that_is_frozen_or_blocked_before_the_cut_off_goes_into_no_file(rig: Rig) -> None:
+    linked = rig.user(1)
+    frozen, other = rig.payout(1, linked), rig.deposit(2, linked)
+    order = FreezeRow(address(1), TOKEN, b"o" * 32, 2**40)
+    registry.set_freeze(rig.store, order)
+    await rig.round()
+    assert [row.id for row in ach.waiting(rig.store, 10)] == [frozen]
+    found = ach.entry(rig.store, other)
+    assert found is not None
+    assert found.stage == "in_file"
+
+    registry.clear_freeze(rig.store, address(1), TOKEN)
+    assert blocking.block_payout(rig.store, transaction_id(1), reference="case", actor="officer", at_ms=1)
+    await _at(rig, "2026-12-22", "10:11")
+    await rig.round()
+    assert [row.id for row in ach.waiting(rig.store, 10)] == [frozen]
+
+
+async def test_a_payout_in_a_file_that_is_not_sent_yet_cannot_be_blocked_as_well(rig: Rig) -> None:
+    rig.payout(1, rig.user(1))
+    await rig.desk.gatherer.work(await rig.now())
+    with pytest.raises(Conflict) as caught:
+        blocking.block_payout(rig.store, transaction_id(1), reference="case", actor="officer", at_ms=1)
+    assert caught.value.code == "too_late_to_block"
 
 
 def _reverse(rig: Rig, entry: str, discovered_on: str) -> None:

@@ -241,7 +241,7 @@ class Days(RuleBasedStateMachine):
         approval = self.send("approve", APPROVER, digest=message_digest(row.raw).hex())
         with self.store.transaction():
             message = read_message(self.row(approval).raw).message
-            changes = judging.judge_approval(self.store, self.row(approval), message, set())
+            changes = judging.judge_approval(self.store, REGION, self.row(approval), message, set())
             transactions.move(self.store, changes, actor="test", at_ms=self.clock.now_ms())
 
     # --- people ---

@@ -22,6 +22,13 @@ MAKER, CHECKER = SigningKey(b"\1" * 32), SigningKey(b"\2" * 32)
 SEIZE = {"account": ALICE, "token": "TXD", "amount": "700", "to": BOB, "order": "S-1", "authority": "District Court"}
 ALLOWANCE = {"public_key": key_text(CHECKER), "token": "TXG", "limit": "5000", "period_s": 86_400}
 FREEZE = {"account": ALICE, "token": "TXD", "order": "F-1", "authority": "Court", "expires_at": format_time(2 * NOW_S)}
+GRANT = {
+    "public_key": key_text(CHECKER),
+    "role": "issuer",
+    "token": "TXG",
+    "action": "grant",
+    "expires_at": format_time(2 * NOW_S),
+}
 PAUSE = {"token": "TXD", "reason": "INC-7"}
 
 
@@ -119,6 +126,35 @@ class TestWhoMay:
                 check_authority(act(kind, claims, token=token), gold_only, texas(), NOW_S)
             assert caught.value.code == "wrong_scope"
 
+    @pytest.mark.parametrize(
+        ("kind", "claims", "role"),
+        [
+            ("set_mint_allowance", ALLOWANCE, Role.ADMINISTRATOR),
+            ("grant_role", GRANT, Role.ADMINISTRATOR),
+        ],
+    )
+    def test_who_administers_one_token_gives_neither_role_nor_allowance_of_another(
+        self, kind: str, claims: Mapping[str, Any], role: Role
+    ) -> None:
+        gold_only = facts(MAKER, role, scope=2)
+        check_authority(act(kind, claims, token="TXG"), gold_only, texas(), NOW_S)
+        for token in ("TXD", "") if kind == "grant_role" else ("TXD",):
+            with pytest.raises(Forbidden) as caught:
+                check_authority(act(kind, claims, token=token), gold_only, texas(), NOW_S)
+            assert caught.value.code == "wrong_scope"
+
+    def test_who_approves_one_token_approves_no_other(self) -> None:
+        gold_only, officer = facts(CHECKER, Role.APPROVER, scope=2), facts(MAKER, Role.COMPLIANCE_OFFICER)
+        for token, refused in (("TXG", False), ("TXD", True)):
+            signed = act("seize", SEIZE, token=token)
+            approve = act("approve", {"digest": signed.digest.hex()}, CHECKER)
+            if not refused:
+                check_approval(signed, approve, gold_only, officer, texas())
+                continue
+            with pytest.raises(Forbidden) as caught:
+                check_approval(signed, approve, gold_only, officer, texas())
+            assert caught.value.code == "wrong_scope"
+
     def test_a_seizure_is_approved_by_the_approver_and_an_allowance_by_an_administrator(self) -> None:
         assert approver_role("seize") is approver_role("issue") is approver_role("adjust") is Role.APPROVER
         for kind in ("resume", "set_mint_allowance", "grant_role", "set_rules"):
@@ -126,10 +162,10 @@ class TestWhoMay:
         signed = act("seize", SEIZE)
         approve = act("approve", {"digest": signed.digest.hex()}, CHECKER)
         officer = facts(MAKER, Role.COMPLIANCE_OFFICER)
-        check_approval(signed, approve, facts(CHECKER, Role.APPROVER), officer)
+        check_approval(signed, approve, facts(CHECKER, Role.APPROVER), officer, texas())
         for role in (Role.ADMINISTRATOR, Role.COMPLIANCE_OFFICER):
             with pytest.raises(Forbidden) as caught:
-                check_approval(signed, approve, facts(CHECKER, role), officer)
+                check_approval(signed, approve, facts(CHECKER, role), officer, texas())
             assert caught.value.code == "wrong_role"
 
     def test_which_acts_take_two(self) -> None:

@@ -220,14 +220,14 @@ def test_maker_and_checker_are_two_people_about_the_same_bytes() -> None:
     }
     issue = signed("issue", claims, maker)
     approve = signed("approve", envelope_claims("approve", 2) | {"digest": issue.digest.hex()}, checker)
-    check_approval(issue, approve, key_facts(checker, Role.APPROVER), key_facts(maker, Role.ISSUER))
+    check_approval(issue, approve, key_facts(checker, Role.APPROVER), key_facts(maker, Role.ISSUER), texas())
     with pytest.raises(Forbidden, match="same person"):
-        check_approval(issue, approve, key_facts(maker, Role.APPROVER), key_facts(maker, Role.ISSUER))
+        check_approval(issue, approve, key_facts(maker, Role.APPROVER), key_facts(maker, Role.ISSUER), texas())
     with pytest.raises(Forbidden):
-        check_approval(issue, approve, key_facts(checker, Role.ADMINISTRATOR), key_facts(maker, Role.ISSUER))
+        check_approval(issue, approve, key_facts(checker, Role.ADMINISTRATOR), key_facts(maker, Role.ISSUER), texas())
     other = signed("approve", envelope_claims("approve", 2) | {"digest": "00" * 32}, checker)
     with pytest.raises(Invalid):
-        check_approval(issue, other, key_facts(checker, Role.APPROVER), key_facts(maker, Role.ISSUER))
+        check_approval(issue, other, key_facts(checker, Role.APPROVER), key_facts(maker, Role.ISSUER), texas())
 
 
 @pytest.mark.parametrize("point", [bytes(32), b"\x01" + bytes(31)])

@@ -17,6 +17,7 @@ from sdt.domain.message import (
     Deposit,
     Freeze,
     Fund,
+    GrantRole,
     Issue,
     Message,
     Pause,
@@ -26,6 +27,7 @@ from sdt.domain.message import (
     Resume,
     RotateKey,
     Seize,
+    SetMintAllowance,
     Signed,
     Transfer,
     Unfreeze,
@@ -40,6 +42,7 @@ __all__ = [
     "check_approval",
     "check_authority",
     "check_times",
+    "check_token",
     "own_key",
     "parties",
     "speaks_for",
@@ -47,7 +50,20 @@ __all__ = [
 
 CLOCK_SKEW_S = 30
 
-_OF_A_TOKEN: Final = (Issue, Adjust, AttestReserve, Fund, Release, Freeze, Unfreeze, Seize, Pause, Resume)
+_OF_A_TOKEN: Final = (
+    Issue,
+    Adjust,
+    AttestReserve,
+    Fund,
+    Release,
+    Freeze,
+    Unfreeze,
+    Seize,
+    Pause,
+    Resume,
+    GrantRole,
+    SetMintAllowance,
+)
 """What a key whose role is limited to one token may sign of that token alone; an empty token is every token."""
 
 
@@ -111,10 +127,17 @@ def check_authority(signed: Signed, key: KeyFacts, region: Region, now_s: int) -
         raise Forbidden("This key does not belong to the account it speaks for.", code="wrong_key")
     if account and key.scope:
         _check_scope(signed, scope_of(key.scope), region)
-    if isinstance(message, _OF_A_TOKEN) and key.scope:
-        if region.token_index.get(message.token) != key.scope - 1:
-            named = message.token or "every token"
-            raise Forbidden(f"This key's role does not cover {named}.", code="wrong_scope")
+    check_token(message, key, region)
+
+
+def check_token(message: Message, key: KeyFacts, region: Region) -> None:
+    """Refuse an official's key whose role is limited to one token and who acts on another, or on every one.
+
+    Errors: Forbidden.
+    """
+    if isinstance(message, _OF_A_TOKEN) and key.scope and region.token_index.get(message.token) != key.scope - 1:
+        named = message.token or "every token"
+        raise Forbidden(f"This key's role does not cover {named}.", code="wrong_scope")
 
 
 def _check_scope(signed: Signed, scope: KeyScope, region: Region) -> None:
@@ -155,8 +178,10 @@ def approver_role(kind: str) -> Role:
     return Role.APPROVER if kind in ("issue", "adjust", "seize") else Role.ADMINISTRATOR
 
 
-def check_approval(signed: Signed, approve: Signed, approver: KeyFacts, maker: KeyFacts) -> None:
+def check_approval(signed: Signed, approve: Signed, approver: KeyFacts, maker: KeyFacts, region: Region) -> None:
     """Refuse an approval that is not a second officer's word for this very message.
+
+    Whose role is limited to one token approves what is of that token alone.
 
     Errors: Forbidden, Invalid.
     """
@@ -166,3 +191,4 @@ def check_approval(signed: Signed, approve: Signed, approver: KeyFacts, maker: K
         raise Forbidden("Maker and checker are the same person.", code="same_officer")
     if not approver.roles & approver_role(signed.type):
         raise Forbidden(f"A {signed.type} message is approved by another role.", code="wrong_role")
+    check_token(signed.message, approver, region)

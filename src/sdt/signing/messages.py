@@ -114,7 +114,7 @@ class MessageChecks:
             approval, checker = self._verify(raw)
             check_times(approval, self._region, self._now_s, window=False)
             self._check_age(approval)
-            check_approval(signed, approval, checker, maker)
+            check_approval(signed, approval, checker, maker, self._region)
 
     def _check_adjustment(self, message: Adjust, attachments: tuple[bytes, ...]) -> tuple[bytes, ...]:
         """Hold an adjustment against the original message, which stands last beside it; return what else stands there.

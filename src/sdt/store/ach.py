@@ -101,12 +101,20 @@ def wanted_tokens(store: Store) -> list[str]:
     return [t for (t,) in store.rows("SELECT DISTINCT token FROM ach_entries WHERE stage = 'wanted' ORDER BY token")]
 
 
-def wanted(store: Store, token: str, limit: int) -> list[Wanted]:
-    """Return the entries that wait for a file, the oldest first; whoever is in review has none in it."""
+def wanted(store: Store, token: str, limit: int, now_s: int) -> list[Wanted]:
+    """Return the entries that wait for a file, the oldest first; whoever is in review has none in it.
+
+    What goes out to a frozen account, or is blocked, waits as well: the order may have come after the entry.
+    Units: now_s in unix seconds.
+    """
     found = store.rows(
         f"{_WANTED} WHERE e.stage = 'wanted' AND e.token = ? AND NOT EXISTS (SELECT 1 FROM users u "  # noqa: S608
-        "WHERE u.account = e.account AND u.standing IN ('review', 'blocked')) ORDER BY e.created_at_ms, e.id LIMIT ?",
-        (token, limit),
+        "WHERE u.account = e.account AND u.standing IN ('review', 'blocked')) "
+        "AND NOT (e.is_credit AND (EXISTS (SELECT 1 FROM freezes f "
+        "WHERE f.account = e.account AND f.token = e.token AND f.expires_at_s > ?) "
+        "OR EXISTS (SELECT 1 FROM blocked_funds h WHERE h.transaction_id = e.reference AND h.ended_at_ms IS NULL))) "
+        "ORDER BY e.created_at_ms, e.id LIMIT ?",
+        (token, now_s, limit),
     )
     return [Wanted(*row) for row in found]
 

@@ -30,7 +30,7 @@ from sdt.store.banking import BankEntryRow
 from sdt.store.transactions import Change, TransactionRow
 from sdt.workflows import blocking, debts, payouts
 
-__all__ = ["ACTOR", "apply"]
+__all__ = ["ACTOR", "apply", "reversal_came_back"]
 
 ACTOR: Final = "worker:bank_entries"
 
@@ -165,15 +165,22 @@ def _return_dishonored(store: Store, region: Region, fact: _Fact) -> None:
 
 def _return_contested(store: Store, region: Region, fact: _Fact) -> None:
     """The other bank insists: the dollars are gone again, first those that an officer had not disposed of."""
-    token, row = fact.entry.token, _transaction(store, fact)
-    kept = ledger.account_balance(store, f"Suspense:{token}:{row.id}")
-    surplus = min(kept.credits - kept.debits, fact.entry.units)
-    if surplus:
-        _post(store, fact, surplus_taken_back(token, row.id, surplus))
-    if fact.entry.units > surplus:
-        _post(store, fact, returned_late(token, row.id, fact.entry.units - surplus))
+    row = _transaction(store, fact)
+    if _gone_again(store, fact):
         debts.owes_again(store, row, fact.code, fact.at_ms)
     _open_case(store, fact, "ach_return")
+
+
+def _gone_again(store: Store, fact: _Fact) -> int:
+    """Book dollars that left once more, first those in suspense; return what is owed for the others."""
+    token, of = fact.entry.token, fact.entry.transaction_id
+    kept = ledger.account_balance(store, f"Suspense:{token}:{of}")
+    surplus = min(kept.credits - kept.debits, fact.entry.units)
+    if surplus:
+        _post(store, fact, surplus_taken_back(token, of, surplus))
+    if fact.entry.units > surplus:
+        _post(store, fact, returned_late(token, of, fact.entry.units - surplus))
+    return fact.entry.units - surplus
 
 
 def _debit_refused(store: Store, region: Region, fact: _Fact) -> None:
@@ -197,7 +204,28 @@ def _credit_returned(store: Store, region: Region, fact: _Fact) -> None:
     """A payout came back: what is owed stands in Payout again."""
     if fact.settled:
         _post(store, fact, payout_returned(fact.entry.token, fact.entry.transaction_id, fact.entry.units))
-    payouts.came_back(store, region, _transaction(store, fact), fact.code, fact.on, fact.at_ms)
+    code = fact.event.value if fact.event is EntryEvent.REVERSE else fact.code
+    payouts.came_back(store, region, _transaction(store, fact), code, fact.on, fact.at_ms)
+
+
+def reversal_came_back(
+    store: Store, region: Region, entry: BankEntryRow, *, code: str | None, on: date, at_ms: int
+) -> None:
+    """The other bank sent our reversal of an entry back, or never kept it: what had been taken back is not.
+
+    The entry stays reversed. Its dollars are here again for the debt, or gone again, and an officer has the case.
+    """
+    with store.transaction():
+        standing = banking.entry(store, entry.id, lock=True)
+        assert standing is not None, f"there is no entry {entry.id}"
+        fact = _Fact(standing, EntryEvent.RETURN, code, on, at_ms)
+        if EntryStatus(standing.status) is not EntryStatus.REVERSED:
+            _open_case(store, fact, "ach_unmatched")
+        elif standing.direction == "debit":
+            _return_dishonored(store, region, fact)
+        else:
+            _gone_again(store, fact)
+            _open_case(store, fact, "ach_return")
 
 
 def _transaction(store: Store, fact: _Fact) -> TransactionRow:

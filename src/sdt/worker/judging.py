@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from sdt.domain.ach.exposure import Minted
-from sdt.domain.authority import approver_role
-from sdt.domain.errors import Unprocessable
+from sdt.domain.authority import approver_role, check_token
+from sdt.domain.errors import Forbidden, Unprocessable
 from sdt.domain.ledger import token_account
-from sdt.domain.message import Adjust, Approve, Issue, Seize
+from sdt.domain.message import Adjust, Approve, Issue, Seize, read_message
 from sdt.domain.region import Region
 from sdt.domain.rules import UNKNOWN, AccountFacts, Refusal, check_seizure
 from sdt.domain.transaction import Event, Status
@@ -86,7 +86,9 @@ def judge_seizure(
     return held_for_approval(row)
 
 
-def judge_approval(store: Store, row: TransactionRow, message: Approve, approved: set[str]) -> list[Change]:
+def judge_approval(
+    store: Store, region: Region, row: TransactionRow, message: Approve, approved: set[str]
+) -> list[Change]:
     """An approval frees the message it names, and travels with it. `approved` are those freed in this very round."""
     target = transactions.by_digest(store, bytes.fromhex(message.digest))
     if target is None or target.status != Status.HELD or target.code != APPROVAL_REQUIRED or target.id in approved:
@@ -103,6 +105,10 @@ def judge_approval(store: Store, row: TransactionRow, message: Approve, approved
         return [Change(row.id, Event.REJECT, code="wrong_role", detail=f"A {target.type} is approved by another role.")]
     if target.kid == row.kid:
         return [Change(row.id, Event.REJECT, code="same_officer", detail="Maker and checker are the same person.")]
+    try:
+        check_token(read_message(bytes(target.raw)).message, registry.key_facts(key), region)
+    except Forbidden as error:
+        return [Change(row.id, Event.REJECT, code=error.code, detail=error.detail)]
     approved.add(target.id)
     held_units = None
     if target.type == "adjust" and target.account is not None:

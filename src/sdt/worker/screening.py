@@ -171,7 +171,7 @@ class Screening:
         elif isinstance(message, Issue):
             verdicts.outside.append((row, message))
         elif isinstance(message, Approve):
-            verdicts.changes.extend(judge_approval(store, row, message, verdicts.approved))
+            verdicts.changes.extend(judge_approval(store, self._region, row, message, verdicts.approved))
         elif isinstance(message, Adjust):
             verdicts.changes.append(judge_adjustment(store, self._region, row, message, facts, now_s))
         elif isinstance(message, Seize):

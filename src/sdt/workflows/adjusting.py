@@ -46,6 +46,8 @@ def check_adjustment(
         raise Unprocessable("There is no such transaction.", code="original_mismatch")
     check_original(message, read_message(bytes(original.raw)).message, region)
     check_account(message, region, lambda a: facts.get(a, UNKNOWN), now_s)
+    if original.status is not Status.RETURNED:
+        raise Unprocessable("The bank has not undone this transaction.", code="nothing_to_adjust")
     others = live_for(store, original.id, but=message.transaction_id)
     if any(other.evidence == message.evidence for other in others):
         raise Unprocessable("This original and this evidence were used together before.", code="adjust_used")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sdt.domain.errors import Conflict, NotFound
 from sdt.domain.ledger import Posting, deposit_blocked, payout_blocked
 from sdt.domain.transaction import Event, Status
-from sdt.store import Store, banking, blocked, ledger, reserve_moves, transactions
+from sdt.store import Store, ach, banking, blocked, ledger, reserve_moves, transactions
 from sdt.store.blocked import BlockedRow
 from sdt.store.transactions import Change, TransactionRow
 from sdt.workflows import debts, payouts
@@ -49,7 +49,7 @@ def block_payout(store: Store, transaction_id: str, *, reference: str, actor: st
         return False
     if row.status not in (Status.SETTLED, Status.RETURNED) or payouts.due(store, row.value[0], row.id) == 0:
         raise Conflict("There is no payout that waits.", code="too_late_to_block")
-    if _standing(store, row.id) in _WITH_THE_BANK:
+    if _standing(store, row.id) in _WITH_THE_BANK or _in_a_file(store, row.id):
         raise Conflict("The bank has the credit already: ask it to stop the entry.", code="too_late_to_block")
     _note(store, row, "payout", reference, at_ms)
     units = payouts.due(store, row.value[0], row.id)
@@ -103,6 +103,12 @@ def _found(store: Store, transaction_id: str, type: str) -> TransactionRow:
 
 def _standing(store: Store, transaction_id: str) -> str | None:
     return next((entry.status for entry in banking.entries_of(store, [transaction_id])), None)
+
+
+def _in_a_file(store: Store, transaction_id: str) -> bool:
+    """Whether a file carries the entry, which is on its way to the bank or will be."""
+    waiting = [e.id for e in banking.entries_of(store, [transaction_id]) if e.status == "created"]
+    return any(entry is not None and entry.stage == "in_file" for entry in (ach.entry(store, id) for id in waiting))
 
 
 def _note(store: Store, row: TransactionRow, side: str, reference: str, at_ms: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Final
 
+from sdt.domain.ach.entry_life import EntryEvent
 from sdt.domain.ledger import payout_suspended, suspense_ended
 from sdt.domain.region import Region
 from sdt.domain.rules import UNKNOWN
@@ -43,6 +44,7 @@ def came_back(store: Store, region: Region, redemption: TransactionRow, code: st
     """Follow a payout that the bank sent back or did not take: to be minted again, or to suspense.
 
     What is owed stands in Payout again. A closed, frozen or dead account gets nothing back: an officer decides.
+    So it is with one that we reversed: it was a mistake, and the other bank may still send the reversal back.
     """
     token, account = redemption.value
     detail = f"The bank returned the payout: {code}." if code else "The bank did not take the payout."
@@ -59,6 +61,8 @@ def came_back(store: Store, region: Region, redemption: TransactionRow, code: st
 
 def _unpayable(store: Store, region: Region, token: str, account: str, code: str | None, now_s: int) -> str | None:
     found = registry.facts(store, [account]).get(account, UNKNOWN)
+    if code == EntryEvent.REVERSE:
+        return "reversed"
     if code in _DEAD_OR_FROZEN:
         return "bank_says"
     if found.is_frozen(token, now_s):

@@ -24,7 +24,6 @@ from sdt.worker.ach.bank_time import moment_text
 from sdt.worker.ach.facts import Facts
 from sdt.worker.ach.gather import DATA_LABEL
 from sdt.worker.clock import Clock
-from sdt.workflows.ach_reversal import reversed_id
 
 __all__ = ["Deliverer"]
 
@@ -143,9 +142,6 @@ class Deliverer:
                 store.execute("UPDATE bank_entries SET external_id = ? WHERE id = ?", (row.trace, row.id))
             event = EntryEvent.FIND if known is EntryStatus.UNKNOWN else EntryEvent.FILE
             self._facts.tell(store, row, event, on=on, at_ms=at_ms)
-            if row.purpose == "reversal" and (original := ach.entry(store, reversed_id(row.id))) is not None:
-                ach.set_fields(store, original.id, follow_at=None)
-                self._facts.tell(store, original, EntryEvent.REVERSE, on=on, at_ms=at_ms)
 
     async def _tell(
         self,

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, time
 from typing import Any, Final
 
+from sdt.domain.ach.calendar import add_banking_days
 from sdt.domain.ach.entry_life import EntryEvent, EntryStatus, follow
 from sdt.domain.region import Region
 from sdt.store import Store, ach, banking, cases
 from sdt.store.ach import AchEntryRow
 from sdt.worker import bank_entries
 from sdt.workflows import bank_proof
+from sdt.workflows.ach_reversal import reversed_id
 
-__all__ = ["ACTOR", "Facts"]
+__all__ = ["ACTOR", "OPENS", "WINDOW_BANKING_DAYS", "Facts"]
 
 ACTOR: Final = "worker:ach"
+OPENS: Final = time(8, 30)
+WINDOW_BANKING_DAYS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,33 @@ class Facts:
                 )
             return
         ach.set_fields(store, row.id, status=following.value)
+        if row.purpose == "reversal":
+            self._reversal_moved(store, row, standing, event, on=on, at_ms=at_ms, code=code)
         bank_proof.entry_moved(store, row, event, code=code, on=on, at_ms=at_ms)
+
+    def _reversal_moved(
+        self,
+        store: Store,
+        row: AchEntryRow,
+        stood: EntryStatus,
+        event: EntryEvent,
+        *,
+        on: date,
+        at_ms: int,
+        code: str | None,
+    ) -> None:
+        """What a reversal takes back is reversed once the dollars moved, not while nobody has taken its file yet."""
+        original = ach.entry(store, reversed_id(row.id))
+        entry = banking.entry(store, reversed_id(row.id))
+        assert original is not None and entry is not None, f"{row.id} takes nothing back"
+        if event is EntryEvent.SETTLE:
+            self.tell(store, original, EntryEvent.REVERSE, on=on, at_ms=at_ms)
+        elif event in (EntryEvent.RETURN, EntryEvent.REFUSE):
+            if stood in (EntryStatus.SETTLED, EntryStatus.WINDOW_PASSED):
+                bank_entries.reversal_came_back(store, self.region, entry, code=code, on=on, at_ms=at_ms)
+            elif entry.status == EntryStatus.SETTLED and original.settled_on is not None:
+                passes = add_banking_days(date.fromisoformat(original.settled_on), WINDOW_BANKING_DAYS)
+                ach.set_fields(store, original.id, follow_at=f"{passes.isoformat()} {OPENS:%H:%M}")
 
     @staticmethod
     def case(

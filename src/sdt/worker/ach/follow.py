@@ -12,7 +12,7 @@ from sdt.domain.ach.entry_life import EntryEvent
 from sdt.store import Store, ach, ach_files
 from sdt.store.ach import AchEntryRow
 from sdt.worker.ach.bank_time import moment_text
-from sdt.worker.ach.facts import Facts
+from sdt.worker.ach.facts import OPENS, WINDOW_BANKING_DAYS, Facts
 from sdt.worker.clock import Clock
 
 __all__ = ["Follower"]
@@ -20,8 +20,6 @@ __all__ = ["Follower"]
 log = logging.getLogger(__name__)
 
 PAGE: Final = 200
-OPENS: Final = time(8, 30)
-WINDOW_BANKING_DAYS: Final = 2
 PRENOTE_BANKING_DAYS: Final = 3
 """Source: Nacha Operating Rules, Subsection 2.6.2: the first live entry may follow on the third banking day."""
 

@@ -91,7 +91,7 @@ class Gatherer:
     def _select(self, store: Store, token: str, here: datetime, stamp: Stamp) -> list[tuple[str, Order]]:
         """Return the entries that go now, each with its order; those above a limit wait, bad ones are refused."""
         config, today = self._config, here.date().isoformat()
-        rows = ach.wanted(store, token, config.entries_per_file_max)
+        rows = ach.wanted(store, token, config.entries_per_file_max, self._clock.now_s())
         left = config.day_cents_max - ach_files.moved_units(store, today, token)
         by_account = ach_files.moved_by_account(store, today, token)
         by_direction = {True: config.file_cents_max, False: config.file_cents_max}
