@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from lying_vendor import DONE, ORDER, Vendor, lying_vendor, quick_folder, speaker
 
+from lying_vendor import DONE, ORDER, Vendor, lying_vendor, quick_folder, speaker
 from sdt.adapters.aml import HttpAml
 from sdt.adapters.bank import HttpBank
 from sdt.adapters.vendor.mapped import MappedVendor
