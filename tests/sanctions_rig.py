@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ from sdt.worker.screening import Screening
 from sdt.worker.searcher import Searcher
 from sdt.workflows.acts import office_of
 from sdt.workflows.people import People
-from sdt.workflows.sanctions_lists import first_list
+from sdt.workflows.sanctions_lists import first_list, load
 
 INVENTED = Path(sandbox.__file__).parent / "sanctions_list"
 NETWORK = "sdt-test"
@@ -290,3 +291,19 @@ async def sanctions_rig(
         await searcher.close()
         await queue.close()
         store.close()
+
+
+def edited(tmp_path: Path, old: str, new: str, name: str = "next") -> Path:
+    """Write the invented list with one change."""
+    folder = tmp_path / name
+    folder.mkdir()
+    for file in INVENTED.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes().replace(old.encode(), new.encode()))
+    return folder
+
+
+async def put(rig: Rig, folder: Path, day: str, *, older: bool = False) -> str:
+    """Load a list as the operator and put it in force as an officer."""
+    loaded = load(rig.store, rig.home, folder, list_date=date.fromisoformat(day), by="operator", now_ms=1)
+    act = await rig.act("set_sanctions_list", "ann", digest=loaded.row.digest, list_date=day, older=older)
+    return act.status

@@ -9,14 +9,13 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 
 import pytest
 from sandbox_servers import sandbox
 
 from rescreen_process import NoVendor
-from sanctions_rig import INVENTED, Rig, person, sanctions_rig
+from sanctions_rig import INVENTED, Rig, edited, person, put, sanctions_rig
 from sdt.domain.errors import Conflict, NotFound, SdtError, Unprocessable
 from sdt.domain.region import Region, load_region
 from sdt.domain.sanctions.lists import BadList
@@ -27,7 +26,7 @@ from sdt.worker.reading import Reading
 from sdt.worker.rescreening import Rescreening
 from sdt.worker.sanctions import Sanctions
 from sdt.worker.screening import Screening
-from sdt.workflows.sanctions_lists import folder_of, load, read_folder
+from sdt.workflows.sanctions_lists import folder_of, read_folder
 
 pytestmark = pytest.mark.slow
 TESTS = Path(__file__).parents[1]
@@ -37,22 +36,6 @@ TESTS = Path(__file__).parents[1]
 async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     async with sanctions_rig(tmp_path, NoVendor()) as made:  # type: ignore[arg-type]
         yield made
-
-
-def edited(tmp_path: Path, old: str, new: str, name: str = "next") -> Path:
-    """Write the invented list with one change."""
-    folder = tmp_path / name
-    folder.mkdir()
-    for file in INVENTED.iterdir():
-        (folder / file.name).write_bytes(file.read_bytes().replace(old.encode(), new.encode()))
-    return folder
-
-
-async def put(rig: Rig, folder: Path, day: str, *, older: bool = False) -> str:
-    """Load a list as the operator and put it in force as an officer."""
-    loaded = load(rig.store, rig.home, folder, list_date=date.fromisoformat(day), by="operator", now_ms=1)
-    act = await rig.act("set_sanctions_list", "ann", digest=loaded.row.digest, list_date=day, older=older)
-    return act.status
 
 
 async def test_a_new_list_finds_whoever_is_on_it_now(rig: Rig, tmp_path: Path) -> None:

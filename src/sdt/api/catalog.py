@@ -99,6 +99,7 @@ _ROWS: Final = (
     ("unknown_ignore", 404, "There is no such entry on the ignore-list", "`GET /v1/office/sanctions/ignored` lists them."),
     ("unknown_list", 404, "No sanctions list with this digest was loaded", "The operator loads it first: `sdt sanctions load FOLDER`."),
     ("review_decided", 409, "The review is decided", "There is nothing left to decide; a new finding opens a new one."),
+    ("review_changed", 409, "More was found since the act was signed", "Look at the review again, and sign anew."),
     ("list_in_force", 409, "This list is in force already", "Nothing is to be done."),
     ("sanctions_case", 422, "A review is decided by other acts", "Sign `clear_match` or `confirm_match`."),
     ("list_date", 422, "The list is of another day", "Name the date under which the operator loaded it."),

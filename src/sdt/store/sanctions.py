@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final, NamedTuple
 
 from sdt.store.bulk import insert_rows
@@ -19,6 +19,7 @@ __all__ = [
     "add_match",
     "decide_match",
     "deciding_case",
+    "due_among",
     "edition",
     "editions",
     "held_issues",
@@ -259,6 +260,19 @@ def unscreened(store: Store, list_digest: str, now_s: int, after: tuple[int, str
         "ORDER BY u.created_at_ms, u.account LIMIT ?",
         (*after, list_digest, now_s, limit),
     )
+
+
+def due_among(store: Store, accounts: Collection[str], now_s: int) -> set[str]:
+    """Return those of these accounts that are not screened against the list in force, or whose time is over."""
+    if not accounts:
+        return set()
+    found = store.rows(
+        "SELECT s.account FROM sanctions_standing s JOIN sanctions_lists l ON l.digest = s.list_digest "  # noqa: S608
+        f"WHERE {store.among('s.account')} AND s.valid_until_s > ? AND l.in_force_at_ms IS NOT NULL "
+        "AND l.superseded_at_ms IS NULL",
+        (store.listed(accounts), now_s),
+    )
+    return set(accounts) - {account for (account,) in found}
 
 
 def progress(store: Store, list_digest: str) -> Progress:

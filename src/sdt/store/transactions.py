@@ -47,6 +47,7 @@ __all__ = [
     "mark_queued",
     "move",
     "oldest_live_age_ms",
+    "past_their_time",
     "place_in_batch",
     "renumber",
     "screened",
@@ -171,6 +172,17 @@ def in_status(store: Store, status: Status, limit: int) -> list[TransactionRow]:
         found = f"batch_number IN (SELECT number FROM batches WHERE {UNFINISHED}) AND {STATUS} = ?"  # noqa: S608
         return _where(store, f"{found} ORDER BY seq LIMIT ?", (status.value, limit))
     return _where(store, f"status = ? AND {LIVE} ORDER BY seq LIMIT ?", (status.value, limit))
+
+
+def past_their_time(store: Store, status: Status, now_s: int, limit: int) -> list[str]:
+    """Return the oldest in a status whose time has passed. Blocked dollars wait for a licence, whatever the time."""
+    found = store.rows(
+        f"SELECT id FROM transactions WHERE status = ? AND {LIVE} AND expires_at_s <= ? "  # noqa: S608
+        "AND NOT EXISTS (SELECT 1 FROM blocked_funds b WHERE b.transaction_id = transactions.id "
+        "AND b.ended_at_ms IS NULL) ORDER BY seq LIMIT ?",
+        (status.value, now_s, limit),
+    )
+    return [id_ for (id_,) in found]
 
 
 def holding(store: Store, account: str, token: str) -> list[TransactionRow]:

@@ -45,12 +45,8 @@ class Expiry:
     def expire(self, store: Store) -> int:
         """End what is past its time; returns how many."""
         now_s = self._clock.now_s()
-        late = [
-            row
-            for status in WAITING
-            for row in transactions.in_status(store, status, ROUND)
-            if row.expires_at_s <= now_s
-        ]
+        ids = [id_ for status in WAITING for id_ in transactions.past_their_time(store, status, now_s, ROUND)]
+        late = [row for row in transactions.get_many(store, ids, lock=True).values() if row.status in WAITING]
         holding = [(row.ledger_account, row.held_units) for row in late if row.status in HOLDING and row.held_units]
         ledger.release_holds(store, holding)
         changes = [

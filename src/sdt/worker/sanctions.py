@@ -11,7 +11,7 @@ from typing import Final
 
 from sdt.domain.personal import Business, Party
 from sdt.domain.region import Region
-from sdt.domain.sanctions.subjects import Found, Subject, subjects_of
+from sdt.domain.sanctions.subjects import Found, Subject, asked_of, subjects_of
 from sdt.ports import Aml, PostalAddress, Purpose, Screening, ScreeningOutcome, ScreeningRequest
 from sdt.store import Store, sanctions
 from sdt.store.sanctions import StandingRow
@@ -80,8 +80,7 @@ class Sanctions:
         return Finding(account, fingerprint, digest, found)
 
     async def _fingerprint(self, account: str, subjects: Sequence[Subject]) -> str:
-        asked = b"\n".join(subject.canonical for subject in subjects)
-        return await self._people.fingerprint(account, asked) or ""
+        return await self._people.fingerprint(account, asked_of(subjects)) or ""
 
     async def _by_vendor(self, transaction_id: str, party: Party, purpose: Purpose) -> tuple[Found, ...]:
         everybody = (party, *(party.people if isinstance(party, Business) else ()))
@@ -92,7 +91,7 @@ class Sanctions:
                 key=f"screen:{transaction_id}" + f":{n}" * bool(n),
             )
             if screening.outcome is not ScreeningOutcome.CLEAR:
-                found.append(_of_vendor(subject, screening))
+                found.append(_of_vendor(subject, n, screening))
         return tuple(found)
 
 
@@ -102,10 +101,10 @@ def _holds(known: StandingRow, fingerprint: str, list_digest: str, now_s: int) -
     return same and known.standing == CLEAR and now_s < known.valid_until_s
 
 
-def _of_vendor(subject: Subject, screening: Screening) -> Found:
-    """Return a vendor's hit. It names nobody; what it says holds until the vendor's list is another one."""
+def _of_vendor(subject: Subject, n: int, screening: Screening) -> Found:
+    """Return a vendor's hit on the nth behind an account. It names nobody; it holds until the vendor's list changes."""
     edition = screening.sanctions_list.digest
-    entry = hashlib.sha256(f"vendor\n{subject.role}\n{edition}\n{screening.outcome.value}".encode()).hexdigest()
+    entry = hashlib.sha256(f"vendor\n{subject.role}\n{n}\n{edition}\n{screening.outcome.value}".encode()).hexdigest()
     return Found(
         role=subject.role,
         subject=subject.name,

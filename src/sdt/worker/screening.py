@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from sdt.domain.errors import SdtError, Unavailable
@@ -18,7 +18,7 @@ from sdt.domain.region import Region
 from sdt.domain.rules import UNKNOWN, AccountFacts, check_rules
 from sdt.domain.transaction import Event, Status
 from sdt.ports import Queue, Received
-from sdt.store import Store, banking, deliveries, ledger, registry, reviews, transactions, undone
+from sdt.store import Store, banking, deliveries, ledger, registry, reviews, sanctions, transactions, undone
 from sdt.store.transactions import Change, TransactionRow
 from sdt.worker.clock import Clock
 from sdt.worker.judging import (
@@ -47,6 +47,11 @@ DECIDED_S = 0.5
 ACTOR = "worker:screening"
 Named = Register | Deposit | Issue | Redeem
 """What is about one account whose people are screened by name."""
+NAMED = ("register", "deposit", "issue", "redeem")
+
+
+def _parties(row: TransactionRow) -> list[str]:
+    return [account for account in (row.account, row.counterparty) if account]
 
 
 @dataclass(slots=True)
@@ -248,10 +253,10 @@ class Screening:
         """Ask whoever knows names, then decide. A failure leaves the message in the queue, to be taken again."""
         try:
             finding = await self._sanctions.look(row.id, message.account, row.type)
+            await self._store.run(self._write_outside, row, message, finding)
         except SdtError as error:
             log.warning("screening of %s waits: %s", row.id, error.detail)
             return
-        await self._store.run(self._write_outside, row, message, finding)
         self.screened.set()
         if receipt is not None:
             await self._queue.delete([receipt])
@@ -302,7 +307,12 @@ class Screening:
     def _resume(self, store: Store) -> int:
         verdict_of = dict(reviews.decided(store, RECEIVE_MAX))
         rows = transactions.get_many(store, list(verdict_of), lock=True)
-        waiting = [row for row in rows.values() if row.status is Status.IN_REVIEW]
+        due = sanctions.due_among(store, self._screened_by_name(rows.values()), self._clock.now_s())
+        waiting = [
+            row
+            for row in rows.values()
+            if row.status is Status.IN_REVIEW and (verdict_of[row.id] == "stop" or due.isdisjoint(_parties(row)))
+        ]
         reviews.forget(store, [row.id for row in waiting])
         verdicts = _Verdicts()
         for row in waiting:
@@ -314,13 +324,17 @@ class Screening:
         transactions.move(store, verdicts.changes, actor=ACTOR, at_ms=self._clock.now_ms())
         return len(waiting)
 
+    def _screened_by_name(self, rows: Iterable[TransactionRow]) -> list[str]:
+        """Return the accounts whose people are held against the list in force before what is cleared goes on."""
+        return sorted({account for row in rows if row.type in NAMED for account in _parties(row)})
+
     def _judge_again(self, store: Store, row: TransactionRow, verdicts: _Verdicts) -> None:
         """Judge what was cleared as of now: its time, the rules, and how its parties stand meanwhile."""
         message = self._reading.read(row).message
         if row.expires_at_s <= self._clock.now_s():
             verdicts.changes.append(Change(row.id, Event.EXPIRE, code="expired_message"))
             return
-        parties = [a for a in (row.account, row.counterparty) if a]
+        parties = _parties(row)
         facts = registry.facts(store, parties)
         refusal = check_rules(row.type, message, self._region, lambda a: facts.get(a, UNKNOWN), self._clock.now_s())
         if refusal:

@@ -151,6 +151,9 @@ def _open(acting: Acting, act: OpenCase) -> Mapping[str, Any]:
 
 def _reopen(acting: Acting, act: ReopenCase) -> Mapping[str, Any]:
     row = _case(acting, act)
+    if row.kind == "sanctions":
+        # Nothing in it is left to decide, so it could never be closed again.
+        raise Unprocessable("A new finding opens a review of its own.", code="sanctions_case")
     return _write(acting, row, steps.reopen(row.state, _past_day(acting, act.detected_on)), "reopened", act.reason)
 
 

@@ -55,7 +55,13 @@ class People:
 
         None for nobody, or for somebody who was erased.
         """
-        row = await self._store.read(person_keys.of_account, account)
+        return self._fingerprint(await self._store.read(person_keys.of_account, account), data)
+
+    def fingerprint_in(self, store: Store, account: str, data: bytes) -> str | None:
+        """Return that digest within a database transaction."""
+        return self._fingerprint(person_keys.of_account(store, account), data)
+
+    def _fingerprint(self, row: PersonKeyRow | None, data: bytes) -> str | None:
         if row is None or row.erased_at_ms is not None or row.wrapped is None:
             return None
         return hmac.digest(self._key(row), b"fingerprint\n" + data, hashlib.sha256).hex()

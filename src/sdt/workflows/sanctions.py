@@ -13,8 +13,9 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from sdt.domain.errors import Unavailable
 from sdt.domain.registry import NEVER_S
-from sdt.domain.sanctions.subjects import Found
+from sdt.domain.sanctions.subjects import Found, asked_of, subjects_of
 from sdt.domain.transaction import Event
 from sdt.store import Store, cases, reviews, sanctions, transactions
 from sdt.store.sanctions import MatchRow, StandingRow
@@ -70,6 +71,7 @@ def record(store: Store, people: People, finding: Finding, *, actor: str, now_ms
     """Write down what was found, open or add to the account's case, and return how the account stands.
 
     In one database transaction. Found again, nothing changes; what was cleared counts until its time is over.
+    Errors: Unavailable when nobody is listed and the people are others by now: they are looked at again.
     """
     if not finding.party_digest:
         return Stands(REVIEW, NOBODY)
@@ -80,6 +82,10 @@ def record(store: Store, people: People, finding: Finding, *, actor: str, now_ms
         waiting = [row for row in sanctions.matches_of(store, account) if row.status == "open"]
         case_id = _case(store, account, waiting, fresh, actor, now_ms)
         standing = BLOCKED if stood == BLOCKED else REVIEW if waiting else CLEAR
+        if _is_another(store, people, finding):
+            if standing == CLEAR:
+                raise Unavailable("The people were changed while they were looked at.", code="sanctions_list")
+            valid_until_s = 0  # whoever they say to be now is looked at too
         stands = Stands(standing, case_id or sanctions.deciding_case(store, account) or NOBODY)
         if finding.own is not None or standing != CLEAR:
             sanctions.put_standing(
@@ -89,6 +95,13 @@ def record(store: Store, people: People, finding: Finding, *, actor: str, now_ms
         if standing != CLEAR:
             _stop_mints(store, account, stands, actor, now_ms)
         return stands
+
+
+def _is_another(store: Store, people: People, finding: Finding) -> bool:
+    """Return whether somebody else is known behind the account than was looked for."""
+    party = people.party_in(store, finding.account)
+    now = people.fingerprint_in(store, finding.account, asked_of(subjects_of(party))) if party else None
+    return now != finding.party_digest
 
 
 def hold(store: Store, transaction_id: str, stands: Stands, now_ms: int) -> None:

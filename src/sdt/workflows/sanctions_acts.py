@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any, Final, NamedTuple
 
 from sdt.domain.case import Case, CaseStatus, Decision, settle
 from sdt.domain.case_kinds import due_on
-from sdt.domain.claims import format_time
+from sdt.domain.claims import format_time, parse_time
 from sdt.domain.errors import Conflict, NotFound, Unprocessable
 from sdt.domain.registry import NEVER_S, Role
 from sdt.domain.sanctions.acts import ClearMatch, ConfirmMatch, EndIgnore, SetSanctionsList
@@ -29,9 +30,13 @@ AUTHORITY: Final = "31 CFR 501.603"
 
 def _case(acting: Acting, case_id: str) -> tuple[Case, str, list[MatchRow]]:
     """Return an undecided sanctions case, its account and the matches to be decided. Errors: NotFound, Conflict."""
-    row = cases.case(acting.store, case_id, lock=True)
+    row = cases.case(acting.store, case_id)
     if row is None or row.kind != REASON or row.account is None:
         raise NotFound("There is no such review.", code="unknown_review")
+    # The account first, as whoever screens it does: what is being found at this moment is waited for and seen.
+    sanctions.standing_of(acting.store, row.account, lock=True)
+    row = cases.case(acting.store, case_id, lock=True)
+    assert row is not None and row.account is not None, "a case is never removed, nor its account"
     waiting = [match for match in sanctions.matches_of_case(acting.store, case_id) if match.status == "open"]
     if row.status in (CaseStatus.CLOSED, CaseStatus.TO_REPORT, CaseStatus.REPORTED) or not waiting:
         raise Conflict("This review is decided.", code="review_decided")
@@ -41,11 +46,20 @@ def _case(acting: Acting, case_id: str) -> tuple[Case, str, list[MatchRow]]:
 def _needs_two(acting: Acting, act: ClearMatch) -> bool:
     """A strong likeness is cleared by two; the region says from where on."""
     _, _, waiting = _case(acting, act.case)
+    _check_seen(act, waiting)
     return max(match.score for match in waiting) > acting.region.clear_alone_score_max
+
+
+def _check_seen(act: ClearMatch, waiting: Sequence[MatchRow]) -> None:
+    """Refuse to clear what was found after the officer had looked. Errors: Conflict (review_changed)."""
+    signed_s = parse_time(act.issued_at)
+    if any(match.found_at_ms // 1000 > signed_s for match in waiting):
+        raise Conflict("More was found since this was signed: look again.", code="review_changed")
 
 
 def _clear(acting: Acting, act: ClearMatch) -> Mapping[str, Any]:
     state, account, waiting = _case(acting, act.case)
+    _check_seen(act, waiting)
     until_s = acting.now_ms // 1000 + act.ignore_days * DAY_S
     for match in waiting:
         sanctions.decide_match(acting.store, match.id, "cleared", acting.act_id, acting.now_ms, until_s)
@@ -160,6 +174,9 @@ def _loaded(acting: Acting, act: SetSanctionsList) -> tuple[ListRow, ListRow | N
         raise NotFound("No list with this digest was loaded.", code="unknown_list")
     if row.list_date != act.list_date:
         raise Unprocessable(f"This list is of {row.list_date}.", code="list_date")
+    if date.fromisoformat(row.list_date) > day_of(acting.now_ms) + timedelta(days=1):
+        # Every list of OFAC's would be older than this one.
+        raise Unprocessable("This list is of a day to come.", code="list_date")
     before = sanctions.in_force(acting.store)
     if before is not None and before.digest == row.digest:
         raise Conflict("This list is in force already.", code="list_in_force")
@@ -171,9 +188,10 @@ def _loaded(acting: Acting, act: SetSanctionsList) -> tuple[ListRow, ListRow | N
     return row, before
 
 
-def _older_takes_two(acting: Acting, act: SetSanctionsList) -> bool:
+def _unusual_takes_two(acting: Acting, act: SetSanctionsList) -> bool:
+    """An older list does, and one on which a tenth of the entries are missing: nobody empties the list alone."""
     row, before = _loaded(acting, act)
-    return before is not None and row.list_date < before.list_date
+    return before is not None and (row.list_date < before.list_date or 10 * row.entries < 9 * before.entries)
 
 
 def _set_list(acting: Acting, act: SetSanctionsList) -> Mapping[str, Any]:
@@ -188,5 +206,5 @@ ENTRIES: Final = (
     Entry(ClearMatch, _OFFICER, _clear, _needs_two),
     Entry(ConfirmMatch, _OFFICER, _confirm, _two_always),
     Entry(EndIgnore, _OFFICER, _end_ignore),
-    Entry(SetSanctionsList, _OFFICER | Role.SCREENING_DESK, _set_list, _older_takes_two, _OFFICER),
+    Entry(SetSanctionsList, _OFFICER | Role.SCREENING_DESK, _set_list, _unusual_takes_two, _OFFICER),
 )

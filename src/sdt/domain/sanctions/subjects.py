@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from sdt.domain.personal import SHARE_PPM, Business, Party, PersonAddress
 
-__all__ = ["COUNTRY", "Found", "Role", "Subject", "ownership_note", "subjects_of"]
+__all__ = ["COUNTRY", "Found", "Role", "Subject", "asked_of", "ownership_note", "subjects_of"]
 
 COUNTRY: Final = "United States"
 """Every address that the platform takes is one of the United States."""
@@ -75,6 +75,11 @@ def subjects_of(party: Party) -> tuple[Subject, ...]:
         _subject("control", party.control.name, party.control.address),
         *(_subject("owner", o.person.name, o.person.address, o.share_ppm) for o in party.owners),
     )
+
+
+def asked_of(subjects: Iterable[Subject]) -> bytes:
+    """Return what the result of screening everybody behind an account depends on."""
+    return b"\n".join(subject.canonical for subject in subjects)
 
 
 def _subject(role: Role, name: str, address: PersonAddress, share_ppm: int = 0) -> Subject:
