@@ -5,6 +5,7 @@ What the vendor left open two officers may have decided: the desk checks their s
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,10 +17,13 @@ from sdt.client import Client
 from sdt.desk.decision import checked_decision
 from sdt.desk.desk import Evidence, client_of
 from sdt.domain.claims import parse_time
+from sdt.domain.errors import SdtError
 from sdt.domain.message import format_time
-from sdt.ports import KycApplication, KycOutcome
+from sdt.ports import KycApplication, KycOutcome, VendorFault
 
 __all__ = ["KycDesk"]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +49,15 @@ class KycDesk:
         """Attest everybody whose identity is decided and stands otherwise on chain."""
         answer = await self._client.get("/v1/desk/tasks", role="kyc_desk")
         for task in answer["tasks"]:
-            found = await (self._decided(task) if task["decision"] else self._examined(task))
-            if found is not None:
-                await self._attest(task, found)
+            try:
+                found = await (self._decided(task) if task["decision"] else self._examined(task))
+                if found is not None:
+                    await self._attest(task, found)
+            except SdtError as error:
+                if not isinstance(error, VendorFault) and error.kind.worker != "reject":
+                    raise
+                # A decision that no longer counts, or what the vendor does not know, keeps nobody else waiting.
+                log.warning("the identity of %s waits: %s", task["account"], error.code)
 
     async def _examined(self, task: Mapping[str, Any]) -> _Finding | None:
         """Return what the vendor itself says, once it has passed the account's application and everybody behind it."""

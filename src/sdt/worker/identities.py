@@ -12,7 +12,7 @@ from sdt.domain.region import Region
 from sdt.ports import DocumentKind, Kyc, KycApplication, KycDocument, KycOutcome
 from sdt.store import Store, documents, examinations, outbox
 from sdt.worker.clock import Clock
-from sdt.worker.dead_letters import put_off
+from sdt.worker.dead_letters import is_hopeless, put_off
 from sdt.workflows import identity
 from sdt.workflows.documents import Documents
 from sdt.workflows.people import People
@@ -87,12 +87,18 @@ class Identities:
         await self._store.run(self._record, found)
 
     async def look(self) -> None:
-        """Ask once about every application that is open."""
+        """Ask once about every application that is open. One that the vendor does not know keeps no other waiting."""
         statuses = QUICK + SLOW * (self._looks % SLOW_EVERY == 0)
         self._looks += 1
         for application in await self._store.read(examinations.open_applications, statuses):
-            found = await self._kyc.application(application)
-            await self._store.run(self._record, found, polled=True)
+            try:
+                found = await self._kyc.application(application)
+            except SdtError as error:
+                if not is_hopeless(error):
+                    raise
+                log.warning("application %s waits: %s", application, error.code)
+            else:
+                await self._store.run(self._record, found, polled=True)
 
     def _record(self, store: Store, found: KycApplication, *, polled: bool = False) -> None:
         identity.record(store, found, ACTOR, self._clock.now_ms(), polled=polled)
