@@ -15,7 +15,8 @@ from sdt.api.waiting import _done
 from sdt.domain.batch import SkipReason
 from sdt.domain.region import Region
 from sdt.domain.transaction import Event, Status
-from sdt.store import Store, batches, events, ledger, transactions
+from sdt.store import Store, accounts, batches, events, examinations, ledger, transactions
+from sdt.store.accounts import UserRow
 from sdt.store.intake import insert_accepted, known_of
 from sdt.store.transactions import Change
 from sdt.worker.projection import Settled, project
@@ -222,6 +223,30 @@ def test_a_return_after_completion_is_written_in_its_own_row(store: Store, regio
     transactions.move(store, [Change(id, Event.RETURN, code="R10")], actor="bank", at_ms=FINAL + 5)
     assert seen(store, id) == ({Status.RETURNED}, FINAL + 5)
     assert transactions.get(store, transaction_id(1)).batch_number == 1  # type: ignore[union-attr]
+
+
+def test_whose_attestation_is_on_its_way_waits_for_no_second_one(store: Store, region: Region) -> None:
+    """From the moment it is stored until it is final; then the desk is asked again if it still stands otherwise."""
+    accounts.create_user(store, UserRow("user-1", address(2), "ann", "US-TX", NOW_MS))
+    accounts.mark_registered(store, address(2))
+    accounts.set_kyc(store, address(2), "kyc_1", "passed", [])
+
+    def wait_for_desk() -> list[str]:
+        return [row.account for row in examinations.waiting_for_desk(store, 10)]
+
+    assert wait_for_desk() == [address(2)]
+    row = accepted(1, payer=9, payee=2, type="attest_identity", administrative=True)
+    insert_accepted(store, [row])
+    assert wait_for_desk() == []
+    transactions.move(store, [Change(row.id, Event.SCREEN)], actor="screening", at_ms=NOW_MS)
+    assert wait_for_desk() == []
+    batches.form(store, replace(formed(1), kind="admin", nonce=1))
+    transactions.place_in_batch(store, [row.id], 1, actor="lane", at_ms=FORMED)
+    assert wait_for_desk() == []
+    sign(store)
+    assert wait_for_desk() == []
+    batches.mark_final(store, 1, block_number=1, block_hash=b"", skipped_count=0, final_at_ms=FINAL)
+    assert wait_for_desk() == [address(2)]
 
 
 READS_TRANSACTIONS = {
