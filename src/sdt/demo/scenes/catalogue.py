@@ -12,6 +12,7 @@ from sdt.demo.scenes import (
     r01_before_mint,
     r10_day_45,
     r29_corporate,
+    sdn_hits,
     stale_date,
     upload_and_duplicate,
 )
@@ -30,6 +31,7 @@ SCENES: Final[dict[str, Scene]] = {
         c01_change.SCENE,
         stale_date.SCENE,
         upload_and_duplicate.SCENE,
+        sdn_hits.SCENE,
         currency_report.SCENE,
         gold_lost_and_stale.SCENE,
     )
