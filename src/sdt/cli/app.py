@@ -11,6 +11,7 @@ from sdt.cli import (
     identity,
     identity_office,
     keys,
+    money,
     network,
     office,
     operate,
@@ -47,6 +48,7 @@ app.add_typer(keys.keys, name="keys", rich_help_panel="The platform")
 app.add_typer(network.network, name="network", rich_help_panel="The platform")
 app.add_typer(operate.database, name="db", rich_help_panel="The platform")
 app.add_typer(ach_office.ach, name="ach", rich_help_panel="The platform")
+app.add_typer(money.money, name="money", rich_help_panel="Officers")
 app.add_typer(office.office, name="office", rich_help_panel="Officers")
 app.add_typer(cases.case, name="case", rich_help_panel="Officers")
 app.add_typer(sanctions.sanctions, name="sanctions", rich_help_panel="Officers")

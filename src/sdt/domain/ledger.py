@@ -46,6 +46,7 @@ __all__ = [
     "seize_postings",
     "surplus_taken_back",
     "suspense_ended",
+    "suspense_unclaimed",
     "token_account",
     "token_of",
     "transfer_postings",
@@ -183,9 +184,15 @@ def payout_suspended(token: str, redemption: str, units: int) -> list[Posting]:
     return [Posting(f"Payout:{token}:{redemption}", f"Suspense:{token}:{redemption}", token, units)]
 
 
-def suspense_ended(token: str, redemption: str, units: int) -> list[Posting]:
-    """An officer found whose it is: it waits to be paid or minted again."""
-    return [Posting(f"Suspense:{token}:{redemption}", f"Payout:{token}:{redemption}", token, units)]
+def suspense_ended(token: str, redemption: str, units: int, *, unclaimed: bool = False) -> list[Posting]:
+    """An officer found whose it is, or its owner claimed it after all: it waits to be paid or minted again."""
+    kept = "Unclaimed" if unclaimed else "Suspense"
+    return [Posting(f"{kept}:{token}:{redemption}", f"Payout:{token}:{redemption}", token, units)]
+
+
+def suspense_unclaimed(token: str, redemption: str, units: int) -> list[Posting]:
+    """Nobody can be paid: it is held for the State's unclaimed property, and its owner may claim it still."""
+    return [Posting(f"Suspense:{token}:{redemption}", f"Unclaimed:{token}:{redemption}", token, units)]
 
 
 def returned_late(token: str, deposit: str, units: int) -> list[Posting]:

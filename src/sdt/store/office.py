@@ -16,7 +16,7 @@ from sdt.store.bulk import insert_rows
 from sdt.store.database import Store
 from sdt.store.tables.office import OfficeAct
 
-__all__ = ["ActRow", "by_digest", "expire", "finish", "get", "insert", "page"]
+__all__ = ["ActRow", "any_result", "by_digest", "expire", "finish", "get", "insert", "page"]
 
 
 class ActRow(NamedTuple):
@@ -66,6 +66,15 @@ def get(store: Store, act_id: str) -> ActRow | None:
 def by_digest(store: Store, digest: bytes) -> ActRow | None:
     """Return an act by the SHA-256 of its bytes."""
     return next(iter(_where(store, "digest = ?", (digest,))), None)
+
+
+def any_result(store: Store, types: Collection[str], fragment: str) -> bool:
+    """Return whether what came of any act of these types has this in its JSON, which names an officer's evidence."""
+    found = store.row(
+        f"SELECT 1 FROM office_acts WHERE {store.among('type')} AND result LIKE ?",  # noqa: S608
+        (store.listed(types), f"%{fragment}%"),
+    )
+    return found is not None
 
 
 def page(

@@ -15,6 +15,7 @@ from sdt.workflows import (
     handles,
     identity,
     instructions,
+    money_acts,
     sanctions_acts,
 )
 from sdt.workflows.office import Entry, Office, act_types
@@ -30,6 +31,7 @@ ACTS: Final[dict[str, Entry]] = act_types(
         *handles.ENTRIES,
         *sanctions_acts.ENTRIES,
         *ach_reversal.ENTRIES,
+        *money_acts.ENTRIES,
     )
 )
 """One line for each area."""

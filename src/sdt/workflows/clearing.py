@@ -24,6 +24,7 @@ _OF_TRANSACTIONS: Final = {
     "Pending": "deposit",
     "Payout": "payout",
     "Suspense": "suspense",
+    "Unclaimed": "unclaimed",
     "Blocked": "blocked",
     "Receivable": "receivable",
 }

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Final
+from typing import Final, NamedTuple
 
 from sdt.domain.ach.entry_life import EntryEvent
-from sdt.domain.ledger import payout_suspended, suspense_ended
+from sdt.domain.ledger import payout_suspended, suspense_ended, suspense_unclaimed
 from sdt.domain.region import Region
 from sdt.domain.rules import UNKNOWN
 from sdt.domain.transaction import Event, Status
@@ -14,11 +14,22 @@ from sdt.store import Store, blocked, cases, ledger, registry, reserve_moves, tr
 from sdt.store.transactions import Change, TransactionRow
 from sdt.store.undone import UndoneRow
 
-__all__ = ["account_stopped", "came_back", "due", "held_because", "out_of_suspense", "suspend"]
+__all__ = [
+    "Kept",
+    "account_stopped",
+    "came_back",
+    "due",
+    "held_because",
+    "hold_unclaimed",
+    "out_of_suspense",
+    "suspend",
+    "suspended",
+    "unpayable",
+]
 
 ACTOR: Final = "worker:payouts"
-_DEAD_OR_FROZEN: Final = frozenset({"R14", "R15", "R16"})
-"""The other bank's word that the holder is dead or the account frozen."""
+_WORDS: Final = {"R14": "bank_says", "R15": "bank_says", "R16": "bank_says", EntryEvent.REVERSE.value: "reversed"}
+"""The other bank's word that the holder is dead or the account frozen; a payout that we took back was a mistake."""
 
 
 def due(store: Store, token: str, redemption: str) -> int:
@@ -52,19 +63,16 @@ def came_back(store: Store, region: Region, redemption: TransactionRow, code: st
         change = Change(redemption.id, Event.RETURN, code=code, detail=detail)
         transactions.move(store, [change], actor=ACTOR, at_ms=at_ms)
     undone.open_one(store, UndoneRow(redemption.id, "payout", account, token, redemption.units, code, at_ms, None))
-    why = _unpayable(store, region, token, account, code, at_ms // 1000)
+    why = _WORDS.get(code or "") or unpayable(store, region, token, account, at_ms // 1000)
     if why:
         suspend(store, redemption, why, on, at_ms)
     else:
-        reserve_moves.want(store, redemption.id, "in", token, redemption.units, "remint", at_ms)
+        _want_remint(store, redemption, redemption.units, at_ms)
 
 
-def _unpayable(store: Store, region: Region, token: str, account: str, code: str | None, now_s: int) -> str | None:
+def unpayable(store: Store, region: Region, token: str, account: str, now_s: int) -> str | None:
+    """Say why nothing may be minted for an account now, or None if it may. Units: now_s in unix seconds."""
     found = registry.facts(store, [account]).get(account, UNKNOWN)
-    if code == EntryEvent.REVERSE:
-        return "reversed"
-    if code in _DEAD_OR_FROZEN:
-        return "bank_says"
     if found.is_frozen(token, now_s):
         return "frozen"
     if found.tier(region.token(token).domain, now_s) == 0:
@@ -112,15 +120,57 @@ def _remint_on_the_way(store: Store, redemption: str) -> bool:
     return any(t.type == "adjust" and t.status in live for t in transactions.linked_to(store, redemption))
 
 
+class Kept(NamedTuple):
+    """What of a redemption is kept apart. Units: the token's smallest."""
+
+    suspense: int
+    unclaimed: int
+
+    @property
+    def total(self) -> int:
+        """Both."""
+        return self.suspense + self.unclaimed
+
+
+def suspended(store: Store, redemption: TransactionRow) -> Kept:
+    """Return what of a redemption waits in suspense or is held as unclaimed."""
+    token, _ = redemption.value
+    books = [ledger.account_balance(store, f"{kind}:{token}:{redemption.id}") for kind in ("Suspense", "Unclaimed")]
+    return Kept(*(found.credits - found.debits for found in books))
+
+
 def out_of_suspense(store: Store, redemption: TransactionRow, at_ms: int) -> int:
     """Let what an officer found payable be minted again; return how much."""
     token, account = redemption.value
-    found = ledger.account_balance(store, f"Suspense:{token}:{redemption.id}")
-    units = found.credits - found.debits
-    assert units > 0, "there is nothing in suspense"
-    postings = suspense_ended(token, redemption.id, units)
-    ledger.post(store, [(redemption.id, p) for p in postings], release=[], at_ms=at_ms)
+    units = _let_out(store, redemption, at_ms)
     undone.open_one(store, UndoneRow(redemption.id, "payout", account, token, units, None, at_ms, None))
-    nth = sum(m.direction == "in" for m in reserve_moves.of_transaction(store, redemption.id)) + 1
-    reserve_moves.want(store, redemption.id, "in", token, units, f"remint-{nth}", at_ms)
+    _want_remint(store, redemption, units, at_ms)
     return units
+
+
+def hold_unclaimed(store: Store, redemption: TransactionRow, at_ms: int) -> int:
+    """Hold what nobody can be paid for the State's unclaimed property; return how much."""
+    token, _ = redemption.value
+    units = suspended(store, redemption).suspense
+    assert units > 0, "there is nothing in suspense"
+    postings = suspense_unclaimed(token, redemption.id, units)
+    ledger.post(store, [(redemption.id, p) for p in postings], release=[], at_ms=at_ms)
+    return units
+
+
+def _let_out(store: Store, redemption: TransactionRow, at_ms: int) -> int:
+    token, _ = redemption.value
+    kept = suspended(store, redemption)
+    assert kept.total > 0, "there is nothing in suspense"
+    for units, unclaimed in ((kept.suspense, False), (kept.unclaimed, True)):
+        if units:
+            postings = suspense_ended(token, redemption.id, units, unclaimed=unclaimed)
+            ledger.post(store, [(redemption.id, p) for p in postings], release=[], at_ms=at_ms)
+    return kept.total
+
+
+def _want_remint(store: Store, redemption: TransactionRow, units: int, at_ms: int) -> None:
+    """Ask for the dollars of a re-mint. A payout may come back more than once: each asks under a reason of its own."""
+    nth = sum(m.direction == "in" for m in reserve_moves.of_transaction(store, redemption.id)) + 1
+    reason = "remint" if nth == 1 else f"remint-{nth}"
+    reserve_moves.want(store, redemption.id, "in", redemption.value[0], units, reason, at_ms)

@@ -1,0 +1,79 @@
+"""The acts by which officers set right what the bank undid, and dispose of dollars that are kept apart."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from sdt.domain.claims import Digest, Id, Legal, Reason, Symbol, Units
+from sdt.domain.office import Act
+
+__all__ = ["EndowLossFund", "RecordRepayment", "ReleaseBlock", "SettleSuspense", "WriteOff"]
+
+
+class _OfDeposit(Act, frozen=True, kw_only=True):
+    """An act about a deposit that came back after its mint. Units: amount in the token's smallest."""
+
+    deposit: Id
+    amount: Units
+    reason: Reason
+
+    @property
+    def subject(self) -> str:
+        """The deposit."""
+        return self.deposit
+
+
+class RecordRepayment(_OfDeposit, frozen=True, tag="record_repayment"):
+    """The debtor paid dollars into clearing; `evidence` is the SHA-256 of the bank's word for it, used once."""
+
+    evidence: Digest
+
+
+class WriteOff(_OfDeposit, frozen=True, tag="write_off"):
+    """Nobody pays any more: the loss fund's dollars bear it, or tokens of the region's loss account are burnt."""
+
+    bearer: Literal["loss_fund", "loss_account"]
+
+
+class EndowLossFund(Act, frozen=True, kw_only=True, tag="endow_loss_fund"):
+    """The region put dollars into its loss fund; `evidence` is the SHA-256 of the bank's word for it, used once."""
+
+    token: Symbol
+    amount: Units
+    evidence: Digest
+    reason: Reason
+
+    @property
+    def subject(self) -> str:
+        """The token."""
+        return self.token
+
+
+class SettleSuspense(Act, frozen=True, kw_only=True, tag="settle_suspense"):
+    """Dispose of a payout in suspense.
+
+    `remint` gives the tokens back to their owner, who may redeem them to another bank account by a message of their
+    own: nobody else names where a payout goes. `unclaimed` holds the dollars for the State's unclaimed property.
+    """
+
+    redemption: Id
+    way: Literal["remint", "unclaimed"]
+    reason: Reason
+
+    @property
+    def subject(self) -> str:
+        """The redemption."""
+        return self.redemption
+
+
+class ReleaseBlock(Act, frozen=True, kw_only=True, tag="release_block"):
+    """Let blocked dollars go on: `order` is the number of the licence, or of the removal from the list."""
+
+    transaction: Id
+    order: Legal
+    reason: Reason
+
+    @property
+    def subject(self) -> str:
+        """The deposit or redemption."""
+        return self.transaction
