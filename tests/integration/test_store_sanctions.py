@@ -8,14 +8,15 @@ import pytest
 
 from sdt.domain.case import CaseStatus, Decision, settle
 from sdt.domain.office import ACT_LIFE_S, ActStatus
-from sdt.domain.transaction import Event
-from sdt.store import Store, accounts, cases, office, reviews, sanctions, transactions
+from sdt.domain.transaction import Event, Status
+from sdt.store import Store, accounts, banking, cases, office, reviews, sanctions, transactions
 from sdt.store.accounts import UserRow
+from sdt.store.banking import BankEntryRow
 from sdt.store.office import ActRow
 from sdt.store.sanctions import ListRow, MatchRow, StandingRow
-from sdt.store.transactions import Change
+from sdt.store.transactions import Change, insert_accepted
 from sdt.workflows.sanctions import day_of
-from store_rig import NOW_MS, accepted, address, transaction_id
+from store_rig import NOW_MS, TOKEN, accepted, address, transaction_id
 
 OLD, NEW = "a" * 64, "b" * 64
 BEGINNING = (-1, "")
@@ -174,6 +175,31 @@ def test_mints_and_payouts_of_an_account_are_found(store: Store) -> None:
     sanctions.put_standing(store, StandingRow(account, "review", "p" * 64, OLD, 1, NOW_MS))
     assert sanctions.payout_waits(store, transaction_id(2))
     assert not sanctions.payout_waits(store, transaction_id(1))
+
+
+def test_what_never_comes_and_what_waits_for_others_stands_before_nobody(store: Store) -> None:
+    # given a drop-off that nobody brings, before a debit that the bank knows
+    insert_accepted(store, [accepted(1, type="deposit"), accepted(2, type="deposit")])
+    transactions.move(store, [Change(transaction_id(n), Event.AWAIT_FUNDS) for n in (1, 2)], actor="t", at_ms=NOW_MS)
+    entry = BankEntryRow("e2", transaction_id(2), "debit", TOKEN, 100, "bank-2", "settled", None, NOW_MS)
+    banking.put_entry(store, entry)
+    # then a desk that takes one at a time takes that
+    assert [row.id for row in transactions.mintable(store, 1)] == [transaction_id(2)]
+    assert len(transactions.mintable(store, 9)) == 2
+    # given metal that is being picked, before a message that an officer is to approve
+    insert_accepted(store, [accepted(3, type="redeem"), accepted(4, type="issue")])
+    held = [Change(transaction_id(3), Event.HOLD, code="being_picked"), Change(transaction_id(4), Event.HOLD, code="x")]
+    transactions.move(store, held, actor="t", at_ms=NOW_MS)
+    assert [row.id for row in transactions.held_as(store, "x", 1)] == [transaction_id(4)]
+
+
+def test_what_is_past_its_time_is_found_behind_what_is_not(store: Store) -> None:
+    rows = [accepted(1)._replace(expires_at_s=2**40), accepted(2)]
+    insert_accepted(store, rows)
+    transactions.move(store, [Change(row.id, Event.HOLD) for row in rows], actor="t", at_ms=NOW_MS)
+    ends_s = rows[1].expires_at_s
+    assert transactions.past_their_time(store, Status.HELD, ends_s - 1, 1) == []
+    assert transactions.past_their_time(store, Status.HELD, ends_s, 1) == [rows[1].id]
 
 
 def _act(n: int) -> ActRow:

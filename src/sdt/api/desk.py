@@ -81,7 +81,7 @@ def _moves(store: Store) -> list[Task]:
 
 def _deposits(store: Store) -> list[Task]:
     """Deposits that wait: with what the bank says of the debit, and whether an issue is on its way."""
-    waiting = transactions.in_status(store, Status.AWAITING_FUNDS, TASKS_MAX)
+    waiting = transactions.mintable(store, TASKS_MAX)
     entries = _entries(store, [row.id for row in waiting])
     tasks = []
     for row in waiting:
@@ -148,7 +148,7 @@ def _value_task(kind: str, row: TransactionRow) -> Task:
 
 def _to_approve(store: Store) -> list[Task]:
     """Messages held for a second officer: the very bytes, so that the officer reads what is approved."""
-    rows = [r for r in transactions.in_status(store, Status.HELD, TASKS_MAX) if r.code == "approval_required"]
+    rows = transactions.held_as(store, "approval_required", TASKS_MAX)
     entries = _entries(store, [row.linked_id for row in rows if row.linked_id])
     return [
         {

@@ -36,6 +36,7 @@ __all__ = [
     "counts_by_status",
     "get",
     "get_many",
+    "held_as",
     "history",
     "holding",
     "in_batch",
@@ -45,6 +46,7 @@ __all__ = [
     "linked_to",
     "lock",
     "mark_queued",
+    "mintable",
     "move",
     "oldest_live_age_ms",
     "past_their_time",
@@ -172,6 +174,18 @@ def in_status(store: Store, status: Status, limit: int) -> list[TransactionRow]:
         found = f"batch_number IN (SELECT number FROM batches WHERE {UNFINISHED}) AND {STATUS} = ?"  # noqa: S608
         return _where(store, f"{found} ORDER BY seq LIMIT ?", (status.value, limit))
     return _where(store, f"status = ? AND {LIVE} ORDER BY seq LIMIT ?", (status.value, limit))
+
+
+def mintable(store: Store, limit: int) -> list[TransactionRow]:
+    """Return deposits that wait, first those of which bank or vault knows: what never comes stands before nobody."""
+    known = "EXISTS (SELECT 1 FROM bank_entries e WHERE e.transaction_id = transactions.id AND e.external_id > '')"
+    condition = f"status = 'awaiting_funds' AND {LIVE} ORDER BY CASE WHEN {known} THEN 0 ELSE 1 END, seq LIMIT ?"
+    return _where(store, condition, (limit,))
+
+
+def held_as(store: Store, code: str, limit: int) -> list[TransactionRow]:
+    """Return the oldest that are held for this reason, whatever else is held."""
+    return _where(store, f"status = 'held' AND {LIVE} AND code = ? ORDER BY seq LIMIT ?", (code, limit))
 
 
 def past_their_time(store: Store, status: Status, now_s: int, limit: int) -> list[str]:
