@@ -18,8 +18,10 @@ from domain_messages import texas
 from sdt.domain import sealing
 from sdt.domain.ach.entry_life import EntryEvent, EntryStatus
 from sdt.domain.ach.reference import reference_of
-from sdt.domain.errors import Conflict, Unprocessable
+from sdt.domain.authority import KeyFacts
+from sdt.domain.errors import Conflict, Forbidden, Unprocessable
 from sdt.domain.nacha import Return, faults_of, read_file
+from sdt.domain.registry import Role
 from sdt.domain.transaction import Status
 from sdt.store import Store, ach, ach_files, banking, ledger, registry, reserve_moves, undone
 from sdt.store.ach import AchEntryRow
@@ -300,7 +302,9 @@ async def test_an_entry_that_was_a_mistake_is_taken_back_once_and_never_after_a_
         _reverse(rig, wrong, "2026-12-21")
     await _at(rig, "2026-12-22", "08:31")
     await rig.round()
-    _reverse(rig, wrong, "2026-12-22")
+    with pytest.raises(Forbidden, match="does not cover"):
+        _reverse(rig, wrong, "2026-12-22", scope=2)
+    _reverse(rig, wrong, "2026-12-22", scope=1)
     _reverse(rig, back, "2026-12-22")
     with pytest.raises(Unprocessable):
         _reverse(rig, wrong, "2026-12-20")
@@ -426,7 +430,7 @@ async def test_a_payout_in_a_file_that_is_not_sent_yet_cannot_be_blocked_as_well
     assert caught.value.code == "too_late_to_block"
 
 
-def _reverse(rig: Rig, entry: str, discovered_on: str) -> None:
+def _reverse(rig: Rig, entry: str, discovered_on: str, scope: int = 0) -> None:
     row = ach.entry(rig.store, entry)
     assert row is not None
     act = ReverseEntry(
@@ -439,8 +443,9 @@ def _reverse(rig: Rig, entry: str, discovered_on: str) -> None:
         discovered_on=discovered_on,
         reason="a mistake",
     )
+    officer = KeyFacts("k", b"", "", Role.CUSTODIAN, scope, active=True, expires_at_s=2**40)
     [handled] = ENTRIES
-    acting = Acting(rig.store, texas(), rig.clock.now_ms(), act.act_id, b"", None)  # type: ignore[arg-type]
+    acting = Acting(rig.store, texas(), rig.clock.now_ms(), act.act_id, b"", officer)
     with rig.store.transaction():
         assert handled.needs_second(acting, act)
         handled.handler(acting, act)

@@ -17,7 +17,7 @@ from sdt.domain.errors import Unprocessable
 from sdt.domain.message import MESSAGE_TYPES
 from sdt.domain.office import ACT_LIFE_S, Act
 from sdt.domain.registry import Role
-from sdt.store import events, office, proofs
+from sdt.store import events, office, proofs, registry
 from sdt.workflows import acts
 from sdt.workflows.office import Acting, Entry, always
 
@@ -223,6 +223,21 @@ async def test_a_maker_who_lost_the_role_makes_nothing(api: Platform, ann: Holde
     status, problem = await put(api, *act(api, "agree", ben, digest=message_digest(raw).hex()))
     assert (status, problem["code"]) == (401, "key_revoked")
     assert not done(api, "late")
+
+
+async def test_a_role_for_one_token_decides_nothing_about_all(api: Platform, ann: Holder, ben: Holder) -> None:
+    # given an order that waits, and a second officer whose role covers gold alone
+    order = act(api, "test_order", ann, text="wide")
+    assert (await put(api, *order))[1]["status"] == "waiting"
+    raw = order[1]
+    row = await api.store.read(registry.key, ben.kid)
+    assert row is not None
+    await api.store.run(registry.upsert_key, row._replace(scope=2))
+    # then neither an act nor a word of theirs counts
+    for kind, claims in (("test_note", {"text": "mine"}), ("agree", {"digest": message_digest(raw).hex()})):
+        status, problem = await put(api, *act(api, kind, ben, **claims))
+        assert (status, problem["code"]) == (403, "wrong_scope")
+    assert not done(api, "wide")
 
 
 async def test_a_handler_that_refuses_the_agreed_act_leaves_it_waiting(api: Platform, ann: Holder, ben: Holder) -> None:

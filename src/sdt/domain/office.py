@@ -122,3 +122,6 @@ def check_officer(key: KeyFacts, roles: Role, kind: str, now_s: int) -> None:
         raise Unauthenticated("This key has expired.", code="key_expired")
     if not key.roles & roles:
         raise Forbidden(f"This key may not sign {kind!r}.", code="wrong_role")
+    if key.scope and not key.roles & Role.CUSTODIAN:
+        # An act is about people, cases and lists: every token's. A custodian's are about a bank or a vault.
+        raise Forbidden("This key's role covers one token, and an act is about all.", code="wrong_scope")

@@ -57,10 +57,13 @@ def may_reverse(store: Store, row: AchEntryRow) -> bool:
 
 
 def _checked(acting: Acting, act: ReverseEntry) -> AchEntryRow:
-    """Errors: NotFound; Conflict for one that came back or was taken back; Unprocessable when it is too late."""
+    """Errors: NotFound; Forbidden for another token's custodian; Conflict for one that came back or was taken back;
+    Unprocessable when it is too late.
+    """
     row = ach.by_trace(acting.store, act.trace)
     if row is None or row.purpose != "payment":
         raise NotFound("No payment has this trace number.", code="ach_entry_unknown")
+    acting.check_token(row.token)
     if not may_reverse(acting.store, row) or row.settled_on is None:
         raise Conflict("This entry has not settled, came back, or was taken back.", code="ach_not_reversible")
     today, settled = _bank_day(acting), date.fromisoformat(row.settled_on)

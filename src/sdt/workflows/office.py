@@ -56,6 +56,12 @@ class Acting:
         """How logs of cases and books name the officer."""
         return f"office:{self.officer.kid}"
 
+    def check_token(self, token: str) -> None:
+        """Refuse officers whose role is limited to another token. Errors: Forbidden (wrong_scope)."""
+        for key in (self.officer, self.second):
+            if key is not None and key.scope and self.region.token_index.get(token) != key.scope - 1:
+                raise Forbidden(f"This key's role does not cover {token}.", code="wrong_scope")
+
 
 Handler = Callable[[Acting, Any], Mapping[str, Any]]
 Question = Callable[[Acting, Any], bool]
