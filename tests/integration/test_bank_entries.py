@@ -107,6 +107,16 @@ def test_a_debit_that_came_back_before_the_mint_leaves_no_trace_in_the_balances(
     assert row is not None and row.status is Status.RETURNED and row.code == "R01"
 
 
+def test_a_deposit_blocked_released_and_blocked_again_is_asked_for_anew_each_time(store: Store) -> None:
+    entry = deposit(store, 1)
+    tell(store, entry, E.FILE, E.SETTLE, E.OUTLAST)
+    for _ in range(2):
+        assert blocking.block_deposit(store, transaction_id(1), reference="case", actor="officer", at_ms=NOW_MS)
+        assert [m.direction for m in reserve_moves.open_moves(store, 10)] == ["blocked"]
+        blocking.release(store, transaction_id(1), actor="officer", at_ms=NOW_MS)
+        assert [m.direction for m in reserve_moves.open_moves(store, 10)] == ["in"]
+
+
 def test_a_second_return_of_one_entry_is_a_case_and_changes_nothing(store: Store) -> None:
     entry = deposit(store, 1)
     tell(store, entry, E.FILE, E.SETTLE)

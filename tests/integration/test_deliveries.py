@@ -16,7 +16,9 @@ from sdt.domain.delivery import DeliveryStatus
 from sdt.domain.ledger import issue_postings, redeem_postings, token_account
 from sdt.domain.transaction import Event, Status
 from sdt.ports import AssayTest, Bar, BarIntake, BarStatus, RedemptionStatus
-from sdt.store import Store, deliveries, ledger, transactions
+from sdt.store import Store, deliveries, ledger, registry, transactions
+from sdt.store.accounts import UserRow, create_user
+from sdt.store.registry import FreezeRow
 from sdt.store.transactions import Change
 from sdt.worker.clock import Clock
 from sdt.worker.deliveries import Deliveries
@@ -147,6 +149,24 @@ async def test_a_worker_killed_anywhere_hands_over_once(
     owed = await store.read(ledger.account_balance, f"Delivery:{VAULT}:{id}")
     assert (owed.debits, owed.credits) == (FINE_NG, FINE_NG)
     assert await store.read(ledger.discrepancies) == []
+    await depository.close()
+
+
+async def test_bars_stay_at_the_counter_while_their_owner_is_frozen(store: Store, depository_process: Sandbox) -> None:
+    depository = depository_process.depository()
+    bar = await bar_in(depository, f"frozen-{store.postgres:d}")
+    await store.run(create_user, UserRow("u1", address(1), "alice.tx", "US-TX", NOW_MS, registered=True))
+    id = await store.run(wanted, 700 + store.postgres)
+    await work(store, depository)
+    await store.run(burn, id)
+    await store.run(registry.set_freeze, FreezeRow(address(1), VAULT, b"o" * 32, 2**40))
+    await work(store, depository)
+    assert await store.read(status_of, id) is Status.SETTLED
+    assert BarStatus.PICKED in await orders_of(depository), bar
+
+    await store.run(registry.clear_freeze, address(1), VAULT)
+    await work(store, depository)
+    assert await store.read(status_of, id) is Status.COMPLETED
     await depository.close()
 
 

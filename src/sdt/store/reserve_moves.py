@@ -34,9 +34,9 @@ _COLUMNS: Final = ", ".join(ReserveMoveRow._fields)
 def want(
     store: Store, transaction_id: str, direction: Direction, token: str, units: int, reason: str, at_ms: int
 ) -> None:
-    """Ask for a transfer; asking again under the same reason asks once."""
+    """Ask for a transfer; asking again under the same reason asks once, unless that was canceled meanwhile."""
     known = [move for move in of_transaction(store, transaction_id) if move.direction == direction]
-    if any(move.reason == reason for move in known):
+    if any(move.reason == reason and (move.done_at_ms is None or move.subject is not None) for move in known):
         return
     with store.transaction():
         store.execute(

@@ -21,12 +21,13 @@ from sdt.domain.monitoring.persons import digest_key, person_id
 from sdt.domain.region import Region, Token
 from sdt.domain.transaction import FINAL
 from sdt.ports import Bank, Conductor, CurrencyDeposit, Flow, StatementLine
-from sdt.store import Store, banking, cases, currency, ledger, movements, reserve_moves, transactions
+from sdt.store import Store, banking, blocked, cases, currency, ledger, movements, reserve_moves, transactions
 from sdt.store.banking import BankEntryRow
 from sdt.store.currency import CONDUCTOR_NOTE, CurrencyRow
 from sdt.store.transactions import TransactionRow
 from sdt.vendors import bank_account
 from sdt.worker.clock import Clock
+from sdt.workflows import blocking
 from sdt.workflows.people import People
 
 __all__ = ["Currency"]
@@ -133,7 +134,10 @@ class Currency:
         currency.put(store, record)
         postings = currency_taken_in(token.symbol, row.id, line.amount.units)
         ledger.post(store, [(row.id, p) for p in postings], release=[], at_ms=now_ms)
-        reserve_moves.want(store, row.id, "in", token.symbol, line.amount.units, "deposit", now_ms)
+        if blocked.get(store, row.id) is not None:
+            blocking.funds_settled(store, row, now_ms)
+        else:
+            reserve_moves.want(store, row.id, "in", token.symbol, line.amount.units, "deposit", now_ms)
 
     def _sealed(self, store: Store, account: str, who: Conductor, now_ms: int) -> bytes:
         note = msgspec.json.encode(who)

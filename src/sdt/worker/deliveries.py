@@ -13,14 +13,15 @@ from datetime import UTC, datetime
 from typing import Final
 
 from sdt.domain.delivery import DeliveryEvent, DeliveryStatus, choose_bars
-from sdt.domain.errors import SdtError, Unprocessable
+from sdt.domain.errors import SdtError, Unavailable, Unprocessable
 from sdt.domain.ledger import metal_handed_over
 from sdt.domain.transaction import Event, Status
 from sdt.ports import BarStatus, Depository, RedemptionOrder, RedemptionStatus, VaultRedemption
-from sdt.store import Store, cases, deliveries, ledger, transactions
+from sdt.store import Store, cases, deliveries, ledger, sanctions, transactions
 from sdt.store.deliveries import DeliveryRow
 from sdt.store.transactions import Change, TransactionRow
 from sdt.worker.clock import Clock
+from sdt.workflows import payouts
 
 __all__ = ["Deliveries"]
 
@@ -33,6 +34,12 @@ NOT_BURNT: Final = (Status.HELD, Status.SCREENED)
 """While here a redemption can still be refused; between here and the burn the chain may still accept it."""
 ENDED: Final = (Status.REJECTED, Status.EXPIRED, Status.CANCELED)
 UNFILLABLE: Final = (RedemptionStatus.BROKEN, RedemptionStatus.CANCELED)
+
+
+class PayoutHeld(Unavailable):
+    """Not now: the account is frozen, or its holder in review. The metal stays at the counter."""
+
+    code = "payout_held"
 
 
 class Deliveries:
@@ -120,9 +127,16 @@ class Deliveries:
                 self._wake.set()
         elif redemption.status in BURNT:
             if order.status is RedemptionStatus.PICKED:
+                await self._demand_payable(redemption)
                 order = await self._depository.hand_over(row.order_id, row.key)
             if order.status is RedemptionStatus.HANDED_OVER:
                 await self._store.run(self._handed_over, row)
+
+    async def _demand_payable(self, redemption: TransactionRow) -> None:
+        """Errors: PayoutHeld while an order or a review keeps what is burnt from its owner."""
+        held = await self._store.read(payouts.held_because, redemption, self._clock.now_s())
+        if held or await self._store.read(sanctions.payout_waits, redemption.id):
+            raise PayoutHeld("This delivery waits.")
 
     async def _broken(self, row: DeliveryRow, redemption: TransactionRow, order: VaultRedemption) -> None:
         """A bar of the order is lost or too light. Before the burn nothing happened; after it the metal is owed."""
