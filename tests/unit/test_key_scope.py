@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nacl.signing import SigningKey
 
-from sdt.domain.authority import KeyFacts, check_authority
+from sdt.domain.authority import KeyFacts, check_authority, check_rotation
 from sdt.domain.envelope import b64url, kid_of, seal_envelope
 from sdt.domain.errors import Forbidden
 from sdt.domain.items import key_word
@@ -99,3 +99,21 @@ def test_a_limited_manager_gives_no_more_than_it_has() -> None:
     assert may(byte, rotate(token="TXG", role="viewer"))
     assert not may(byte, rotate())
     assert not may(byte, rotate(token="TXD"))
+
+
+@pytest.mark.parametrize(
+    ("target", "refused"),
+    [(None, False), (KeyScope("payer", 1), False), (EVERYTHING, True), (KeyScope("viewer"), True)],
+)
+def test_who_manages_one_token_leaves_the_keys_that_cover_more(target: KeyScope | None, refused: bool) -> None:
+    def facts(scope: KeyScope) -> KeyFacts:
+        return KeyFacts("kid", b"", ACCOUNT, Role.CLIENT, scope.pack(), True, NEVER_S)
+
+    known = facts(target) if target else None
+    message = rotate(token="TXG", role="viewer").message
+    check_rotation(message, facts(EVERYTHING), known)
+    if refused:
+        with pytest.raises(Forbidden):
+            check_rotation(message, facts(KeyScope("manager", 1)), known)
+    else:
+        check_rotation(message, facts(KeyScope("manager", 1)), known)

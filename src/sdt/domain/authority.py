@@ -41,6 +41,7 @@ __all__ = [
     "approver_role",
     "check_approval",
     "check_authority",
+    "check_rotation",
     "check_times",
     "check_token",
     "own_key",
@@ -144,6 +145,16 @@ def _check_scope(signed: Signed, scope: KeyScope, region: Region) -> None:
     token = region.token_index.get(getattr(signed.message, "token", ""))
     if not scope.allows(signed.type, token):
         raise Forbidden(f"This key is a {scope.role}'s: it does not cover this {signed.type}.", code="wrong_scope")
+
+
+def check_rotation(message: RotateKey, key: KeyFacts, target: KeyFacts | None) -> None:
+    """Refuse whoever manages one token alone to change or revoke a key that covers more. `target`: how it is known.
+
+    Errors: Forbidden.
+    """
+    limit = scope_of(key.scope).token
+    if target is not None and limit is not None and scope_of(target.scope).token != limit:
+        raise Forbidden("That key covers more than yours.", code="wrong_scope")
 
 
 def check_times(signed: Signed, region: Region, now_s: int, *, window: bool) -> None:

@@ -6,11 +6,19 @@ from functools import lru_cache
 from typing import Final
 
 from sdt.domain.adjustment import check_account, check_original
-from sdt.domain.authority import KeyFacts, check_approval, check_authority, check_times, own_key, speaks_for
-from sdt.domain.envelope import Envelope, kid_of, open_envelope
+from sdt.domain.authority import (
+    KeyFacts,
+    check_approval,
+    check_authority,
+    check_rotation,
+    check_times,
+    own_key,
+    speaks_for,
+)
+from sdt.domain.envelope import Envelope, kid_of, open_envelope, unb64url
 from sdt.domain.errors import Forbidden, Invalid, Unauthenticated, Unprocessable
 from sdt.domain.items import build_item
-from sdt.domain.message import Adjust, Approve, Deposit, Register, Seize, Signed, Transfer, read_message
+from sdt.domain.message import Adjust, Approve, Deposit, Register, RotateKey, Seize, Signed, Transfer, read_message
 from sdt.domain.region import Region
 from sdt.domain.registry import NEVER_S, Role, handle_hash
 from sdt.domain.rules import Refused, check_rules, check_seizure
@@ -77,6 +85,10 @@ class MessageChecks:
         if signed.message.region != self._region.id:
             raise Forbidden(f"This message is for the region {signed.message.region}.", code="wrong_region")
         check_authority(signed, key, self._region, self._now_s)
+        if isinstance(signed.message, RotateKey):
+            check_rotation(
+                signed.message, key, self._registry.key(kid_of(unb64url(signed.message.public_key.encode())))
+            )
         return signed, key
 
     def _verify_register(self, raw: bytes, envelope: Envelope) -> tuple[Signed, KeyFacts]:

@@ -135,7 +135,8 @@ class Deliveries:
     async def _demand_payable(self, redemption: TransactionRow) -> None:
         """Errors: PayoutHeld while an order or a review keeps what is burnt from its owner."""
         held = await self._store.read(payouts.held_because, redemption, self._clock.now_s())
-        if held or await self._store.read(sanctions.payout_waits, redemption.id):
+        in_review = await self._store.read(sanctions.payout_waits, redemption.id)
+        if held is not None or in_review:
             raise PayoutHeld("This delivery waits.")
 
     async def _broken(self, row: DeliveryRow, redemption: TransactionRow, order: VaultRedemption) -> None:

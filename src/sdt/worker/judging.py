@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from sdt.domain.ach.exposure import Minted
-from sdt.domain.authority import approver_role, check_token
+from sdt.domain.authority import approver_role, check_rotation, check_token
+from sdt.domain.envelope import kid_of, unb64url
 from sdt.domain.errors import Forbidden, Unprocessable
 from sdt.domain.ledger import token_account
-from sdt.domain.message import Adjust, Approve, Issue, Seize, read_message
+from sdt.domain.message import Adjust, Approve, Issue, RotateKey, Seize, read_message
 from sdt.domain.region import Region
 from sdt.domain.rules import UNKNOWN, AccountFacts, Refusal, check_seizure
 from sdt.domain.transaction import Event, Status
@@ -25,6 +26,7 @@ __all__ = [
     "judge_adjustment",
     "judge_approval",
     "judge_issue",
+    "judge_rotation",
     "judge_seizure",
     "on_hold",
     "refused",
@@ -84,6 +86,17 @@ def judge_seizure(
     if books.credits - books.debits < int(message.amount):
         return Change(row.id, Event.REJECT, code="insufficient_funds", detail="The account does not hold that much.")
     return held_for_approval(row)
+
+
+def judge_rotation(store: Store, row: TransactionRow, message: RotateKey) -> Change:
+    """Whoever manages one token alone leaves the keys that cover more as they are."""
+    key, target = registry.key(store, row.kid), registry.key(store, kid_of(unb64url(message.public_key.encode())))
+    if key is not None and target is not None:
+        try:
+            check_rotation(message, registry.key_facts(key), registry.key_facts(target))
+        except Forbidden as error:
+            return Change(row.id, Event.REJECT, code=error.code, detail=error.detail)
+    return Change(row.id, Event.SCREEN)
 
 
 def judge_approval(

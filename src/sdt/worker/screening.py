@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from sdt.domain.errors import SdtError, Unavailable
-from sdt.domain.message import Adjust, Approve, Deposit, Issue, Message, Redeem, Register, Seize, Transfer
+from sdt.domain.message import Adjust, Approve, Deposit, Issue, Message, Redeem, Register, RotateKey, Seize, Transfer
 from sdt.domain.region import Region
 from sdt.domain.rules import UNKNOWN, AccountFacts, check_rules
 from sdt.domain.transaction import Event, Status
@@ -27,6 +27,7 @@ from sdt.worker.judging import (
     judge_adjustment,
     judge_approval,
     judge_issue,
+    judge_rotation,
     judge_seizure,
     on_hold,
     refused,
@@ -181,6 +182,8 @@ class Screening:
             verdicts.changes.append(judge_adjustment(store, self._region, row, message, facts, now_s))
         elif isinstance(message, Seize):
             verdicts.changes.append(judge_seizure(store, self._region, row, message, facts, now_s))
+        elif isinstance(message, RotateKey):
+            verdicts.changes.append(judge_rotation(store, row, message))
         elif message.approval:
             verdicts.changes.append(held_for_approval(row))
         else:
