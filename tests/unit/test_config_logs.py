@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Iterator
 
+import peewee
 import pytest
 
 from sdt.config.logs import set_up_logging
@@ -33,6 +34,20 @@ def test_json_lines_stay_one_line_each(capsys: pytest.CaptureFixture[str]) -> No
     assert (event["level"], event["logger"], event["message"]) == ("error", "sdt.worker", "batch 7\nfailed")
     assert "ValueError: a\nb" in event["trace"]
     assert event["at"].endswith("Z")
+
+
+@pytest.mark.parametrize("library", ["peewee", "aiohttp", "asyncio", "httptools"])
+def test_what_a_library_says_of_its_parameters_is_never_written(
+    capsys: pytest.CaptureFixture[str], library: str
+) -> None:
+    # given a library that somebody told to speak
+    logging.getLogger(library).setLevel(logging.DEBUG)
+    set_up_logging(Logging(level="debug", format="text"))
+    logging.getLogger(library).debug("INSERT INTO users VALUES (?) %s", ["Maria Muster"])
+    database = peewee.SqliteDatabase(":memory:")
+    database.execute_sql("SELECT ?", ("Maria Muster",))
+    database.close()
+    assert "Muster" not in capsys.readouterr().err
 
 
 def test_libraries_speak_from_warnings_on(capsys: pytest.CaptureFixture[str]) -> None:

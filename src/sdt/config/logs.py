@@ -6,10 +6,14 @@ import json
 import logging
 import sys
 import time
+from typing import Final
 
 from sdt.config.model import Logging
 
 __all__ = ["set_up_logging"]
+
+_TALKATIVE: Final = ("peewee", "psycopg", "aiohttp", "asyncio", "httptools", "uvicorn", "asyncssh")
+"""What these say below a warning holds parameters, addresses and headers: personal data, at whatever level we speak."""
 
 
 class _JsonLines(logging.Formatter):
@@ -33,4 +37,6 @@ def set_up_logging(settings: Logging) -> None:
     else:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("sdt").setLevel(settings.level.upper())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -143,10 +143,18 @@ class Monitor:
     async def seal_travel(self) -> bool:
         """Add the parties to recorded payments; return whether a page was full."""
         waiting = await self._store.read(travel.unsealed, PEOPLE_PAGE)
-        for row in waiting:
-            parties = [(account, await self._people.party(account)) for account in (row.payer, row.payee)]
-            await self._store.run(self._seal, row, parties)
+        known = [
+            (row, [(account, await self._people.party(account)) for account in (row.payer, row.payee)])
+            for row in waiting
+        ]
+        if known:
+            await self._store.run(self._seal_all, known)
         return len(waiting) == PEOPLE_PAGE
+
+    def _seal_all(self, store: Store, known: Sequence[tuple[TravelRow, list[tuple[str, Party | None]]]]) -> None:
+        """In one commit: each costs the payments' writer a turn."""
+        for row, parties in known:
+            self._seal(store, row, parties)
 
     def _seal(self, store: Store, row: TravelRow, parties: list[tuple[str, Party | None]]) -> None:
         sealed: list[bytes | None] = []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Final
 
 from sdt.domain.errors import SdtError
@@ -15,6 +16,7 @@ from sdt.store import Store, sanctions
 from sdt.worker.clock import Clock
 from sdt.worker.sanctions import Sanctions
 from sdt.worker.searcher import Searcher
+from sdt.workflows.sanctions import Finding
 
 __all__ = ["Rescreening"]
 
@@ -54,6 +56,10 @@ class Rescreening:
                 log.warning("rescreening waits: %s", error.detail)
             await asyncio.sleep(IDLE_S)
 
+    def _write(self, store: Store, findings: Sequence[Finding]) -> None:
+        for finding in findings:
+            self._sanctions.write(store, finding, ACTOR, self._clock.now_ms())
+
     async def round(self) -> int:
         """Screen everybody who is due; returns how many there were."""
         row = await self._searcher.in_force()
@@ -64,8 +70,8 @@ class Rescreening:
             if not due:
                 break
             findings = await self._sanctions.look_again([account for _, account in due])
-            for finding in findings:
-                await self._store.run(self._sanctions.write, finding, ACTOR, self._clock.now_ms())
+            # In one commit: each costs the payments' writer a turn.
+            await self._store.run(self._write, findings)
             after, count = due[-1], count + len(due)
             await asyncio.sleep(self._pause_s)
         if row.rescreened_at_ms is None:
