@@ -46,7 +46,12 @@ _BOOKED: Final[dict[tuple[Purpose, str, str], Callable[[str, int], list[Posting]
 }
 """What a line is booked as, by account, kind and direction. Transfers of the reserve are booked when they are stated
 on chain."""
-_SILENT: Final = frozenset({"ach", "ach_debit", "ach_credit", "ach_return", "ach_offset", "currency", "book"})
+_SILENT: Final = frozenset(
+    {
+        *("ach", "ach_debit", "ach_credit", "ach_return", "ach_offset", "ach_debit_batch", "ach_credit_batch"),
+        *("currency", "book"),
+    }
+)
 """Kinds that somebody else books: the entry's own facts, or the custodian's statement on chain."""
 
 

@@ -18,7 +18,7 @@ from sdt.demo.scenes.officers import act, act_of_two, case_of
 from sdt.demo.scenes.scene import Scene
 from sdt.demo.scenes.stage import Stage
 from sdt.local.platform import INVENTED_LIST
-from sdt.vendors import open_database
+from sdt.vendors import bank_account, open_database
 from sdt.workflows.sanctions_lists import load
 
 __all__ = ["SCENE"]
@@ -65,9 +65,11 @@ async def play(stage: Stage) -> None:
         seen={"deposit": minted["status"], "balance": await namesake.balance("TXD")},
     )
 
+    apart = await _blocked_at_the_bank(stage)
     for who in (zadok, nell):
         await _decide(stage, "confirm_match", cases[who.account], {})
     stood = await stage.eventually(lambda: zadok.client.transaction(incoming), lambda found: "review" in str(found))
+    set_apart = await stage.eventually(lambda: _blocked_at_the_bank(stage), lambda cents: cents == apart + 45_000)
     paid_out = await nell.client.transaction(outgoing)
     report = await case_of(stage, "sanctions", zadok.account)
     stage.step(
@@ -79,6 +81,7 @@ async def play(stage: Stage) -> None:
             "minted": 10_000,
             "burnt": 15_000,
             "Nell's payout": "not paid",
+            "set apart at the bank": 45_000,
             "report": "to_report, due",
         },
         seen={
@@ -87,9 +90,15 @@ async def play(stage: Stage) -> None:
             "minted": await stage.supply("TXD") - (supply - 15_000),
             "burnt": BEFORE - await nell.balance("TXD"),
             "Nell's payout": "paid" if paid_out["status"] == "completed" else "not paid",
+            "set apart at the bank": set_apart - apart,
             "report": f"{report.get('status')}, {'due' if report.get('due_on') else 'never'}",
         },
     )
+
+
+async def _blocked_at_the_bank(stage: Stage) -> int:
+    """Return what stands in the account of blocked dollars. Units: cents."""
+    return (await stage.vendors.bank.statement(bank_account("TXD", "blocked"))).balance.units
 
 
 async def _new_list(stage: Stage, *names: str) -> None:
