@@ -234,6 +234,22 @@ async def test_what_is_above_an_accounts_daily_limit_waits_for_the_next_day(stor
     await rig.close()
 
 
+async def test_whoever_has_had_the_days_share_holds_no_other_back(store: Store, server: Sandbox) -> None:
+    rig = Rig.open(store, server, account_day_cents_max=15_000, entries_per_file_max=2)
+    await _at(rig, "2026-12-21", "09:00")
+    linked = rig.user(1)
+    greedy = [rig.deposit(n, linked) for n in range(1, 6)]
+    other = rig.deposit(7, rig.user(2), account=address(2))
+    never = rig.deposit(8, linked, 15_001)
+    await rig.round(2)
+    assert [rig.status(one) for one in (*greedy, other)] == [S.ACKNOWLEDGED, *[S.CREATED] * 4, S.ACKNOWLEDGED]
+
+    await _at(rig, "2026-12-22", "10:30")
+    await rig.round(2)
+    assert rig.status(never) is S.REFUSED, "what is above a day's limit does not wait for ever"
+    await rig.close()
+
+
 async def test_a_rejected_file_ends_its_entries_and_is_a_case(rig: Rig) -> None:
     payout = rig.payout(1, rig.user(1), 200_000_000)
     await rig.round(2)

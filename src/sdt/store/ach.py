@@ -80,12 +80,13 @@ class Wanted(NamedTuple):
     details_sealed: bytes | None
     user_id: str | None
     wrapped: bytes | None
+    created_at_ms: int
 
 
 _COLUMNS: Final = ", ".join(AchEntryRow._fields)
 _WANTED: Final = (
     "SELECT e.id, e.purpose, e.account, e.is_credit, e.units, e.sec_code, e.same_day, e.reference, b.details_sealed, "
-    "b.user_id, k.wrapped FROM ach_entries e LEFT JOIN bank_accounts b ON b.ref = e.bank_ref "
+    "b.user_id, k.wrapped, e.created_at_ms FROM ach_entries e LEFT JOIN bank_accounts b ON b.ref = e.bank_ref "
     "LEFT JOIN person_keys k ON k.user_id = b.user_id "
 )
 
@@ -101,8 +102,10 @@ def wanted_tokens(store: Store) -> list[str]:
     return [t for (t,) in store.rows("SELECT DISTINCT token FROM ach_entries WHERE stage = 'wanted' ORDER BY token")]
 
 
-def wanted(store: Store, token: str, limit: int, now_s: int) -> list[Wanted]:
+def wanted(store: Store, token: str, limit: int, now_s: int, after: tuple[int, str] = (-1, "")) -> list[Wanted]:
     """Return the entries that wait for a file, the oldest first; whoever is in review has none in it.
+
+    Go on behind `after`, the time and id of the last one.
 
     What goes out to a frozen account, or is blocked, waits as well: the order may have come after the entry.
     Units: now_s in unix seconds.
@@ -113,8 +116,8 @@ def wanted(store: Store, token: str, limit: int, now_s: int) -> list[Wanted]:
         "AND NOT (e.is_credit AND (EXISTS (SELECT 1 FROM freezes f "
         "WHERE f.account = e.account AND f.token = e.token AND f.expires_at_s > ?) "
         "OR EXISTS (SELECT 1 FROM blocked_funds h WHERE h.transaction_id = e.reference AND h.ended_at_ms IS NULL))) "
-        "ORDER BY e.created_at_ms, e.id LIMIT ?",
-        (token, now_s, limit),
+        "AND (e.created_at_ms > ? OR (e.created_at_ms = ? AND e.id > ?)) ORDER BY e.created_at_ms, e.id LIMIT ?",
+        (token, now_s, after[0], after[0], after[1], limit),
     )
     return [Wanted(*row) for row in found]
 

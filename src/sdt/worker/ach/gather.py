@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from typing import Final
 
@@ -91,15 +91,18 @@ class Gatherer:
     def _select(self, store: Store, token: str, here: datetime, stamp: Stamp) -> list[tuple[str, Order]]:
         """Return the entries that go now, each with its order; those above a limit wait, bad ones are refused."""
         config, today = self._config, here.date().isoformat()
-        rows = ach.wanted(store, token, config.entries_per_file_max, self._clock.now_s())
         left = config.day_cents_max - ach_files.moved_units(store, today, token)
         by_account = ach_files.moved_by_account(store, today, token)
         by_direction = {True: config.file_cents_max, False: config.file_cents_max}
-        limits = Limits(config.entry_cents_max, config.file_cents_max, config.entries_per_file_max)
-        first, keys = self._first_sequence(store, len(rows)), _Keys(self._master_key())
+        # What is above the limit of a whole day would wait for ever.
+        most = min(config.entry_cents_max, config.account_day_cents_max, config.day_cents_max, config.file_cents_max)
+        limits = Limits(most, config.file_cents_max, config.entries_per_file_max)
+        first, keys = self._first_sequence(store, config.entries_per_file_max), _Keys(self._master_key())
         same_day_on = effective_date(here, same_day=True)
         selected: list[tuple[str, Order]] = []
-        for row in rows:
+        for row in self._waiting(store, token):
+            if len(selected) == config.entries_per_file_max:
+                break
             if row.purpose == "reversal" and not self._reversible(store, row):
                 self._refuse(store, row, "what it would take back came back by itself", here.date())
                 continue
@@ -116,6 +119,13 @@ class Gatherer:
             by_account[row.account] = account
             selected.append((row.id, order))
         return selected
+
+    def _waiting(self, store: Store, token: str) -> Iterator[Wanted]:
+        """Go through all that waits: those whose account has had its share today hold no other back."""
+        after = (-1, "")
+        while page := ach.wanted(store, token, self._config.entries_per_file_max, self._clock.now_s(), after):
+            after = (page[-1].created_at_ms, page[-1].id)
+            yield from page
 
     def _order(self, row: Wanted, keys: _Keys, sequence: int, same_day_on: date) -> Order | str:
         details = keys.details(row)
