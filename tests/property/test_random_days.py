@@ -408,7 +408,7 @@ class Days(RuleBasedStateMachine):
             id_ = self.send("issue", ISSUER, deposit=deposit.id, evidence=f"{self.made:064x}", **claims)
             with self.store.transaction():
                 message = read_message(self.row(id_).raw).message
-                change = judging.judge_issue(self.store, REGION, self.row(id_), message, self.clock.now_ms())
+                change = judging.judge_issue(self.store, REGION, self.row(id_), message, self.clock.now_ms(), [])
                 transactions.move(self.store, [change], actor="test", at_ms=self.clock.now_ms())
             if change.event is Event.HOLD:
                 self.approve(id_)

@@ -26,7 +26,7 @@ from sdt.workflows.adjusting import adjustments_due
 from sdt.workflows.cover import cover_of
 from sdt.workflows.settling import day_of
 
-__all__ = ["router", "tasks_of"]
+__all__ = ["custodian_tasks", "router", "tasks_of"]
 
 TASKS_MAX: Final = 500
 DeskName = Literal["kyc_desk", "custodian", "issuer", "approver"]
@@ -51,9 +51,13 @@ async def tasks_of(services: Services, desk: DeskName) -> list[Task]:
     return tasks
 
 
-def _for_custodian(store: Store) -> list[Task]:
+def custodian_tasks(store: Store) -> list[Task]:
     """Deposits that wait for their value, and the book transfers that the books ask for."""
     return _deposits(store) + _moves(store)
+
+
+_NEUTRAL: Final = {"blocked": "apart", "unblocked": "deposit"}
+"""What a custodian reads of it: where dollars go, and never that it is for a suspicion."""
 
 
 def _moves(store: Store) -> list[Task]:
@@ -67,11 +71,11 @@ def _moves(store: Store) -> list[Task]:
             "transaction_id": move.transaction_id,
             "type": rows[move.transaction_id].type,
             "account": rows[move.transaction_id].account,
-            "direction": move.direction,
+            "direction": _NEUTRAL.get(move.direction, move.direction),
             "nth": move.nth,
             "token": move.token,
             "amount": str(move.units),
-            "reason": move.reason,
+            "reason": _NEUTRAL.get(move.reason, move.reason),
             "bank_entry": entries.get(move.transaction_id),
             "wanted_at": format_time(move.wanted_at_ms // 1000),
         }
@@ -173,7 +177,7 @@ async def _reserve(services: Services, symbol: str) -> Task:
 
 _QUERIES: Final[dict[str, Callable[[Store], list[Task]]]] = {
     "kyc_desk": identity_tasks,
-    "custodian": _for_custodian,
+    "custodian": custodian_tasks,
     "approver": _to_approve,
 }
 

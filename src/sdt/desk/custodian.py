@@ -100,7 +100,7 @@ class Custodian:
         for move in moves:
             if move.direction == "in" and not watch.shows("in", move.transaction_id, move.nth):
                 await self._fund(token, move)
-            elif move.direction == "blocked" and move.transaction_id not in self._set_apart:
+            elif move.direction == "apart" and move.transaction_id not in self._set_apart:
                 await self._transfer(token, "clearing", "blocked", move)
                 self._set_apart.add(move.transaction_id)
         found = await self._look(token)

@@ -151,6 +151,7 @@ async def work(settings: Settings) -> None:
             client,
             monitor,
             vendors,
+            region,
             desk,
         )
         tasks = [asyncio.create_task(part) for part in parts]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Sequence
 
@@ -11,12 +12,14 @@ from aiohttp import web
 from sdt.adapters.chain.client import ChainClient
 from sdt.adapters.vendor.breaker import BreakerState
 from sdt.adapters.vendor.mapped import VendorHealth
+from sdt.domain.region import Region
 from sdt.ports import Queue
 from sdt.signing.coordinator import Coordinator
 from sdt.store import Store, outbox, sanctions, transactions
 from sdt.vendors import Vendors
 from sdt.worker.ach.service import AchDesk, ach_lines
 from sdt.worker.follower import Follower
+from sdt.worker.money_figures import money_figures, money_lines
 from sdt.worker.monitor import Monitor
 
 __all__ = ["serve_health"]
@@ -38,6 +41,7 @@ async def serve_health(
     client: ChainClient,
     monitor: Monitor,
     vendors: Vendors,
+    region: Region,
     desk: AchDesk | None = None,
 ) -> web.AppRunner:
     """Serve /healthz (the state as JSON; 503 when settlement cannot go on) and /metrics (Prometheus text)."""
@@ -95,6 +99,7 @@ async def serve_health(
             "sanctions": screened,
             "transactions": await store.read(transactions.counts_by_status),
             "monitoring": await monitor.health(),
+            "money": await store.read(money_figures, region, int(time.time() * 1000)),
             "ach": await desk.health() if desk else {},
         }
 
@@ -108,7 +113,7 @@ async def serve_health(
         assert isinstance(found["sanctions"], dict)
         assert isinstance(stock, dict) and isinstance(statuses, dict)
         monitoring = found["monitoring"]
-        assert isinstance(monitoring, dict)
+        assert isinstance(monitoring, dict) and isinstance(found["money"], dict)
         alarms = Counter(alarm.code for alarm in coordinator.alarms())
         lines = [
             f"sdt_worker_ok {int(bool(found['ok']))}",
@@ -128,6 +133,7 @@ async def serve_health(
             *(f'sdt_cases_open{{kind="{kind}"}} {n}' for kind, n in monitoring["cases_open"].items()),
             *(f'sdt_cases_overdue{{kind="{kind}"}} {n}' for kind, n in monitoring["cases_overdue"].items()),
             *ach_lines(found["ach"]),
+            *money_lines(found["money"]),
             f"sdt_reports_to_renew {monitoring['reports_to_renew']}",
             *(f"sdt_sanctions_{name} {value}" for name, value in found["sanctions"].items() if name != "list_date"),
             *(f'sdt_transactions{{status="{status}"}} {count}' for status, count in statuses.items()),

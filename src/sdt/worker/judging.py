@@ -17,7 +17,7 @@ from sdt.domain.transaction import Event, Status
 from sdt.store import Store, banking, ledger, registry, transactions
 from sdt.store.transactions import Change, TransactionRow
 from sdt.workflows.adjusting import check_adjustment
-from sdt.workflows.cover import cover_of
+from sdt.workflows.cover import alone_with_cover, cover_of
 from sdt.workflows.settling import day_of
 
 __all__ = [
@@ -36,11 +36,15 @@ __all__ = [
 APPROVAL_REQUIRED: Final = "approval_required"
 
 
-def judge_issue(store: Store, region: Region, row: TransactionRow, message: Issue, now_ms: int) -> Change:
+def judge_issue(
+    store: Store, region: Region, row: TransactionRow, message: Issue, now_ms: int, minting: list[tuple[str, Minted]]
+) -> Change:
     """An issue names a deposit that waits for it, and says the same as that deposit.
 
-    What came by ACH is minted only while all that may still come back is covered.
+    What came by ACH is minted only while all that may still come back is covered. `minting` is what this
+    very round let go on, by token: nothing of it is written yet, and together it may not exceed the cover.
     """
+    alone_with_cover(store)
     deposit = transactions.get_many(store, [message.deposit], lock=True).get(message.deposit)
     if deposit is None or deposit.type != "deposit":
         return Change(row.id, Event.REJECT, code="unknown_deposit", detail="There is no such deposit.")
@@ -56,10 +60,12 @@ def judge_issue(store: Store, region: Region, row: TransactionRow, message: Issu
         return Change(row.id, Event.REJECT, code="deposit_used", detail="This deposit does not wait to be issued.")
     if any(entry.direction == "debit" for entry in banking.entries_of(store, [deposit.id])):
         today = day_of(now_ms)
-        more = [Minted(message.account, deposit.units, today)]
+        mint = Minted(message.account, deposit.units, today)
+        more = [*(one for token, one in minting if token == message.token), mint]
         if cover_of(store, region, message.token, today, more=more).short:
             detail = "What may still come back by ACH is more than the region has cover for now."
             return Change(row.id, Event.REJECT, code="cover_short", detail=detail)
+        minting.append((message.token, mint))
     return held_for_approval(row, deposit.id)
 
 

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from sdt.domain.ach.exposure import Minted
 from sdt.domain.errors import SdtError, Unavailable
 from sdt.domain.message import Adjust, Approve, Deposit, Issue, Message, Redeem, Register, RotateKey, Seize, Transfer
 from sdt.domain.region import Region
@@ -64,6 +65,8 @@ class _Verdicts:
     outside: list[tuple[TransactionRow, Named]] = field(default_factory=list)
     approved: set[str] = field(default_factory=set)
     """What an approval of this very round has freed: a second one finds nothing to approve."""
+    minting: list[tuple[str, Minted]] = field(default_factory=list)
+    """What issues of ACH deposits this very round let go on: the next one's look at the cover counts it."""
     on_hold: set[tuple[str, str]] = field(default_factory=set)
     """Accounts whose outgoing payments wait for a debt, by token."""
 
@@ -289,7 +292,9 @@ class Screening:
         elif isinstance(message, Deposit):
             verdicts.changes.append(Change(row.id, Event.AWAIT_FUNDS))
         elif isinstance(message, Issue):
-            verdicts.changes.append(judge_issue(store, self._region, row, message, self._clock.now_ms()))
+            verdicts.changes.append(
+                judge_issue(store, self._region, row, message, self._clock.now_ms(), verdicts.minting)
+            )
         else:
             verdicts.changes.append(Change(row.id, Event.SCREEN))
 

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Final
 
 from sdt.domain.ach.exposure import Cover, Minted, exposure_of, required_cents
 from sdt.domain.ledger import token_account
 from sdt.domain.region import Region
 from sdt.store import Store, bank_facts, ledger, undone
 
-__all__ = ["CoverState", "cover_of"]
+__all__ = ["CoverState", "alone_with_cover", "cover_of"]
+
+_LOCK: Final = 0x5D7_0009
+"""PostgreSQL advisory lock: whoever lets something be minted looks at the cover alone until the commit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,12 @@ class CoverState:
     def short(self) -> int:
         """What is missing; nothing more is minted by ACH while this is above zero."""
         return max(self.required - max(self.prefund, 0) - self.loss_fund, 0)
+
+
+def alone_with_cover(store: Store) -> None:
+    """Let no other screening judge an issue until this database transaction ends: each would see room for its own."""
+    if store.postgres:
+        store.execute("SELECT pg_advisory_xact_lock(?)", (_LOCK,))
 
 
 def cover_of(store: Store, region: Region, symbol: str, today: date, *, more: list[Minted] | None = None) -> CoverState:
