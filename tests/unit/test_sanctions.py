@@ -124,6 +124,12 @@ def test_people_are_found_in_any_order_and_spelling(name: str) -> None:
     assert [hit.listed.uid for hit in hits] == [1]
 
 
+@pytest.mark.parametrize("more", ["Alexander Maria Johann Peter", "A B C D E F G H I J K L M N", "y de la x " * 20])
+def test_words_added_to_a_listed_name_hide_it_from_nobody(more: str) -> None:
+    index = Index(read_csv(SDN, ALT, ADD, DAY))
+    assert [hit.listed.uid for hit in index.search(f"Viktor {more} Falsename")] == [1]
+
+
 def test_half_a_name_is_not_the_name() -> None:
     assert Index(read_csv(SDN, ALT, ADD, DAY)).search("Viktor Different") == ()
 

@@ -125,9 +125,9 @@ def _by_words(shorter: Words, longer: Words) -> tuple[list[tuple[str, str, float
         got += size * like
         weight += size
         pairs.append((word, longer[j] if j >= 0 else "", like))
-    for j, word in enumerate(longer):
-        if j not in taken:
-            weight += _weight(word) * EXTRA
+    extra = sum(_weight(word) for j, word in enumerate(longer) if j not in taken)
+    # Whoever adds words without end to a listed name does not pass by that.
+    weight += EXTRA * min(extra, weight)
     if len(shorter) == 1 and len(longer) > 1:
         # One word of a name is not the name.
         weight += _weight(shorter[0]) * 0.3
