@@ -127,6 +127,32 @@ def refused(code: str) -> Any:
     return pytest.raises(SdtError, check=lambda error: getattr(error, "code", "") == code)
 
 
+# --- whose ---
+
+
+def test_a_custodian_of_another_token_moves_none_of_this_ones_dollars(store: Store) -> None:
+    deposit = debt(store)
+    kept = suspense(store, 2)
+    row = registry.key(store, kid_of(bytes(KEYS["treasury"].verify_key)))
+    assert row is not None
+    registry.upsert_key(store, row._replace(scope=2))
+    with refused("wrong_scope"):
+        act(store, "record_repayment", "treasury", deposit=deposit, amount="60", evidence="a" * 64, **NAMED)
+    with refused("wrong_scope"):
+        act(store, "write_off", "treasury", deposit=deposit, amount="60", bearer="loss_fund", **NAMED)
+    with refused("wrong_scope"):
+        act(store, "endow_loss_fund", "treasury", token=TOKEN, amount="60", evidence="b" * 64, **NAMED)
+    with refused("wrong_scope"):
+        act(store, "settle_suspense", "treasury", redemption=kept, way="unclaimed", **NAMED)
+    # and is no second officer for it either
+    first = act(store, "record_repayment", "treasury-2", deposit=deposit, amount="60", evidence="a" * 64, **NAMED)
+    with refused("wrong_scope"):
+        agree(store, first, "treasury")
+    # but one of this token is
+    registry.upsert_key(store, row._replace(scope=1))
+    assert agree(store, first, "treasury")["owed"] == "40"
+
+
 # --- debts ---
 
 

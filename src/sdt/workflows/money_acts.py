@@ -35,6 +35,7 @@ def _checked_debt(acting: Acting, act: RecordRepayment | WriteOff) -> str:
     """
     deposit = _found(acting, act.deposit, "deposit")
     token = str(deposit.token)
+    acting.check_token(token)
     if debts.mints_on_the_way(acting.store, deposit.id):
         raise Conflict("Whether it is owed shows when its mint is final.", code="mint_on_the_way")
     if not 0 < int(act.amount) <= debts.owed(acting.store, token, deposit.id):
@@ -100,6 +101,7 @@ def _write_off(acting: Acting, act: WriteOff) -> Mapping[str, Any]:
 
 def _endowable(acting: Acting, act: EndowLossFund) -> bool:
     """Errors: Unprocessable for a token that is no dollar, or nothing; Conflict for evidence used before."""
+    acting.check_token(act.token)
     symbols = [token.symbol for token in acting.region.tokens if token.domain == "dollar"]
     if act.token not in symbols or int(act.amount) == 0:
         raise Unprocessable("A loss fund holds dollars of a dollar token.", code="loss_fund_short")
@@ -117,6 +119,7 @@ def _endow(acting: Acting, act: EndowLossFund) -> Mapping[str, Any]:
 def _checked_suspense(acting: Acting, act: SettleSuspense) -> TransactionRow:
     """Errors: NotFound; Conflict when nothing is kept apart; Unprocessable when it cannot go that way."""
     row = _found(acting, act.redemption, "redeem")
+    acting.check_token(row.value[0])
     kept = payouts.suspended(acting.store, row)
     if kept.total == 0 or (act.way == "unclaimed" and kept.suspense == 0):
         raise Conflict("Nothing of this redemption is in suspense.", code="nothing_in_suspense")
