@@ -1,4 +1,4 @@
-"""`sdt ach files | entries | inbound | rates | deliver`: ACH as the treasury's custodian sees it."""
+"""`sdt ach files | entries | inbound | rates | deliver | dishonor`: ACH as the treasury's custodian sees it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from sdt.cli.ach import ach
-from sdt.cli.officers import AsOfficer, officer_client
+from sdt.cli.officers import AsOfficer, officer_client, told
 from sdt.cli.options import Home, Json, run, show
 from sdt.domain.errors import Conflict
 
@@ -118,6 +118,39 @@ def deliver(
     if not waits:
         raise Conflict(f"{name} does not wait to be delivered; see `sdt ach files`.", code="ach_file_not_waiting")
     show({"file": name, "tried": True}, as_json, f"{name} is tried at the worker's next look.")
+
+
+@ach.command("dishonor")
+def dishonor(
+    entry: Annotated[str, typer.Argument(help="The trace number of the entry that came back; 15 digits.")],
+    reason: Annotated[str, typer.Option(help="R61, R67, R68, R69 or R70; `sdt ach codes R68` says what it means.")],
+    because: Annotated[str, typer.Option(help="Why, in words, for the file.")] = "",
+    fields: Annotated[str, typer.Option(help="For R69: numbers of the wrong fields, such as 01,05.")] = "",
+    officer: AsOfficer = "treasury",
+    home: Home = Path(".sdt"),
+    as_json: Json = False,
+) -> None:
+    """Send a return back to the bank it came from, because it came late or wrong.
+
+    [bold]sdt ach dishonor 111000020000001 --reason R68[/bold]
+
+    Within five banking days of the return. It waits for a second officer (`sdt office agree`) and then for the next
+    file. R69 fields: 01 account number, 04 individual id, 05 transaction code, 06 company id, 07 effective date.
+    """
+    from sdt.domain.ach.codes import RETURNS
+
+    code = reason.upper()
+    claims: dict[str, Any] = {"trace": entry, "code": code}
+    claims["reason"] = because or (RETURNS[code].title if code in RETURNS else code)
+    if fields:
+        claims["fields"] = fields.split(",")
+    found = run(_act(home, officer, claims))
+    show(found, as_json, told(found))
+
+
+async def _act(home: Path, officer: str, claims: dict[str, Any]) -> Any:
+    async with officer_client(home, officer) as client:
+        return await client.act("dishonor_return", claims)
 
 
 def _dollars(digits: str) -> str:

@@ -22,6 +22,8 @@ __all__ = [
     "deposit_filed",
     "deposit_returned",
     "deposit_settled",
+    "dishonored_awaited",
+    "dishonored_settled",
     "dishonored_surplus",
     "fund_postings",
     "interest_earned",
@@ -231,6 +233,16 @@ def dishonored_surplus(token: str, deposit: str, units: int) -> list[Posting]:
 def surplus_taken_back(token: str, deposit: str, units: int) -> list[Posting]:
     """The return that our bank dishonored stands after all."""
     return [Posting(f"Suspense:{token}:{deposit}", f"Clearing:{token}", token, units)]
+
+
+def dishonored_awaited(token: str, deposit: str, units: int) -> list[Posting]:
+    """The bank took our dishonored return, whose dollars come with its settlement: until then the bank owes them."""
+    return [Posting(f"DueFromBank:{token}:{deposit}", f"Clearing:{token}", token, units)]
+
+
+def dishonored_settled(token: str, deposit: str, units: int) -> list[Posting]:
+    """The dollars of our dishonored return are in clearing."""
+    return [Posting(f"Clearing:{token}", f"DueFromBank:{token}:{deposit}", token, units)]
 
 
 def recovered_twice(token: str, deposit: str, units: int) -> list[Posting]:

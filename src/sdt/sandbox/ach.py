@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Final, Literal
 
 from sdt.domain.errors import Unprocessable
-from sdt.sandbox import accounts
+from sdt.sandbox import accounts, ach_dishonors
 from sdt.sandbox.calendar import Calendar, day_of, opening
 
 SCHEMA: Final = """
@@ -40,13 +40,18 @@ MAGIC_ACCOUNT: Final = "99900000"
 
 MAGIC_CHANGE: Final = "99900001"
 """An account number of this and two digits NN is corrected with code CNN."""
+MAGIC_LATE: Final = ("99900002", "99900003")
+"""An account number of one of these and two digits NN returns with code RNN after its time: on the fourth morning."""
+LATE_BANKING_DAYS: Final = 4
+CONTESTS_AFTER_DAYS: Final = 1
+"""Banking days from the settlement of a dishonored return to the morning on which it is contested."""
 CHANGES: Final = frozenset({"C01", "C02", "C03", "C04", "C05", "C06", "C07"})
 
 
 def magic_return(cents: int, number: str) -> str | None:
     """Return the code with which an entry will come back, if its amount or account asks for one."""
-    code = f"R{number[len(MAGIC_ACCOUNT) :]}" if number.startswith(MAGIC_ACCOUNT) else ""
-    if code in CODES:
+    code = f"R{number[len(MAGIC_ACCOUNT) :]}" if number.startswith((MAGIC_ACCOUNT, *MAGIC_LATE)) else ""
+    if code in CODES and not (number.startswith(MAGIC_LATE) and code in LATE_CODES):
         return code
     return "R01" if cents % 1000 == 420 else None
 
@@ -70,8 +75,10 @@ def schedule(
     )
 
 
-def return_minute(calendar: Calendar, settled_day: int, code: str) -> int:
-    """Return when an entry comes back that settled on a banking day: the next morning, or on day 45."""
+def return_minute(calendar: Calendar, settled_day: int, code: str, number: str = "") -> int:
+    """Return when an entry comes back that settled on a banking day: the next morning, on day 45, or too late."""
+    if number.startswith(MAGIC_LATE):
+        return opening(settled_day + LATE_BANKING_DAYS) + RETURNS_AT
     if code not in LATE_CODES:
         return opening(settled_day + 1) + RETURNS_AT
     return opening(calendar.day_on(calendar.date_of(settled_day) + timedelta(days=LATE_DAYS))) + RETURNS_AT
@@ -98,6 +105,9 @@ def _happen(connection: sqlite3.Connection, entry: str, event: str, minute: int,
         "select direction, account, cents, reference, status from entry where id = ?", (entry,)
     ).fetchone()
     name, _, code = event.partition(" ")
+    if name == "contested":
+        ach_dishonors.contest(connection, entry, minute, now)
+        return
     if status == "returned":
         return  # What was still to come does not come any more.
     connection.execute(

@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 import sqlite3
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Final, Literal
 
@@ -18,8 +19,9 @@ import msgspec
 from sdt.domain.ach.calendar import EASTERN, settlement_of
 from sdt.domain.errors import Conflict, Invalid, NotFound
 from sdt.domain.nacha import BadRecord, Batch, faults_of, read_file
+from sdt.domain.nacha.addenda import DishonoredReturn
 from sdt.domain.nacha.records import EntryDetail, is_credit
-from sdt.sandbox import accounts, ach
+from sdt.sandbox import accounts, ach, ach_dishonors
 from sdt.sandbox.ach_messages import (
     FileAnswer,
     FileOrder,
@@ -122,6 +124,8 @@ def _judged(
             return "settlement_account", []
         if batch.header.sec_code not in ("PPD", "CCD", "WEB", "TEL"):
             return "class_not_originated", []
+        if fault := ach_dishonors.fault_of(connection, batch):
+            return fault, []
         credits = sum(detail.cents for detail in _payments(batch) if is_credit(detail.transaction_code))
         moved[account] = moved.get(account, 0) + credits
     for account, cents in moved.items():
@@ -182,7 +186,11 @@ def _schedule(
             )
     described = str(batch.header.description)
     sec_code = str(batch.header.sec_code)
-    _schedule_entries(connection, calendar, name, sec_code, described, account, details, minute, settles)
+    dishonors = ach_dishonors.dishonors_of(batch)
+    _schedule_entries(connection, calendar, name, sec_code, described, account, details, dishonors, minute, settles)
+    for detail in details:
+        if detail.trace_number in dishonors:
+            ach_dishonors.take_dishonor(connection, calendar, detail, dishonors[detail.trace_number], settles)
     return {"batch": batch.header.batch_number, "settles": f"{calendar.moment(settles):%Y-%m-%d %H:%M}"}
 
 
@@ -194,6 +202,7 @@ def _schedule_entries(
     description: str,
     account: str,
     details: list[EntryDetail],
+    dishonors: Mapping[str, DishonoredReturn],
     minute: int,
     settles: int,
 ) -> None:
@@ -204,15 +213,19 @@ def _schedule_entries(
         entries.append(
             (trace, direction, account, detail.cents, sec_code, detail.individual_id, trace, "filed", minute, minute)
         )
-        code = ach.magic_return(detail.cents, detail.account)
+        code = None if trace in dishonors else ach.magic_return(detail.cents, detail.account)
         due.append((settles, trace, "settled"))
         due.append((opening(day_of(settles) + ach.WINDOW_DAYS) + ach.OPENS_AT, trace, "window_passed"))
         if code and (credit is False or code not in ach.LATE_CODES):
-            at = ach.return_minute(calendar, day_of(settles), code)
+            at = ach.return_minute(calendar, day_of(settles), code, detail.account)
             due.append((at, trace, f"returned {code}"))
             mornings.add(day_of(at))
+        if trace in dishonors and ach_dishonors.magic_contest(detail.account):
+            morning = day_of(settles) + ach.CONTESTS_AFTER_DAYS
+            due.append((opening(morning) + ach.RETURNS_AT, trace, "contested"))
         kept = (trace, name, detail.rdfi + detail.check_digit, detail.account, detail.name, detail.transaction_code)
-        filed.append((*kept, ach.magic_change(detail.account), description))
+        changed = None if trace in dishonors else ach.magic_change(detail.account)
+        filed.append((*kept, changed, description))
     connection.executemany(
         "insert into entry(id, direction, account, cents, sec_code, reference, trace_number, status, created, filed)"
         " values(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

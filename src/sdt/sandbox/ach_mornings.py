@@ -7,10 +7,11 @@ import sqlite3
 from dataclasses import replace
 from typing import Final
 
-from sdt.domain.nacha.addenda import Addenda98, Addenda99
+from sdt.domain.nacha.addenda import Addenda98, Addenda99, ContestedReturn
 from sdt.domain.nacha.controls import block_count, check_digit, totals_of
 from sdt.domain.nacha.file import BLOCK_LINES, Batch, Entry, NachaFile
 from sdt.domain.nacha.records import BatchControl, BatchHeader, EntryDetail, FileControl, FileHeader, is_credit
+from sdt.sandbox.ach_dishonors import contested_entries
 from sdt.sandbox.calendar import Calendar
 
 __all__ = ["put_out", "put_out_morning"]
@@ -40,7 +41,11 @@ def put_out_morning(connection: sqlite3.Connection, calendar: Calendar, day: int
         " where f.noc is not null and e.status <> 'filed' and f.reported = 0 order by f.id"
     ).fetchall()
     stamp = f"{on:%Y-%m-%d}"
-    put_out(connection, f"returns-{stamp}.ach", _file(connection, stamp, [_return(row) for row in returned], ""))
+    items = [_return(row) for row in returned]
+    for sec_code, detail, addenda in contested_entries(connection, calendar):
+        back = replace(detail, check_digit=check_digit(detail.rdfi))
+        items.append((sec_code, Entry(back, (addenda,))))
+    put_out(connection, f"returns-{stamp}.ach", _file(connection, stamp, items, ""))
     connection.executemany("update filed_entry set reported = 2 where id = ?", [(row[0],) for row in returned])
     if changed:
         put_out(connection, f"noc-{stamp}.ach", _file(connection, stamp, [_change(row) for row in changed], "COR"))
@@ -103,7 +108,7 @@ def _numbered(connection: sqlite3.Connection, entry: Entry) -> Entry:
     detail = entry.detail
     assert isinstance(detail, EntryDetail)
     [addenda] = entry.addenda
-    assert isinstance(addenda, Addenda98 | Addenda99)
+    assert isinstance(addenda, Addenda98 | Addenda99 | ContestedReturn)
     return Entry(replace(detail, trace_number=trace), (replace(addenda, trace_number=trace),))
 
 

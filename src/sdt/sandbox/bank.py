@@ -14,7 +14,7 @@ import msgspec
 
 from sdt.domain.ach.calendar import EASTERN
 from sdt.domain.errors import Invalid, NotFound, Unprocessable
-from sdt.sandbox import accounts, ach, ach_files, currency, outage
+from sdt.sandbox import accounts, ach, ach_dishonors, ach_files, currency, outage
 from sdt.sandbox import calendar as banking_time
 from sdt.sandbox.ach_messages import FileAnswer, FileOrder, InboundListing, Nothing
 from sdt.sandbox.bank_messages import (
@@ -53,6 +53,7 @@ class Bank:
         + banking_time.SCHEMA
         + ach.SCHEMA
         + ach_files.SCHEMA
+        + ach_dishonors.SCHEMA
         + outage.SCHEMA
         + currency.SCHEMA
         + _SCHEMA

@@ -37,7 +37,7 @@ __all__ = [
     "wanted_tokens",
 ]
 
-Purpose = Literal["payment", "prenote", "micro", "reversal"]
+Purpose = Literal["payment", "prenote", "micro", "reversal", "dishonor"]
 
 
 class AchEntryRow(NamedTuple):

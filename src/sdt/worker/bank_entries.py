@@ -17,6 +17,8 @@ from sdt.domain.ledger import (
     deposit_filed,
     deposit_returned,
     deposit_settled,
+    dishonored_awaited,
+    dishonored_settled,
     dishonored_surplus,
     payout_paid,
     payout_returned,
@@ -30,7 +32,7 @@ from sdt.store.banking import BankEntryRow
 from sdt.store.transactions import Change, TransactionRow
 from sdt.workflows import blocking, debts, payouts
 
-__all__ = ["ACTOR", "apply", "reversal_came_back"]
+__all__ = ["ACTOR", "apply", "dishonor_arrived", "dishonor_taken", "reversal_came_back"]
 
 ACTOR: Final = "worker:bank_entries"
 
@@ -163,8 +165,34 @@ def _return_dishonored(store: Store, region: Region, fact: _Fact) -> None:
         _open_case(store, fact, "ach_return")
 
 
+def dishonor_taken(store: Store, region: Region, entry: BankEntryRow, *, code: str, on: date, at_ms: int) -> None:
+    """Follow that the bank took the return of an entry back from us: it owes the dollars now, the depositor does not.
+
+    In one database transaction. An entry that is not returned any more is a case, and nothing is owed.
+    """
+    with store.transaction():
+        standing = banking.entry(store, entry.id, lock=True)
+        assert standing is not None, f"there is no entry {entry.id}"
+        apply(store, region, standing, EntryEvent.DISHONOR, code=code, on=on, at_ms=at_ms)
+        if standing.status == EntryStatus.RETURNED:
+            awaited = dishonored_awaited(standing.token, standing.transaction_id, standing.units)
+            ledger.post(store, [(standing.transaction_id, p) for p in awaited], release=[], at_ms=at_ms)
+
+
+def dishonor_arrived(store: Store, entry: BankEntryRow, *, at_ms: int) -> None:
+    """Book that the dollars of a dishonored return are in clearing, once; none are awaited where the bank made it."""
+    token, deposit = entry.token, entry.transaction_id
+    with store.transaction():
+        awaited = ledger.account_balance(store, f"DueFromBank:{token}:{deposit}")
+        if units := awaited.debits - awaited.credits:
+            here = dishonored_settled(token, deposit, units)
+            ledger.post(store, [(deposit, p) for p in here], release=[], at_ms=at_ms)
+
+
 def _return_contested(store: Store, region: Region, fact: _Fact) -> None:
     """The other bank insists: the dollars are gone again, first those that an officer had not disposed of."""
+    # They came before they went, whatever the calendar has told so far.
+    dishonor_arrived(store, fact.entry, at_ms=fact.at_ms)
     row = _transaction(store, fact)
     if _gone_again(store, fact):
         debts.owes_again(store, row, fact.code, fact.at_ms)

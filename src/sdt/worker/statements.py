@@ -48,8 +48,8 @@ _BOOKED: Final[dict[tuple[Purpose, str, str], Callable[[str, int], list[Posting]
 on chain."""
 _SILENT: Final = frozenset(
     {
-        *("ach", "ach_debit", "ach_credit", "ach_return", "ach_offset", "ach_debit_batch", "ach_credit_batch"),
-        *("currency", "book"),
+        *("ach", "ach_debit", "ach_credit", "ach_debit_batch", "ach_credit_batch", "ach_return", "ach_contested"),
+        *("ach_offset", "currency", "book"),
     }
 )
 """Kinds that somebody else books: the entry's own facts, or the custodian's statement on chain."""

@@ -23,7 +23,7 @@ from sdt.store import Store, ach
 from sdt.store.ach import AchEntryRow
 from sdt.workflows.office import Acting, Entry
 
-__all__ = ["BANK_DAY", "ENTRIES", "ReverseEntry", "may_reverse", "reversed_id"]
+__all__ = ["BANK_DAY", "ENTRIES", "ReverseEntry", "bank_day", "may_reverse", "reversed_id"]
 
 BANK_DAY: Final = "bank-day"
 """The counter in which the worker keeps the bank's present day, as a proleptic ordinal."""
@@ -66,7 +66,7 @@ def _checked(acting: Acting, act: ReverseEntry) -> AchEntryRow:
     acting.check_token(row.token)
     if not may_reverse(acting.store, row) or row.settled_on is None:
         raise Conflict("This entry has not settled, came back, or was taken back.", code="ach_not_reversible")
-    today, settled = _bank_day(acting), date.fromisoformat(row.settled_on)
+    today, settled = bank_day(acting), date.fromisoformat(row.settled_on)
     try:
         discovered = date.fromisoformat(act.discovered_on)
     except ValueError:
@@ -78,7 +78,8 @@ def _checked(acting: Acting, act: ReverseEntry) -> AchEntryRow:
     return row
 
 
-def _bank_day(acting: Acting) -> date:
+def bank_day(acting: Acting) -> date:
+    """Return the bank's present day, as the worker last noted it."""
     kept = ach.counter(acting.store, BANK_DAY)
     return date.fromordinal(kept) if kept else date.fromtimestamp(acting.now_ms / 1000)  # noqa: DTZ012
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from sdt.domain.region import Region
 from sdt.workflows import (
+    ach_dishonor,
     ach_reversal,
     case_work,
     erasure,
@@ -32,6 +33,7 @@ ACTS: Final[dict[str, Entry]] = act_types(
         *sanctions_acts.ENTRIES,
         *ach_reversal.ENTRIES,
         *money_acts.ENTRIES,
+        *ach_dishonor.ENTRIES,
     )
 )
 """One line for each area."""

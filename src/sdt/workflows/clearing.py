@@ -27,6 +27,7 @@ _OF_TRANSACTIONS: Final = {
     "Unclaimed": "unclaimed",
     "Blocked": "blocked",
     "Receivable": "receivable",
+    "DueFromBank": "due_from_bank",
 }
 _ALONE: Final = {
     "Prefund": "prefund",

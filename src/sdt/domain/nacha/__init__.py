@@ -7,6 +7,7 @@ Source: Nacha Operating Rules, Appendix Three (ACH record format specifications)
 
 from sdt.domain.nacha.build import Limits, Order, Originator, Receiver, Stamp, build_file
 from sdt.domain.nacha.controls import faults_of
+from sdt.domain.nacha.dishonor import Dishonored, find_return
 from sdt.domain.nacha.file import Batch, Entry, NachaFile, read_file
 from sdt.domain.nacha.inbound import Change, Inbound, Return, read_inbound
 from sdt.domain.nacha.layout import BadRecord
@@ -15,6 +16,7 @@ __all__ = [
     "BadRecord",
     "Batch",
     "Change",
+    "Dishonored",
     "Entry",
     "Inbound",
     "Limits",
@@ -26,6 +28,7 @@ __all__ = [
     "Stamp",
     "build_file",
     "faults_of",
+    "find_return",
     "read_file",
     "read_inbound",
 ]

@@ -14,6 +14,7 @@ from typing import Final, Literal
 from sdt.domain.errors import Unprocessable
 from sdt.domain.nacha.addenda import Addenda05
 from sdt.domain.nacha.controls import Totals, block_count, check_digit, service_class, totals_of
+from sdt.domain.nacha.dishonor import Dishonored, dishonored_entry
 from sdt.domain.nacha.file import BLOCK_LINES, Batch, Entry, NachaFile
 from sdt.domain.nacha.layout import BadRecord
 from sdt.domain.nacha.records import BatchControl, BatchHeader, EntryDetail, FileControl, FileHeader
@@ -73,6 +74,8 @@ class Order:
     """What the receiver's statement says, where it is not the file's."""
     effective_on: date | None = None
     """When it should settle, where that is not the file's: same-day entries beside others."""
+    dishonors: Dishonored | None = None
+    """The return that this sends back. It goes to whom the return came from, whatever became of the account since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +185,9 @@ def fault_of(order: Order, stamp: Stamp, limits: Limits) -> str:
     if (order.effective_on or stamp.effective_on) < stamp.on:
         return "the effective date lies before the file's"
     try:
-        _entry(order, "0" * 8).detail.line()
+        entry = _entry(order, "0" * 8)
+        for record in (entry.detail, *entry.addenda):
+            record.line()
     except BadRecord as error:
         return error.detail.rstrip(".")
     return ""
@@ -233,6 +238,8 @@ def _batch(originator: Originator, sec_code: SecCode, orders: Sequence[Order], s
 
 def _entry(order: Order, odfi: str) -> Entry:
     trace = f"{odfi}{order.sequence:07d}"
+    if order.dishonors is not None:
+        return dishonored_entry(order.dishonors, trace)
     addenda = (Addenda05(order.addenda, 1, trace[8:]),) if order.addenda else ()
     detail = EntryDetail(
         transaction_code=_CODES[order.receiver.kind, order.credit, order.prenote],

@@ -132,6 +132,19 @@ class AchRecord(Table):
 index(AchRecord, "ach_records_entry", "entry_id", where="entry_id IS NOT NULL")
 
 
+class AchDishonor(Table):
+    """Why an entry of ours sends a return back: which record of which file it answers, and what is wrong with that."""
+
+    id = text(96, primary_key=True)
+    entry_id = text(96, index=True)
+    record = text(48)
+    reason = text(3)
+    fields = text(20)
+
+    class Meta:
+        table_name = "ach_dishonors"
+
+
 class AchCounter(Table):
     """A number that only grows: the trace sequence, the place in the bank's list, the cut-off closed last."""
 
@@ -161,6 +174,7 @@ TABLES: Final[tuple[type[Table], ...]] = (
     AchInbound,
     AchInboundName,
     AchRecord,
+    AchDishonor,
     AchCounter,
     BankVerification,
 )

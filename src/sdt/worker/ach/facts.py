@@ -12,6 +12,7 @@ from sdt.domain.region import Region
 from sdt.store import Store, ach, banking, cases
 from sdt.store.ach import AchEntryRow
 from sdt.worker import bank_entries
+from sdt.worker.ach import dishonors
 from sdt.workflows import bank_proof
 from sdt.workflows.ach_reversal import reversed_id
 
@@ -54,6 +55,10 @@ class Facts:
                 )
             return
         ach.set_fields(store, row.id, status=following.value)
+        if row.purpose == "dishonor":
+            if dishonors.followed(store, self.region, row, event, on=on, at_ms=at_ms):
+                self.case(store, f"{row.id}:{event.value}", on=on, at_ms=at_ms, entry=row.id, event=event.value)
+            return
         if row.purpose == "reversal":
             self._reversal_moved(store, row, standing, event, on=on, at_ms=at_ms, code=code)
         bank_proof.entry_moved(store, row, event, code=code, on=on, at_ms=at_ms)

@@ -28,6 +28,7 @@ from sdt.store import Store, ach, ach_files
 from sdt.store.ach import Wanted
 from sdt.store.ach_files import AchFileRow
 from sdt.worker.ach.cut_offs import last_cut_off
+from sdt.worker.ach.dishonors import order_of
 from sdt.worker.ach.facts import Facts
 from sdt.worker.clock import Clock
 from sdt.workflows.ach_reversal import may_reverse, reversed_id
@@ -106,7 +107,7 @@ class Gatherer:
             if row.purpose == "reversal" and not self._reversible(store, row):
                 self._refuse(store, row, "what it would take back came back by itself", here.date())
                 continue
-            order = self._order(row, keys, first + len(selected), same_day_on)
+            order = self._order(store, row, keys, first + len(selected), same_day_on, here.date())
             fault = fault_of(order, stamp, limits) if isinstance(order, Order) else order
             if fault or not isinstance(order, Order):
                 self._refuse(store, row, fault, here.date())
@@ -127,10 +128,14 @@ class Gatherer:
             after = (page[-1].created_at_ms, page[-1].id)
             yield from page
 
-    def _order(self, row: Wanted, keys: _Keys, sequence: int, same_day_on: date) -> Order | str:
+    def _order(
+        self, store: Store, row: Wanted, keys: _Keys, sequence: int, same_day_on: date, today: date
+    ) -> Order | str:
         details = keys.details(row)
         if details is None:
             return "the account is not known any more"
+        if row.purpose == "dishonor":
+            return order_of(store, row, sequence, self._master_key(), today)
         same_day = bool(row.same_day) and row.units <= self._config.same_day_entry_cents_max
         return Order(
             sec_code=row.sec_code,  # type: ignore[arg-type]

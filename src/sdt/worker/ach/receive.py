@@ -22,6 +22,7 @@ from sdt.ports.ach_files import AchFiles
 from sdt.store import Store, ach, ach_files
 from sdt.store.ach_files import InboundRow
 from sdt.worker.ach.deliver import Deliverer
+from sdt.worker.ach.dishonors import INBOUND_LABEL
 from sdt.worker.ach.facts import Facts
 from sdt.worker.ach.records import Records
 from sdt.worker.clock import Clock
@@ -30,8 +31,6 @@ __all__ = ["INBOUND_LABEL", "Receiver"]
 
 log = logging.getLogger(__name__)
 
-INBOUND_LABEL: Final = "ach inbound "
-"""What the sealed bytes of a file are sealed as, with its digest behind it."""
 PAGE: Final = 200
 
 

@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 
 from sdt.domain.ach.codes import CHANGES, RETURNS, Action, is_late
 from sdt.domain.ach.corrections import corrected, due_on
+from sdt.domain.ach.dishonor import last_day
 from sdt.domain.ach.entry_life import EntryEvent
 from sdt.domain.nacha import Change, Return
 from sdt.store import Store, ach, ach_files, banking, person_keys
@@ -21,6 +22,7 @@ __all__ = ["Records"]
 
 _R = TypeVar("_R", Return, Change)
 
+_LATE: Final = "dishonor it (R68): it came after its time"
 _EVENTS: Final = {"return": EntryEvent.RETURN, "dishonored": EntryEvent.DISHONOR, "contested": EntryEvent.CONTEST}
 
 
@@ -105,7 +107,8 @@ class Records:
                 entry=row.id,
                 code=record.code,
                 title=known.title if known else "an unknown code",
-                to_do="dishonor it (R68): it came after its time" if late else (known.action.value if known else ""),
+                to_do=_LATE if late else (known.action.value if known else ""),
+                dishonor_by=last_day(day).isoformat() if late and not row.is_credit else None,
                 settled_on=settled_on,
                 died_on=record.died_on,
             )

@@ -1,0 +1,126 @@
+"""A return that came late or wrong goes back to its bank: by a custodian, and a second officer who agrees.
+
+The dishonored return goes into the next file. It is judged again when that file is closed: what has become too late,
+or was dishonored by our bank meanwhile, is not sent.
+Source: Nacha Operating Rules, Article Three (dishonor of return entries), Appendix Four (R61 to R70).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any, Final
+
+from msgspec import Meta
+
+from sdt.domain.ach import dishonor
+from sdt.domain.ach.entry_life import EntryStatus
+from sdt.domain.claims import Reason
+from sdt.domain.errors import Conflict, NotFound, Unprocessable
+from sdt.domain.office import Act
+from sdt.domain.registry import Role
+from sdt.store import Store, ach, dishonors
+from sdt.store.ach import AchEntryRow
+from sdt.store.ach_files import RecordRow
+from sdt.store.dishonors import DishonorRow
+from sdt.workflows.ach_reversal import bank_day
+from sdt.workflows.office import Acting, Entry
+
+__all__ = ["ENTRIES", "DishonorReturn", "fault_of"]
+
+
+class DishonorReturn(Act, frozen=True, tag="dishonor_return"):
+    """Send back the return of an entry, named by the entry's trace number: `code` says what is wrong with the return.
+
+    `fields` are the numbers of the fields that are wrong, for R69 alone.
+    """
+
+    trace: Annotated[str, Meta(pattern=r"^[0-9]{15}\Z")]
+    code: dishonor.Reason
+    reason: Reason
+    fields: Annotated[tuple[Annotated[str, Meta(pattern=r"^[0-9]{2}\Z")], ...], Meta(max_length=7)] = ()
+
+    @property
+    def subject(self) -> str:
+        """The entry."""
+        return f"ach:{self.trace}"
+
+
+def fault_of(store: Store, row: DishonorRow, today: date) -> str:
+    """Say what is against sending a return back on a day, or nothing."""
+    original = ach.entry(store, row.entry_id)
+    assert original is not None, "a return is of an entry"
+    if ach.standing(store, [original])[original.id] is not EntryStatus.RETURNED:
+        return "the entry does not stand as returned any more"
+    answered = next(one for one in dishonors.returns_of(store, row.entry_id) if one.record == row.record)
+    fields = tuple(row.fields.split("*")) if row.fields else ()
+    return _against(store, original, answered, row.reason, fields, today)
+
+
+def _against(
+    store: Store, original: AchEntryRow, answered: RecordRow, reason: str, fields: tuple[str, ...], today: date
+) -> str:
+    returned = dishonor.Returned(
+        code=answered.code,
+        entry_settled_on=date.fromisoformat(original.settled_on) if original.settled_on else None,
+        settled_on=date.fromisoformat(answered.day),
+        returns=len(dishonors.returns_of(store, original.id)),
+    )
+    return dishonor.fault_of_dishonor(reason, fields, returned, today)  # type: ignore[arg-type]
+
+
+def _checked(acting: Acting, act: DishonorReturn) -> tuple[AchEntryRow, RecordRow, int]:
+    """Return the entry, the return that goes back, and how many tries came before.
+
+    Errors: NotFound; Conflict for what is no returned debit or was dishonored; Unprocessable for what the rules forbid.
+    """
+    store = acting.store
+    row = ach.by_trace(store, act.trace)
+    if row is None or row.purpose != "payment":
+        raise NotFound("No payment has this trace number.", code="ach_entry_unknown")
+    before = dishonors.of_entry(store, row.id)
+    if any(stage != "refused" and status != EntryStatus.REFUSED for stage, status in before):
+        raise Conflict("A return of this entry was sent back already.", code="ach_dishonored_already")
+    returns = dishonors.returns_of(store, row.id)
+    if row.is_credit or not returns or ach.standing(store, [row])[row.id] is not EntryStatus.RETURNED:
+        raise Conflict("This is no debit that a file of returns brought back.", code="ach_not_dishonorable")
+    # Of two returns the first one was booked: a duplicate is the one that came last.
+    answered = returns[-1] if act.code == "R67" else returns[0]
+    if fault := _against(store, row, answered, act.code, act.fields, bank_day(acting)):
+        raise Unprocessable(f"{fault[0].upper()}{fault[1:]}.", code="ach_dishonor_refused")
+    return row, answered, len(before)
+
+
+def _judged(acting: Acting, act: DishonorReturn) -> bool:
+    """Refuse what could never be carried out, before it waits for anybody."""
+    _checked(acting, act)
+    return True
+
+
+def _dishonor(acting: Acting, act: DishonorReturn) -> Mapping[str, Any]:
+    row, answered, before = _checked(acting, act)
+    wanted = row._replace(
+        id=f"dishonor:{before + 1}:{row.id}",
+        purpose="dishonor",
+        same_day=False,
+        created_at_ms=acting.now_ms,
+        stage="wanted",
+        status="created",
+        file_name=None,
+        batch=None,
+        trace=None,
+        effective_on=None,
+        follow_at=None,
+        settled_on=None,
+        returned_on=None,
+        return_code=act.code,
+    )
+    fresh = ach.want(acting.store, wanted)
+    assert fresh, "a dishonor is numbered anew"
+    dishonors.add(acting.store, DishonorRow(wanted.id, row.id, answered.record, act.code, "*".join(act.fields)))
+    last = dishonor.last_day(date.fromisoformat(answered.day))
+    return {"entry": row.id, "dishonor": wanted.id, "amount": str(row.units), "file_by": last.isoformat()}
+
+
+ENTRIES: Final = (Entry(DishonorReturn, Role.CUSTODIAN, _dishonor, _judged, seconds=Role.CUSTODIAN | Role.APPROVER),)
+"""Another bank's money is asked for, so it takes two."""
