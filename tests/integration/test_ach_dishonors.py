@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -259,3 +260,44 @@ async def test_a_file_that_the_bank_takes_and_then_does_not_is_put_back(rig: Rig
     assert (sent.status, rig.status(entry)) == ("refused", S.CONTESTED)
     assert (net(rig, DUE), net(rig, SUSPENSE), net(rig, CLEARING)) == (0, 0, 0)
     assert ledger.discrepancies(rig.store) == []
+
+
+async def test_a_worker_that_dies_between_building_and_delivering_sends_it_once(rig: Rig) -> None:
+    entry, trace = await come_back(rig, LATE)
+    dishonor(rig, trace)
+    await at(rig, "2026-12-07", "10:11")
+    assert await rig.desk.gatherer.work(await rig.now()) == 1
+    assert (ach_files.files(rig.store)[0].status, rig.status(entry)) == ("built", S.RETURNED)
+    rig.restart()
+    await rig.round(2)
+    rig.restart()
+    await rig.round(2)
+    built = [file for file in ach_files.files(rig.store) if file.made_on == "2026-12-07"]
+    assert [(file.status, file.entry_count) for file in built] == [("acknowledged", 1)]
+    assert (rig.status(entry), net(rig, DUE)) == (S.DISHONORED, 10_000)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [({"original_trace": "1" * 15}, "dishonor_unknown"), ({"return_reason": "02"}, "dishonor_unknown"), ({}, None)],
+)
+async def test_the_bank_takes_a_dishonored_return_of_what_it_returned_and_no_other(
+    rig: Rig, change: dict[str, str], code: str | None
+) -> None:
+    entry, trace = await come_back(rig, LATE)
+    dishonor(rig, trace)
+    await at(rig, "2026-12-07", "10:11")
+    await rig.desk.gatherer.work(await rig.now())
+    name = ach_files.files(rig.store)[0].name
+    file = read_file(sealing.unseal(ach_files.file_data(rig.store, name), DATA_LABEL + name, rig.master_key))
+    [sent] = file.batches[0].entries
+    wrong = replace(sent, addenda=(replace(sent.addenda[0], **change),))  # type: ignore[arg-type]
+    data = replace(file, batches=(replace(file.batches[0], entries=(wrong,)),)).data()
+    await rig.files.put("TXD-wrong.ach", data)
+    said = json.loads(await rig.files.fetch("ack-TXD-wrong.ach.json"))
+    assert said["code"] == code
+    if code is None:
+        # Once taken, the same return is not taken back a second time, whatever the file's or the entry's name.
+        other = data.replace(sent.detail.trace_number.encode(), b"111000020999999")  # type: ignore[union-attr]
+        await rig.files.put("TXD-again.ach", other)
+        assert json.loads(await rig.files.fetch("ack-TXD-again.ach.json"))["code"] == "dishonored_twice"

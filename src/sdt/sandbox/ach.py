@@ -57,7 +57,7 @@ def magic_return(cents: int, number: str) -> str | None:
 
 
 def schedule(
-    connection: sqlite3.Connection, calendar: Calendar, entry: str, created: int, return_code: str | None
+    connection: sqlite3.Connection, calendar: Calendar, entry: str, created: int, return_code: str | None, number: str
 ) -> None:
     """Write down everything that will happen to an entry."""
     filed = created + FILED_AFTER
@@ -68,14 +68,14 @@ def schedule(
         (opening(settled_day + WINDOW_DAYS) + OPENS_AT, "window_passed"),
     ]
     if return_code:
-        events.append((return_minute(calendar, settled_day, return_code), f"returned {return_code}"))
+        events.append((return_minute(calendar, settled_day, return_code, number), f"returned {return_code}"))
     connection.executemany(
         "insert into due(minute, entry, event) values(?, ?, ?)",
         [(minute, entry, event) for minute, event in sorted(events)],
     )
 
 
-def return_minute(calendar: Calendar, settled_day: int, code: str, number: str = "") -> int:
+def return_minute(calendar: Calendar, settled_day: int, code: str, number: str) -> int:
     """Return when an entry comes back that settled on a banking day: the next morning, on day 45, or too late."""
     if number.startswith(MAGIC_LATE):
         return opening(settled_day + LATE_BANKING_DAYS) + RETURNS_AT

@@ -145,7 +145,7 @@ class Bank:
             (entry, order.direction, order.account, cents, order.sec_code, order.reference, _trace(), created),
         )
         code = ach.magic_return(cents, order.counterparty.account_number)
-        ach.schedule(call.connection, self._calendar, entry, created, code)
+        ach.schedule(call.connection, self._calendar, entry, created, code, order.counterparty.account_number)
         return _entry(call.connection, entry)
 
     def _take_file(self, call: Call, order: FileOrder) -> FileAnswer:
