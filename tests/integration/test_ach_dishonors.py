@@ -284,7 +284,7 @@ async def test_a_worker_that_dies_between_building_and_delivering_sends_it_once(
 async def test_the_bank_takes_a_dishonored_return_of_what_it_returned_and_no_other(
     rig: Rig, change: dict[str, str], code: str | None
 ) -> None:
-    entry, trace = await come_back(rig, LATE)
+    _, trace = await come_back(rig, LATE)
     dishonor(rig, trace)
     await at(rig, "2026-12-07", "10:11")
     await rig.desk.gatherer.work(await rig.now())

@@ -17,6 +17,7 @@ from sdt.store.banking import BankEntryRow
 from sdt.store.registry import FreezeRow, IdentityRow
 from sdt.store.transactions import Change
 from sdt.worker import bank_entries
+from sdt.worker.bank_entries import dishonor_arrived, dishonor_taken
 from sdt.workflows import blocking, debts, payouts, settling
 from sdt.workflows.clearing import explain_clearing
 from sdt.workflows.cover import cover_of
@@ -219,6 +220,26 @@ def test_a_dishonored_return_settles_the_debt_and_a_contested_one_brings_it_back
     assert not undone.on_hold(store, [address(1)])
     assert tell(store, entry, E.CONTEST) is EntryStatus.CONTESTED
     assert (owed(store, 1), net(store, f"Clearing:{TOKEN}")) == (100, -100)
+    assert undone.on_hold(store, [address(1)])
+    assert ledger.discrepancies(store) == []
+
+
+def test_a_return_that_we_dishonored_is_the_banks_debt_until_it_settles(store: Store) -> None:
+    entry = minted(store, 1)
+    tell(store, entry, E.RETURN, code="R01")
+    dishonor_taken(store, texas(), entry, code="R68", on=date(2026, 12, 7), at_ms=NOW_MS)
+    due = f"DueFromBank:{TOKEN}:{transaction_id(1)}"
+    # Nobody but the bank owes it: the account is free before the dollars are here.
+    assert (owed(store, 1), net(store, due), net(store, f"Clearing:{TOKEN}")) == (0, 100, -100)
+    assert not undone.on_hold(store, [address(1)])
+    for _ in range(2):
+        dishonor_arrived(store, entry, at_ms=NOW_MS)
+        assert (net(store, due), net(store, f"Clearing:{TOKEN}")) == (0, 0)
+    # A second time it is no return any more: a case, and nothing is owed.
+    dishonor_taken(store, texas(), entry, code="R68", on=date(2026, 12, 7), at_ms=NOW_MS)
+    assert (net(store, due), "ach_unmatched" in kinds_of_cases(store)) == (0, True)
+    assert tell(store, entry, E.CONTEST) is EntryStatus.CONTESTED
+    assert (owed(store, 1), net(store, due), net(store, f"Clearing:{TOKEN}")) == (100, 0, -100)
     assert undone.on_hold(store, [address(1)])
     assert ledger.discrepancies(store) == []
 

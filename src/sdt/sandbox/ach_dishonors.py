@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from datetime import date
-from typing import Final
+from typing import Final, Literal
 
 from sdt.domain.nacha import Batch
 from sdt.domain.nacha.addenda import ContestedReturn, DishonoredReturn
@@ -89,7 +89,7 @@ def contest(connection: sqlite3.Connection, trace: str, minute: int, now: float)
     direction, account, cents, reference = connection.execute(
         "select direction, account, cents, reference from entry where id = ?", (trace,)
     ).fetchone()
-    flow = "out" if direction == "debit" else "in"
+    flow: Literal["in", "out"] = "out" if direction == "debit" else "in"
     accounts.post(connection, account, flow, cents, kind="ach_contested", subject=trace, reference=reference, at=now)
     connection.execute("update dishonored set contested = ? where trace = ?", (minute, trace))
 
