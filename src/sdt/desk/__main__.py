@@ -33,7 +33,7 @@ IDLE_ROUNDS = 25
 """After so many rounds in which there was nothing to sign a desk looks less often."""
 IDLE_POLL_S = 0.6
 """It then looks so often, unless it is told to look less often still: a look costs the API as much as some payments."""
-SIGNING_S = 0.1
+SIGNING_S = 0.5
 """Whoever signs waits until that is final, so a round shorter than this was an idle one."""
 
 
