@@ -118,6 +118,27 @@ def test_a_deposit_blocked_released_and_blocked_again_is_asked_for_anew_each_tim
         assert [m.direction for m in reserve_moves.open_moves(store, 10)] == ["in"]
 
 
+@pytest.mark.parametrize("eligible", [False, True])
+def test_a_payout_whose_return_was_dishonored_is_not_minted_as_well(store: Store, eligible: bool) -> None:
+    if eligible:
+        known(store)
+    entry = payout(store, 1)
+    tell(store, entry, E.FILE, E.SETTLE)
+    paid = net(store, f"Clearing:{TOKEN}")
+    tell(store, entry, E.RETURN, code="R03")
+    assert tell(store, entry, E.DISHONOR) is EntryStatus.DISHONORED
+    assert net(store, f"Clearing:{TOKEN}") == paid
+    assert payouts.due(store, TOKEN, transaction_id(1)) == 0
+    assert undone.get(store, transaction_id(1)) is None
+    assert [m.direction for m in reserve_moves.open_moves(store, 10) if m.direction == "in"] == []
+    assert "ach_return" in kinds_of_cases(store)
+
+    tell(store, entry, E.CONTEST)
+    assert net(store, f"Clearing:{TOKEN}") == paid + 100
+    assert net(store, f"Suspense:{TOKEN}:{transaction_id(1)}") == -100
+    assert ledger.discrepancies(store) == []
+
+
 def test_a_second_return_of_one_entry_is_a_case_and_changes_nothing(store: Store) -> None:
     entry = deposit(store, 1)
     tell(store, entry, E.FILE, E.SETTLE)

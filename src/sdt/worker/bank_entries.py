@@ -30,7 +30,7 @@ from sdt.domain.transaction import Event, Status
 from sdt.store import Store, bank_facts, banking, blocked, cases, ledger, reserve_moves, transactions
 from sdt.store.banking import BankEntryRow
 from sdt.store.transactions import Change, TransactionRow
-from sdt.workflows import blocking, debts, payouts
+from sdt.workflows import adjusting, blocking, debts, payouts
 
 __all__ = ["ACTOR", "apply", "dishonor_arrived", "dishonor_taken", "reversal_came_back"]
 
@@ -256,6 +256,20 @@ def reversal_came_back(
             _open_case(store, fact, "ach_return")
 
 
+def _credit_dishonored(store: Store, region: Region, fact: _Fact) -> None:
+    """Our bank sent the return of a payout back: the dollars left again, and must not be minted as well."""
+    row = _transaction(store, fact)
+    if not adjusting.live_for(store, row.id):
+        payouts.suspend(store, row, "dishonored", fact.on, fact.at_ms)
+    _gone_again(store, fact)
+    _open_case(store, fact, "ach_return")
+
+
+def _credit_contested(store: Store, region: Region, fact: _Fact) -> None:
+    """The other bank insists on its return of a payout: the dollars are here again, for an officer to dispose of."""
+    _return_dishonored(store, region, fact)
+
+
 def _transaction(store: Store, fact: _Fact) -> TransactionRow:
     """Return what the entry was made for, which nobody else moves until the commit."""
     found = transactions.get_many(store, [fact.entry.transaction_id], lock=True)
@@ -308,5 +322,7 @@ _EFFECTS: Final[dict[tuple[str, EntryEvent], Callable[[Store, Region, _Fact], No
     ("credit", EntryEvent.RETURN): _credit_returned,
     ("credit", EntryEvent.REVERSE): _credit_returned,
     ("credit", EntryEvent.REFUSE): _credit_returned,
+    ("credit", EntryEvent.DISHONOR): _credit_dishonored,
+    ("credit", EntryEvent.CONTEST): _credit_contested,
 }
 """What moves money. The other facts only say where an entry stands."""
