@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sdt.client import Client
-from sdt.desk.desk import Evidence, Waiting, client_of
+from sdt.desk.clearing_cover import ClearingCover
+from sdt.desk.desk import CURRENCY, Evidence, Waiting, client_of
 from sdt.desk.reserve_watch import ReserveWatch
 from sdt.domain.errors import Unavailable
 from sdt.domain.message import format_time, parse_time
@@ -23,7 +24,7 @@ from sdt.domain.reserve_plan import may_leave, what_lasts
 from sdt.ports import AchDirection, BookTransferOrder, BookTransferStatus
 from sdt.vendors import Purpose, bank_account
 
-__all__ = ["Custodian"]
+__all__ = ["Custodian", "Move"]
 
 ATTESTATION_LIFE_S = 7 * 86_400
 RENEW_BEFORE_S = 3 * 86_400
@@ -40,7 +41,7 @@ class _Found:
 
 
 @dataclass(frozen=True, slots=True)
-class _Move:
+class Move:
     """A book transfer that the books ask for: a claim of the API, to be checked. Units: the token's smallest."""
 
     transaction_id: str
@@ -52,7 +53,7 @@ class _Move:
     external_id: str
 
     @classmethod
-    def read(cls, task: Mapping[str, Any]) -> _Move:
+    def read(cls, task: Mapping[str, Any]) -> Move:
         entry = task.get("bank_entry") or {}
         return cls(
             task["transaction_id"],
@@ -63,6 +64,11 @@ class _Move:
             int(task["amount"]),
             str(entry.get("entry") or ""),
         )
+
+    @property
+    def by_ach(self) -> bool:
+        """Whether it is of a debit, which may still be taken back; currency and returned payouts may not."""
+        return self.direction == "in" and self.type == "deposit" and not self.external_id.startswith(CURRENCY)
 
 
 class Custodian:
@@ -94,11 +100,18 @@ class Custodian:
         counts on never exceeds what the bank holds, wherever a crash falls in between.
         """
         answer = await self._clients[token.symbol].get("/v1/desk/tasks", role="custodian")
-        moves = [_Move.read(t) for t in answer["tasks"] if t["kind"] == "reserve_move" and t["token"] == token.symbol]
+        moves = [Move.read(t) for t in answer["tasks"] if t["kind"] == "reserve_move" and t["token"] == token.symbol]
         watch = self._watches[token.symbol]
         await watch.read()
+        kept_back, cover = 0, None
         for move in moves:
-            if move.direction == "in" and not watch.shows("in", move.transaction_id, move.nth):
+            if move.by_ach and not watch.shows("in", move.transaction_id, move.nth):
+                cover = cover or await self._cover(token)
+                if cover.spare(move.units):
+                    await self._fund(token, move)
+                else:
+                    kept_back += 1
+            elif move.direction == "in" and not watch.shows("in", move.transaction_id, move.nth):
                 await self._fund(token, move)
             elif move.direction == "apart" and move.transaction_id not in self._set_apart:
                 await self._transfer(token, "clearing", "blocked", move)
@@ -108,6 +121,9 @@ class Custodian:
         await self._state_what_is_there(token, found, [move.units for move in leaving])
         for move in leaving:
             await self._release(token, move, watch)
+        if kept_back:
+            detail = f"{kept_back} deposits stay in clearing: without them it holds less than must cover returns."
+            raise Unavailable(detail, code="clearing_short")
 
     async def _state_what_is_there(self, token: Token, found: _Found, leaving: Sequence[int]) -> None:
         """State on chain what the reserve holds for good: what is about to leave it counts no longer."""
@@ -120,7 +136,7 @@ class Custodian:
         elif lasting != known:
             await self._state(token, client, lasting - known, sequence + 1, self._evidence.keep(found.document))
 
-    async def _fund(self, token: Token, move: _Move) -> None:
+    async def _fund(self, token: Token, move: Move) -> None:
         """Move what has come in for good: a deposit to be minted, a payout to be minted again."""
         if move.type == "deposit":
             deposit = Waiting(move.transaction_id, token.symbol, move.account, move.units, move.external_id)
@@ -132,7 +148,14 @@ class Custodian:
         if proof is not None:
             await self._transfer(token, "clearing", "reserve", move)
 
-    async def _release(self, token: Token, move: _Move, watch: ReserveWatch) -> None:
+    async def _cover(self, token: Token) -> ClearingCover:
+        """Read clearing at the bank, and what must stay there: the API's word, which can keep dollars and move none."""
+        report = await self._clients[token.symbol].request("GET", "/v1/office/money", prove=True)
+        [cover] = [one["cover"] for one in report["tokens"] if one["token"] == token.symbol]
+        bank = self._evidence.vendors.bank
+        return await ClearingCover.read(bank, token.symbol, int(cover["required"]), int(cover["loss_fund"]))
+
+    async def _release(self, token: Token, move: Move, watch: ReserveWatch) -> None:
         """Move out what was burnt, if the contract itself says that the rest covers the supply."""
         held = (await watch.read()).balance.units
         if watch.shows("out", move.transaction_id, move.nth):
@@ -172,7 +195,7 @@ class Custodian:
         kind = "fund" if change > 0 else "release"
         await client.wait(await client.submit(kind, claims), until=("completed",))
 
-    async def _transfer(self, token: Token, source: Purpose, destination: Purpose, move: _Move) -> None:
+    async def _transfer(self, token: Token, source: Purpose, destination: Purpose, move: Move) -> None:
         order = BookTransferOrder(
             source=bank_account(token.symbol, source),
             destination=bank_account(token.symbol, destination),

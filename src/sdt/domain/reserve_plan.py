@@ -8,12 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["may_leave", "sweepable", "what_lasts"]
+__all__ = ["may_enter", "may_leave", "sweepable", "what_lasts"]
 
 
 def what_lasts(balance: int, leaving: Iterable[int]) -> int:
     """Return what may be stated on chain: what the bank confirms, less all that is still to leave the reserve."""
     return max(balance - sum(leaving), 0)
+
+
+def may_enter(clearing: int, units: int, required: int, loss_fund: int) -> bool:
+    """Return whether `units` of a debit may go from clearing into the reserve: what must cover returns stays behind."""
+    return clearing - units >= max(required - loss_fund, 0)
 
 
 def may_leave(balance: int, units: int, supply: int, stated: int) -> bool:
