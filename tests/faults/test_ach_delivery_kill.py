@@ -162,7 +162,7 @@ class _Wavering:
         if self.silent:
             raise StateUnknown("nobody answered")
 
-    async def standing(self, name: str) -> FileStanding:
+    async def standing(self, name: str, digest: str) -> FileStanding:
         if self.silent:
             raise StateUnknown("nobody answered")
         return FileStanding.PRESENT if name in self.puts else FileStanding.ABSENT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import AsyncIterator, Callable
@@ -19,6 +20,7 @@ from sdt.ports.ach_files import AchFiles, FileStanding
 
 pytestmark = pytest.mark.slow
 NAME = "TXD-20261130-A.ach"
+DIGEST = hashlib.sha256(b"101").hexdigest()
 SERVERS = ("/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server", "/usr/lib/sftp-server")
 
 
@@ -59,20 +61,22 @@ async def bank(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
 
 
 async def test_a_file_is_put_whole_and_once(bank: Bank) -> None:
-    assert await bank.files.standing(NAME) is FileStanding.ABSENT
-    await bank.files.put(NAME, b"101 a file\n" * 1_000)
-    await bank.files.put(NAME, b"101 a file\n" * 1_000)
+    data = b"101 a file\n" * 1_000
+    digest = hashlib.sha256(data).hexdigest()
+    assert await bank.files.standing(NAME, digest) is FileStanding.ABSENT
+    await bank.files.put(NAME, data)
+    await bank.files.put(NAME, data)
 
     assert bank.found() == [NAME]
-    assert (bank.outgoing / NAME).read_bytes() == b"101 a file\n" * 1_000
-    assert await bank.files.standing(NAME) is FileStanding.PRESENT
+    assert (bank.outgoing / NAME).read_bytes() == data
+    assert await bank.files.standing(NAME, digest) is FileStanding.PRESENT
 
 
 async def test_what_the_bank_took_away_is_not_put_again(bank: Bank) -> None:
     await bank.files.put(NAME, b"101")
     (bank.outgoing / NAME).unlink()
 
-    assert await bank.files.standing(NAME) is FileStanding.PRESENT
+    assert await bank.files.standing(NAME, DIGEST) is FileStanding.PRESENT
     await bank.files.put(NAME, b"101")
     assert bank.found() == []
 
@@ -81,6 +85,8 @@ async def test_a_name_is_used_for_one_file(bank: Bank) -> None:
     await bank.files.put(NAME, b"101")
     with pytest.raises(Conflict):
         await bank.files.put(NAME, b"102")
+    with pytest.raises(Conflict):
+        await bank.files.standing(NAME, hashlib.sha256(b"102").hexdigest())
     assert (bank.outgoing / NAME).read_bytes() == b"101"
 
 
@@ -99,7 +105,7 @@ async def test_the_banks_files_are_listed_and_fetched(bank: Bank) -> None:
 
 @pytest.mark.parametrize("name", ["../x.ach", "a b", '"; rm x', ".hidden", "a\nget secret"])
 async def test_a_name_that_could_mean_something_else_is_refused(bank: Bank, name: str) -> None:
-    for use in (bank.files.standing(name), bank.files.fetch(name), bank.files.put(name, b"x")):
+    for use in (bank.files.standing(name, DIGEST), bank.files.fetch(name), bank.files.put(name, b"x")):
         with pytest.raises(Invalid):
             await use
 
@@ -119,12 +125,12 @@ async def test_an_upload_that_broke_off_before_the_rename_is_finished(tmp_path: 
     with pytest.raises(StateUnknown):
         await files.put(NAME, b"101")
     assert [path.name for path in outgoing.iterdir()] == [NAME + ".part"]
-    assert await files.standing(NAME) is FileStanding.ABSENT
+    assert await files.standing(NAME, DIGEST) is FileStanding.ABSENT
 
     files._session = session  # type: ignore[method-assign,assignment]
     await files.put(NAME, b"101")
     assert [path.name for path in outgoing.iterdir()] == [NAME]
-    assert await files.standing(NAME) is FileStanding.PRESENT
+    assert await files.standing(NAME, DIGEST) is FileStanding.PRESENT
 
 
 async def test_a_server_that_is_not_there_takes_nothing(tmp_path: Path) -> None:
@@ -137,7 +143,7 @@ async def test_a_server_that_is_not_there_takes_nothing(tmp_path: Path) -> None:
 
     with pytest.raises(Unavailable):
         await files.put(NAME, b"101")
-    assert await files.standing(NAME) is FileStanding.ABSENT
+    assert await files.standing(NAME, DIGEST) is FileStanding.ABSENT
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -149,8 +155,10 @@ async def test_a_banks_api_takes_a_file_once_though_it_does_not_answer(tmp_path:
 
         await files.put(NAME, silent)
 
-        assert await files.standing(NAME) is FileStanding.PRESENT
-        assert await files.standing("TXD-20261130-B.ach") is FileStanding.ABSENT
+        assert await files.standing(NAME, hashlib.sha256(silent).hexdigest()) is FileStanding.PRESENT
+        with pytest.raises(Conflict):
+            await files.standing(NAME, DIGEST)
+        assert await files.standing("TXD-20261130-B.ach", DIGEST) is FileStanding.ABSENT
         listed = await files.inbound(0)
         assert listed.names == (f"ack-{NAME}.json",)
         assert b"not_well_formed" in await files.fetch(listed.names[0])

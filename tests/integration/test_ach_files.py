@@ -23,6 +23,7 @@ from sdt.domain.errors import Conflict, Forbidden, Unprocessable
 from sdt.domain.nacha import Return, faults_of, read_file
 from sdt.domain.registry import Role
 from sdt.domain.transaction import Status
+from sdt.ports import StateUnknown
 from sdt.store import Store, ach, ach_files, banking, ledger, registry, reserve_moves, undone
 from sdt.store.ach import AchEntryRow
 from sdt.store.registry import FreezeRow
@@ -256,6 +257,28 @@ async def test_a_rejected_file_ends_its_entries_and_is_a_case(rig: Rig) -> None:
 
     [file] = ach_files.files(rig.store)
     assert (file.status, file.code, rig.status(payout)) == ("rejected", "insufficient_funds", S.REFUSED)
+    assert ("ach_unmatched", f"file:{file.name}") in rig.cases()
+
+
+@pytest.mark.parametrize("answered", [True, False])
+async def test_a_name_that_the_bank_knows_with_other_bytes_stops_the_file_and_counts_nothing_as_unpaid(
+    rig: Rig, answered: bool
+) -> None:
+    """As after the restore of a database from before a delivery: the bank may have paid already."""
+    await rig.files.put("TXD-20261221-A.ach", b"of a day that was forgotten")
+    if not answered:
+
+        async def silent(name: str, data: bytes) -> None:
+            raise StateUnknown("nobody answered")
+
+        rig.files.put = silent  # type: ignore[method-assign]
+    entry = rig.payout(1, rig.user(1))
+    await _at(rig, "2026-12-21", "10:11")
+    await rig.round(3)
+
+    [file] = ach_files.files(rig.store)
+    assert (file.name, file.status) == ("TXD-20261221-A.ach", "disputed")
+    assert rig.status(entry) is S.UNKNOWN
     assert ("ach_unmatched", f"file:{file.name}") in rig.cases()
 
 

@@ -28,7 +28,7 @@ def files(officer: AsOfficer = "treasury", limit: Limit = 20, home: Home = Path(
     """List the files we made, the newest first, and where each stands.
 
     built: stored, not sent; sending, unknown: the bank is asked before anything is sent again; delivered, filed,
-    acknowledged: the bank has it; rejected: nothing of it moved.
+    acknowledged: the bank has it; rejected: nothing of it moved; disputed: the bank has another one under this name.
     """
     found = run(_asked(home, officer, "files", limit=str(limit)))
     lines = [

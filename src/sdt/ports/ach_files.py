@@ -104,8 +104,11 @@ class AchFiles(Protocol):
         """Hand a file to the bank."""
         ...
 
-    async def standing(self, name: str) -> FileStanding:
-        """Return whether the bank has a file."""
+    async def standing(self, name: str, digest: str) -> FileStanding:
+        """Return whether the bank has a file. Errors: Conflict when it has another one under this name.
+
+        Shape: digest is the SHA-256 of the file's bytes, in hex.
+        """
         ...
 
     async def inbound(self, after: int) -> Inbound:

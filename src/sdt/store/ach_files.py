@@ -42,7 +42,8 @@ class AchFileRow(NamedTuple):
     made_on: str
     modifier: str
     status: str
-    """built, sending, unknown, delivered, filed (its entries know), acknowledged, rejected."""
+    """built, sending, unknown, delivered, filed (its entries know), acknowledged, rejected, disputed (the bank has
+    another one under this name)."""
     digest: str
     entry_count: int
     entry_hash: str

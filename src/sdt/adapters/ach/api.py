@@ -6,7 +6,7 @@ import hashlib
 
 from sdt.adapters.vendor.agreement import same
 from sdt.adapters.vendor.mapped import MappedVendor
-from sdt.domain.errors import NotFound
+from sdt.domain.errors import Conflict, NotFound
 from sdt.ports import VendorFault
 from sdt.ports.ach_files import FILE_NAME, FileStanding, Inbound, InboundContent, InboundListing, TakenFile
 
@@ -26,13 +26,15 @@ class ApiAchFiles:
         taken = await self._vendor.call("put_file", TakenFile, asked, name)
         same(name=(name, taken.name), sha256=(digest, taken.sha256))
 
-    async def standing(self, name: str) -> FileStanding:
-        """Return whether the bank has a file."""
+    async def standing(self, name: str, digest: str) -> FileStanding:
+        """Return whether the bank has a file. Errors: Conflict."""
         try:
             taken = await self._vendor.call("file_state", TakenFile, {"name": name})
         except NotFound:
             return FileStanding.ABSENT
         same(name=(name, taken.name))
+        if taken.sha256 != digest:
+            raise Conflict(f"The bank has another file under the name {name}.", code="ach_file_name")
         return FileStanding.PRESENT
 
     async def inbound(self, after: int) -> Inbound:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from pathlib import Path
 
 from sdt.adapters.ach.marks import INBOUND_BYTES_MAX, Marks, checked, sync_folder, write_durably
@@ -28,9 +29,10 @@ class FolderAchFiles:
 
     def _put(self, name: str, data: bytes) -> None:
         try:
-            if not self._marks.has(name, data):
+            digest = hashlib.sha256(data).hexdigest()
+            if not self._marks.has(name, digest):
                 write_durably(self._staged / name, data)
-                self._marks.put(name, data)
+                self._marks.put(name, digest)
             if (self._staged / name).exists():
                 self._outgoing.mkdir(parents=True, exist_ok=True)
                 (self._staged / name).rename(self._outgoing / name)
@@ -39,9 +41,9 @@ class FolderAchFiles:
         except OSError as error:
             raise Unavailable("The folder for ACH files cannot be written.", code="ach_folder") from error
 
-    async def standing(self, name: str) -> FileStanding:
-        """Return whether the bank has a file."""
-        delivered = self._marks.has(checked(name)) and not (self._staged / name).exists()
+    async def standing(self, name: str, digest: str) -> FileStanding:
+        """Return whether the bank has a file. Errors: Conflict."""
+        delivered = self._marks.has(checked(name), digest) and not (self._staged / name).exists()
         return FileStanding.PRESENT if delivered else FileStanding.ABSENT
 
     async def inbound(self, after: int) -> Inbound:

@@ -6,7 +6,6 @@ is staged it never touches. With the mark and without the staged file it was del
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 from typing import Final
@@ -25,19 +24,19 @@ class Marks:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def has(self, name: str, data: bytes | None = None) -> bool:
+    def has(self, name: str, digest: str) -> bool:
         """Return whether a file was staged completely. Errors: Conflict when it was with other bytes."""
         try:
             kept = (self._folder / name).read_text()
         except FileNotFoundError:
             return False
-        if data is not None and kept != hashlib.sha256(data).hexdigest():
+        if kept != digest:
             raise Conflict(f"Another file was delivered under the name {name}.", code="ach_file_name")
         return True
 
-    def put(self, name: str, data: bytes) -> None:
+    def put(self, name: str, digest: str) -> None:
         """Note that a file is staged completely; from here on it may be delivered at any moment."""
-        write_durably(self._folder / name, hashlib.sha256(data).hexdigest().encode())
+        write_durably(self._folder / name, digest.encode())
 
 
 def write_durably(path: Path, data: bytes) -> None:

@@ -7,6 +7,7 @@ is uploaded under a name the bank leaves alone (`NAME.part`), marked, then renam
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import tempfile
 from collections.abc import Sequence
@@ -57,23 +58,24 @@ class SftpAchFiles:
         """Hand a file to the bank."""
         checked(name)
         part, final = self._outgoing / (name + _PART), self._outgoing / name
-        if not self._marks.has(name, data):
+        digest = hashlib.sha256(data).hexdigest()
+        if not self._marks.has(name, digest):
             with tempfile.NamedTemporaryFile(prefix="sdt-ach-") as local:
                 local.write(data)
                 local.flush()
                 # Under this name the bank does not look: an upload that broke off is written over by the next.
                 await self._session(f'put "{local.name}" "{part}"')
-            self._marks.put(name, data)
-        elif await self.standing(name) is FileStanding.PRESENT:
+            self._marks.put(name, digest)
+        elif await self.standing(name, digest) is FileStanding.PRESENT:
             return
         try:
             await self._session(f'rename "{part}" "{final}"')
         except Unavailable:
             raise StateUnknown("The SFTP server did not say whether it took the file.") from None
 
-    async def standing(self, name: str) -> FileStanding:
-        """Return whether the bank has a file: without its staged copy it does."""
-        if not self._marks.has(checked(name)):
+    async def standing(self, name: str, digest: str) -> FileStanding:
+        """Return whether the bank has a file: without its staged copy it does. Errors: Conflict."""
+        if not self._marks.has(checked(name), digest):
             return FileStanding.ABSENT
         staged = name + _PART in await self._names(self._outgoing)
         return FileStanding.ABSENT if staged else FileStanding.PRESENT

@@ -61,7 +61,10 @@ class Deliverer:
 
     async def _ask(self, file: AchFileRow, now: datetime) -> int:
         try:
-            standing = await self._files.standing(file.name)
+            standing = await self._files.standing(file.name, file.digest)
+        except Conflict as error:
+            await self._dispute(file, error.code, now)
+            return 1
         except SdtError as error:
             log.warning("file %s: the bank does not say whether it has it: %s", file.name, error.detail)
             if file.status == "sending":
@@ -83,7 +86,9 @@ class Deliverer:
         except StateUnknown as error:
             log.error("file %s: nobody says whether it arrived: %s", file.name, error.detail)
             await self._lost(file, now)
-        except (Conflict, Invalid, Unprocessable) as error:
+        except Conflict as error:
+            await self._dispute(file, error.code, now)
+        except (Invalid, Unprocessable) as error:
             await self.reject(file, error.code, now)
         except VendorFault as error:
             # An answer in a form nobody agreed on: the bank may have it, so it is asked before anything else.
@@ -100,15 +105,25 @@ class Deliverer:
         await self._tell(file, EntryEvent.LOSE, now, only=(EntryStatus.CREATED,))
         await self._store.run(self._set, file.name, "unknown")
 
+    async def _dispute(self, file: AchFileRow, code: str, now: datetime) -> None:
+        """Stop a file whose name the bank knows with other bytes: they may be the same payments.
+
+        None counts as unpaid, and nothing is sent. A database restored from before a delivery shows so; an officer
+        settles it with the bank.
+        """
+        log.error("file %s: the bank has another one under this name", file.name)
+        await self._tell(file, EntryEvent.LOSE, now, only=(EntryStatus.CREATED,))
+        await self._store.run(self._stopped, file, "disputed", code, now.date())
+
     async def reject(self, file: AchFileRow, code: str, now: datetime) -> None:
         """Note that the bank does not take a file: nothing moved, and an officer sees why."""
         log.error("file %s was rejected: %s", file.name, code)
         await self._tell(file, EntryEvent.REFUSE, now, code="file_rejected")
-        await self._store.run(self._rejected, file, code, now.date())
+        await self._store.run(self._stopped, file, "rejected", code, now.date())
 
-    def _rejected(self, store: Store, file: AchFileRow, code: str, on: date) -> None:
+    def _stopped(self, store: Store, file: AchFileRow, status: str, code: str, on: date) -> None:
         at_ms = self._clock.now_ms()
-        ach_files.set_file(store, file.name, "rejected", at_ms, code=code[:64])
+        ach_files.set_file(store, file.name, status, at_ms, code=code[:64])
         self._facts.case(
             store, f"file:{file.name}", on=on, at_ms=at_ms, file=file.name, code=code, entries=file.entry_count
         )
