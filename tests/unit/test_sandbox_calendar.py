@@ -84,7 +84,8 @@ def test_a_compressed_clock_stands_still_while_the_bank_is_stopped_and_a_real_on
 ) -> None:
     compressed = Calendar.open(file, 1.0, START)
     compressed.keep(file, START + 10)
-    assert Calendar.open(file, 1.0, START + 100_000).minute(START + 100_000) == 10 * 1440
+    # What had passed since it was last kept is not known: a quarter of a day at most.
+    assert 10 * 1440 <= Calendar.open(file, 1.0, START + 100_000).minute(START + 100_000) < 10 * 1440 + 360
 
     file.execute("delete from clock")
     Calendar.open(file, 86_400.0, START)

@@ -17,6 +17,7 @@ from sdt.adapters.vendor.functions import Functions, Refused
 __all__ = ["EXPRESSION_CHARS_MAX", "Mapper", "MappingFailed", "MappingInvalid"]
 
 EXPRESSION_CHARS_MAX: Final = 32_768
+EXPRESSION_DEPTH_MAX: Final = 50
 _LOOKUPS: Final = ("lookup", "lookup_back")
 
 
@@ -28,6 +29,23 @@ class MappingFailed(Exception):
     """The expression does not fit what it was given."""
 
 
+def _depth(source: str) -> int:
+    """Return how deep brackets stand in each other, those within quotes aside: how deep the parser would recurse."""
+    depth = deepest = 0
+    quote = ""
+    for before, character in zip(" " + source, source, strict=False):
+        if quote:
+            quote = "" if character == quote and before != "\\" else quote
+        elif character in "'`\"":
+            quote = character
+        elif character in "([{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in ")]}":
+            depth -= 1
+    return deepest
+
+
 class Mapper:
     """A compiled expression. Lines that begin with # are comments."""
 
@@ -37,6 +55,8 @@ class Mapper:
             raise MappingInvalid(f"is longer than {EXPRESSION_CHARS_MAX} characters")
         lines = ("" if line.lstrip().startswith("#") else line for line in text.splitlines())
         source = "\n".join(lines)
+        if _depth(source) > EXPRESSION_DEPTH_MAX:
+            raise MappingInvalid("is nested too deeply")
         try:
             self._compiled = jmespath.compile(source)
             for node in _nodes(self._compiled.parsed):
