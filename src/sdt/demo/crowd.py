@@ -84,7 +84,7 @@ class Crowd:
             await asyncio.sleep(RETRY_S)
 
 
-async def patiently(who: Actor, path: str, body: object, timeout_s: float = 60.0) -> list[Any]:
+async def patiently(who: Actor, path: str, body: object, timeout_s: float = 120.0) -> list[Any]:
     """POST until somebody answers; return the one list of the answer. Errors: what the API refuses for good."""
     deadline = time.monotonic() + timeout_s
     while True:
