@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -28,6 +29,8 @@ __all__ = [
     "stopped_clock",
 ]
 
+CLOSED_S = 1.5
+
 
 async def bank_date(stage: Stage) -> date:
     """Return what day it is at the bank."""
@@ -43,6 +46,8 @@ async def pass_days(stage: Stage, days: int) -> None:
 async def stopped_clock(stage: Stage) -> AsyncIterator[None]:
     """Let the bank's time stand still within; it runs on afterwards."""
     await order_sandbox(stage.settings, "bank", "/v1/clock", {"action": "freeze"})
+    # A cut-off that had just passed is closed when the worker looks next: from then on nothing goes into a file.
+    await asyncio.sleep(CLOSED_S)
     try:
         yield
     finally:
