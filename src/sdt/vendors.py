@@ -29,6 +29,7 @@ from sdt.store import Store, open_store
 
 __all__ = [
     "READ_ONLY",
+    "SANDBOX_SERVICES",
     "Purpose",
     "Vendors",
     "bank_account",
@@ -164,10 +165,10 @@ def trace_folder(home: Path, name: str) -> Path:
 
 def vendor_url(settings: Settings, kind: Kind, url: str) -> str:
     """Return where a vendor is: as settings say, else as its folder does, else the sandbox on this machine."""
-    return _of(settings, kind).url or url or settings.sandbox.url(_SANDBOX[kind])
+    return _of(settings, kind).url or url or settings.sandbox.url(SANDBOX_SERVICES[kind])
 
 
-_SANDBOX: Final[dict[Kind, Literal["bank", "kyc", "aml", "depository"]]] = {
+SANDBOX_SERVICES: Final[dict[Kind, Literal["bank", "kyc", "aml", "depository"]]] = {
     "ach": "bank",
     "ach_files": "bank",
     "treasury": "bank",

@@ -15,7 +15,7 @@ from sdt.adapters.vendor.auth import needs_id
 from sdt.adapters.vendor.folder import load_folder
 from sdt.config import Settings
 from sdt.desk.desk import desk_key
-from sdt.vendors import READ_ONLY, find_folder
+from sdt.vendors import READ_ONLY, SANDBOX_SERVICES, find_folder
 
 __all__ = ["DESKS", "Official", "make_secrets", "officials"]
 
@@ -31,15 +31,6 @@ DESKS: Final = {
 """Each official of the sandbox region: the role its key holds, and for which token (empty: every one)."""
 
 ADMINISTRATORS: Final = ("administrator-1", "administrator-2")
-VENDOR_SERVICES: Final = {
-    "ach": "bank",
-    "ach_files": "bank",
-    "treasury": "bank",
-    "kyc": "kyc",
-    "aml": "aml",
-    "depository": "depository",
-}
-"""Which service of the sandbox stands in for each kind of vendor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +56,7 @@ def make_secrets(settings: Settings) -> None:
 def take_vendor_keys(settings: Settings, sandbox: Path) -> None:
     """Put the keys that the sandbox vendors handed out into the vault, under the names that settings give."""
     vault = SealedFile.open(settings.vault.sealed_file, settings.vault.key_file, settings.vault.passphrase_file)
-    for kind, service in VENDOR_SERVICES.items():
+    for kind, service in SANDBOX_SERVICES.items():
         vendor = getattr(settings.vendors, kind)
         with_id = needs_id(load_folder(find_folder(settings.home, vendor.folder)).spec.auth)
         for name, who, file in (

@@ -54,16 +54,21 @@ class AchEntryRow(NamedTuple):
     same_day: bool
     reference: str
     created_at_ms: int
-    stage: str
-    status: str | None
-    file_name: str | None
-    batch: int | None
-    trace: str | None
-    effective_on: str | None
-    follow_at: str | None
-    settled_on: str | None
-    returned_on: str | None
-    return_code: str | None
+    stage: str = "wanted"
+    status: str | None = None
+    file_name: str | None = None
+    batch: int | None = None
+    trace: str | None = None
+    effective_on: str | None = None
+    follow_at: str | None = None
+    settled_on: str | None = None
+    returned_on: str | None = None
+    return_code: str | None = None
+
+    def anew(self, **changed: Any) -> AchEntryRow:
+        """Return an entry of our own for the same account that is in no file yet, changed as told."""
+        fresh = self._field_defaults | {"status": "created"}
+        return self._replace(**(fresh | changed))
 
 
 class Wanted(NamedTuple):

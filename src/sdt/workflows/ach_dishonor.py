@@ -99,20 +99,11 @@ def _judged(acting: Acting, act: DishonorReturn) -> bool:
 
 def _dishonor(acting: Acting, act: DishonorReturn) -> Mapping[str, Any]:
     row, answered, before = _checked(acting, act)
-    wanted = row._replace(
+    wanted = row.anew(
         id=f"dishonor:{before + 1}:{row.id}",
         purpose="dishonor",
         same_day=False,
         created_at_ms=acting.now_ms,
-        stage="wanted",
-        status="created",
-        file_name=None,
-        batch=None,
-        trace=None,
-        effective_on=None,
-        follow_at=None,
-        settled_on=None,
-        returned_on=None,
         return_code=act.code,
     )
     fresh = ach.want(acting.store, wanted)

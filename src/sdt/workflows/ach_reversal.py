@@ -92,23 +92,13 @@ def _judged(acting: Acting, act: ReverseEntry) -> bool:
 
 def _reverse(acting: Acting, act: ReverseEntry) -> Mapping[str, Any]:
     row = _checked(acting, act)
-    wanted = row._replace(
+    wanted = row.anew(
         id=f"{_PREFIX}{row.id}",
         purpose="reversal",
         is_credit=not row.is_credit,
         # A reversal goes the other way in the class of what it takes back; WEB and TEL know debits alone.
         sec_code="PPD" if row.sec_code in ("WEB", "TEL") else row.sec_code,
         created_at_ms=acting.now_ms,
-        stage="wanted",
-        status="created",
-        file_name=None,
-        batch=None,
-        trace=None,
-        effective_on=None,
-        follow_at=None,
-        settled_on=None,
-        returned_on=None,
-        return_code=None,
     )
     ach.want(acting.store, wanted)
     # Nothing is minted for what is being taken back; a reversal that comes to nothing lets it go on.

@@ -52,16 +52,7 @@ def wanted_entry(
         same_day=same_day,
         reference=reference,
         created_at_ms=at_ms,
-        stage="wanted",
         status=None if purpose == "payment" else EntryStatus.CREATED.value,
-        file_name=None,
-        batch=None,
-        trace=None,
-        effective_on=None,
-        follow_at=None,
-        settled_on=None,
-        returned_on=None,
-        return_code=None,
     )
 
 
