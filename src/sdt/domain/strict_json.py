@@ -13,11 +13,12 @@ from typing import Any, Final, NoReturn
 
 from sdt.domain.errors import Invalid
 
-__all__ = ["nests_too_deep", "parse_object"]
+__all__ = ["NESTING_MAX", "nests_too_deep", "parse_object"]
 
 INTEGER_DIGITS_MAX: Final = 19
 NESTING_MAX: Final = 32
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -57,18 +58,14 @@ def nests_too_deep(data: bytes) -> bool:
     Asked before decoding: decoders recurse in C, and where a library has raised the recursion limit (py-evm does) they
     run out of stack and take the process with them.
     """
-    return data.count(b"[") + data.count(b"{") > NESTING_MAX and _depth(data) > NESTING_MAX
-
-
-def _depth(data: bytes) -> int:
-    depth = deepest = 0
-    for byte in _STRING.sub(b"", data):
-        if byte in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif byte in b"]}":
-            depth -= 1
-    return deepest
+    if data.count(b"[") + data.count(b"{") <= NESTING_MAX:
+        return False
+    depth = 0
+    for bracket in _STRING.sub(b"", data).translate(None, _NO_BRACKETS):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > NESTING_MAX:
+            return True
+    return False
 
 
 def parse_object(data: bytes) -> dict[str, Any]:

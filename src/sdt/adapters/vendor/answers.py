@@ -6,11 +6,11 @@ What a desk signs is the digest of these bytes, so they must mean one thing.
 from __future__ import annotations
 
 import json
-from typing import Any, Final, NoReturn
+from typing import Any, NoReturn
 
-__all__ = ["DEPTH_MAX", "AnswerUnreadable", "read_json"]
+from sdt.domain.strict_json import NESTING_MAX, nests_too_deep
 
-DEPTH_MAX: Final = 32
+__all__ = ["AnswerUnreadable", "read_json"]
 
 
 class AnswerUnreadable(Exception):
@@ -22,29 +22,14 @@ def read_json(document: bytes) -> Any:
 
     Errors: AnswerUnreadable.
     """
+    if nests_too_deep(document):
+        raise AnswerUnreadable(f"it is nested deeper than {NESTING_MAX}")
     try:
-        value = json.loads(document.decode(), object_pairs_hook=_members, parse_constant=_refuse)
+        return json.loads(document.decode(), object_pairs_hook=_members, parse_constant=_refuse)
     except UnicodeDecodeError:
         raise AnswerUnreadable("it is not UTF-8") from None
-    except (ValueError, RecursionError):
+    except ValueError:
         raise AnswerUnreadable("it is not JSON") from None
-    _check_depth(value)
-    return value
-
-
-def _check_depth(value: Any) -> None:
-    """Look level by level, for a recursive look is what nesting would break."""
-    level = [value]
-    for _ in range(DEPTH_MAX + 1):
-        level = [
-            below
-            for one in level
-            if isinstance(one, dict | list)
-            for below in (one.values() if isinstance(one, dict) else one)
-        ]
-        if not level:
-            return
-    raise AnswerUnreadable(f"it is nested deeper than {DEPTH_MAX}")
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -14,6 +14,8 @@ import jsonschema
 from jsonschema import Draft202012Validator, validators
 from referencing import Registry
 
+from sdt.domain.strict_json import NESTING_MAX, nests_too_deep
+
 __all__ = ["PATTERN_TEXT_MAX", "Schema", "SchemaInvalid"]
 
 SCHEMA_BYTES_MAX: Final = 262_144
@@ -44,11 +46,13 @@ class Schema:
         """Errors: SchemaInvalid."""
         if len(text) > SCHEMA_BYTES_MAX:
             raise SchemaInvalid(f"is larger than {SCHEMA_BYTES_MAX} bytes")
+        if nests_too_deep(text):
+            raise SchemaInvalid(f"is nested deeper than {NESTING_MAX}")
         try:
             schema = json.loads(text)
             Draft202012Validator.check_schema(schema)
             _check(schema)
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise SchemaInvalid(f"is not JSON: {error}") from None
         except jsonschema.SchemaError as error:
             raise SchemaInvalid(f"{error.json_path}: {error.message}") from None
