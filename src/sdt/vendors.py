@@ -1,4 +1,4 @@
-"""What settings name outside this process: vault, database, and the vendors, with their keys from the vault."""
+"""The vendors that settings name, with their keys from the vault."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ from sdt.adapters.aml.http import HttpAml
 from sdt.adapters.bank.http import HttpBank
 from sdt.adapters.depository.http import HttpDepository
 from sdt.adapters.kyc.http import HttpKyc
-from sdt.adapters.vault import SealedFile
 from sdt.adapters.vendor.errors import VendorFolderInvalid
 from sdt.adapters.vendor.folder import SPEC_FILE, Folder, load_folder
 from sdt.adapters.vendor.kinds import Kind
 from sdt.adapters.vendor.mapped import MappedVendor, VendorHealth
 from sdt.adapters.vendor.shipped import SHIPPED, shipped
+from sdt.backends import open_vault
 from sdt.config import Settings
 from sdt.config.model import Vendor
 from sdt.domain.errors import NotFound
 from sdt.ports import Aml, Bank, Depository, Kyc
 from sdt.ports.ach_files import AchFiles
-from sdt.store import Store, open_store
 
 __all__ = [
     "READ_ONLY",
@@ -35,8 +34,6 @@ __all__ = [
     "bank_account",
     "find_folder",
     "open_ach_files",
-    "open_database",
-    "open_vault",
     "open_vendor",
     "open_vendors",
     "trace_folder",
@@ -74,21 +71,6 @@ class Vendors:
         """Let go of connections."""
         for close in (self.bank.close, self.kyc.close, self.aml.close, self.depository.close):
             await close()
-
-
-def open_vault(settings: Settings) -> SealedFile:
-    """Open the vault of a home."""
-    return SealedFile.open(settings.vault.sealed_file, settings.vault.key_file, settings.vault.passphrase_file)
-
-
-def open_database(settings: Settings, *, migrate: bool = False) -> Store:
-    """Open the main store, with its password from the vault if settings name one.
-
-    Errors: Unavailable; SecretNotFound for a name that the vault does not have.
-    """
-    named = settings.database.password_secret
-    password = open_vault(settings).get(named).reveal().decode() if named else None
-    return open_store(settings.database.url, migrate=migrate, password=password)
 
 
 def open_vendors(settings: Settings, *, read_only: bool = False) -> Vendors:

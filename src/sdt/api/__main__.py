@@ -15,16 +15,15 @@ from pathlib import Path
 import uvicorn
 
 from sdt.adapters.chain.deploy import load_deployment
-from sdt.adapters.queue.embedded import EmbeddedQueue
-from sdt.adapters.vault import SealedFile, SecretExists, SecretNotFound, VaultProtocol
+from sdt.adapters.vault import SecretExists, SecretNotFound, VaultProtocol
 from sdt.api.app import Application, create_app
 from sdt.api.services import Deployment, Limits, Services
+from sdt.backends import open_database, open_queue, open_vault
 from sdt.config import Settings, load_settings
 from sdt.config.logs import set_up_logging
 from sdt.domain.fincen.parties import read_filer
 from sdt.domain.region import load_region
 from sdt.domain.transaction_id import IdIssuer
-from sdt.vendors import open_database
 
 __all__ = ["IDS_SECRET", "PERSONAL_SECRET", "main", "open_services"]
 
@@ -43,10 +42,10 @@ def open_services(settings: Settings, public_url: str) -> Services:
     """
     name = next(iter(settings.regions))
     region = load_region(settings.region_file(name).read_bytes())
-    vault = SealedFile.open(settings.vault.sealed_file, settings.vault.key_file, settings.vault.passphrase_file)
+    vault = open_vault(settings)
     return Services(
         store=open_database(settings),
-        queue=EmbeddedQueue(settings.queue.queue_file, max_receives=settings.queue.receives_max),
+        queue=open_queue(settings),
         region=region,
         network=settings.network,
         ids=IdIssuer(region.id, _id_keys(vault)),

@@ -105,9 +105,9 @@ def deliver(
 
     A file that nobody answered for is asked about first: it never goes out twice.
     """
+    from sdt.backends import open_database
     from sdt.local.platform import settings_of
     from sdt.store import ach_files
-    from sdt.vendors import open_database
 
     store = open_database(settings_of(home))
     try:

@@ -123,9 +123,9 @@ def database_verify(home: Home = Path(".sdt"), as_json: Json = False) -> None:
 
     Adds up every account of the ledger anew, too.
     """
+    from sdt.backends import open_database
     from sdt.local.platform import settings_of
     from sdt.store import events, ledger
-    from sdt.vendors import open_database
 
     store = open_database(settings_of(home))
     try:

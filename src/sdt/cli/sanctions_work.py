@@ -88,8 +88,8 @@ def load(
 
 
 def _load(home: Path, folder: Path, list_date: date | None) -> Loaded:
+    from sdt.backends import open_database
     from sdt.local.platform import settings_of
-    from sdt.vendors import open_database
     from sdt.workflows.sanctions_lists import load as load_list
 
     settings = settings_of(home)

@@ -112,8 +112,9 @@ def _loaded(home: Path, named: str) -> Folder:
 async def _send(home: Path, folder: Folder, url: str, secret: str) -> Report:
     from sdt.adapters.vendor.check import send_samples
     from sdt.adapters.vendor.mapped import MappedVendor
+    from sdt.backends import open_vault
     from sdt.local.platform import settings_of
-    from sdt.vendors import open_vault, trace_folder, vendor_url
+    from sdt.vendors import trace_folder, vendor_url
 
     settings, kind = settings_of(home), folder.spec.kind
     name = secret or getattr(settings.vendors, kind).key_secret
@@ -191,9 +192,9 @@ def dead_letters(home: Home = Path(".sdt"), as_json: Json = False) -> None:
     They were refused, not understood, or went too long without an answer; each opened a case of kind vendor.
     Exit status 1 when there are any.
     """
+    from sdt.backends import open_database
     from sdt.local.platform import settings_of
     from sdt.store import outbox
-    from sdt.vendors import open_database
 
     store = open_database(settings_of(home))
     try:

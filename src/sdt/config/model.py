@@ -19,6 +19,7 @@ from sdt.config.errors import ConfigurationInvalid, did_you_mean, nearest
 __all__ = [
     "Ach",
     "Api",
+    "Aws",
     "Chain",
     "Database",
     "Desks",
@@ -264,6 +265,18 @@ class Vendors(Section):
     depository: Vendor
 
 
+class Aws(Section):
+    """Amazon's services."""
+
+    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
+    endpoint_url: HttpUrl
+    endpoints: dict[str, HttpUrl]
+
+    def endpoint(self, service: str) -> str:
+        """Return the address of a service (`sqs`, `kms`, …), or nothing for Amazon's own."""
+        return self.endpoints.get(service, self.endpoint_url)
+
+
 class Logging(Section):
     """What is written about what happens."""
 
@@ -289,6 +302,7 @@ class Settings(Section):
     ach: Ach
     desks: Desks
     vendors: Vendors
+    aws: Aws
     logging: Logging
 
     def region_file(self, region: str) -> Path:

@@ -14,11 +14,12 @@ from eth_hash.auto import keccak
 from sdt.adapters.chain.deploy import load_deployment
 from sdt.adapters.chain.errors import AnswerTooLong, ChainRefused
 from sdt.adapters.chain.reader import ChainReader
+from sdt.backends import open_database
 from sdt.config import Settings
 from sdt.domain.region import Region, Token
 from sdt.domain.registry import account_bytes
 from sdt.store import Store, ledger
-from sdt.vendors import Vendors, bank_account, open_database, open_vendors
+from sdt.vendors import Vendors, bank_account, open_vendors
 
 __all__ = ["Books", "read_books", "settled_books"]
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from sdt.adapters.chain.deploy import Deployment, deploy_region
 from sdt.adapters.chain.reader import ChainReader
+from sdt.backends import open_database
 from sdt.client import Client, Network, public_key_text
 from sdt.config import Settings
 from sdt.desk.desk import desk_key
@@ -23,7 +24,6 @@ from sdt.signing.coordinator import Coordinator
 from sdt.signing.wire import PAIRS
 from sdt.store import registry
 from sdt.store.registry import KeyRow
-from sdt.vendors import open_database
 
 __all__ = ["deploy", "make_chain_key", "open_region", "stock_up"]
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from sdt import sandbox
+from sdt.backends import open_database
 from sdt.client import Network
 from sdt.config import Settings, load_settings, open_ports
 from sdt.domain.errors import Unavailable
@@ -21,7 +22,6 @@ from sdt.local.joining import Chain, join
 from sdt.local.secrets import make_secrets, take_vendor_keys
 from sdt.signing.provision import Address, provision
 from sdt.supervise import Supervisor, is_locked
-from sdt.vendors import open_database
 from sdt.workflows.sanctions_lists import first_list
 
 __all__ = ["Platform", "network_of", "region_of", "running", "settings_of"]

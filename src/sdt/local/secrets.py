@@ -9,10 +9,11 @@ from typing import Final
 import nacl.signing
 import nacl.utils
 
-from sdt.adapters.vault import SealedFile, SecretNotFound
+from sdt.adapters.vault import SecretNotFound, VaultProtocol
 from sdt.adapters.vault.private_file import write_private
 from sdt.adapters.vendor.auth import needs_id
 from sdt.adapters.vendor.folder import load_folder
+from sdt.backends import open_vault
 from sdt.config import Settings
 from sdt.desk.desk import desk_key
 from sdt.vendors import READ_ONLY, SANDBOX_SERVICES, find_folder
@@ -43,7 +44,7 @@ class Official:
 
 def make_secrets(settings: Settings) -> None:
     """Make what is missing: the platform's own keys, and a key for every official."""
-    vault = SealedFile.open(settings.vault.sealed_file, settings.vault.key_file, settings.vault.passphrase_file)
+    vault = open_vault(settings)
     _put(vault, "personal/key", nacl.utils.random(32))
     folder = settings.desks.keys_folder
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -55,7 +56,7 @@ def make_secrets(settings: Settings) -> None:
 
 def take_vendor_keys(settings: Settings, sandbox: Path) -> None:
     """Put the keys that the sandbox vendors handed out into the vault, under the names that settings give."""
-    vault = SealedFile.open(settings.vault.sealed_file, settings.vault.key_file, settings.vault.passphrase_file)
+    vault = open_vault(settings)
     for kind, service in SANDBOX_SERVICES.items():
         vendor = getattr(settings.vendors, kind)
         with_id = needs_id(load_folder(find_folder(settings.home, vendor.folder)).spec.auth)
@@ -74,7 +75,7 @@ def officials(settings: Settings) -> list[Official]:
     return [Official(name, desk_key(settings, name)) for name in ADMINISTRATORS]
 
 
-def _put(vault: SealedFile, name: str, value: bytes) -> None:
+def _put(vault: VaultProtocol, name: str, value: bytes) -> None:
     try:
         vault.get(name)
     except SecretNotFound:

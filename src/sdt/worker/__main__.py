@@ -20,13 +20,13 @@ import uvloop
 from sdt.adapters.chain.client import ChainClient
 from sdt.adapters.chain.deploy import load_deployment
 from sdt.adapters.chain.reader import ChainReader
-from sdt.adapters.queue.embedded import EmbeddedQueue
+from sdt.backends import open_database, open_queue, open_vault
 from sdt.config import Settings, load_settings
 from sdt.config.logs import set_up_logging
 from sdt.domain.monitoring.value import read_prices
 from sdt.domain.region import load_region
 from sdt.signing.coordinator import Coordinator, StockPolicy
-from sdt.vendors import open_ach_files, open_database, open_vault, open_vendors
+from sdt.vendors import open_ach_files, open_vendors
 from sdt.worker.ach.bank_time import BankTime
 from sdt.worker.ach.service import AchDesk
 from sdt.worker.clock import Clock
@@ -64,7 +64,7 @@ async def work(settings: Settings) -> None:
     assert deployment is not None, "the region's contracts are deployed before the worker starts"
     vault = open_vault(settings)
     store = open_database(settings)
-    queue = EmbeddedQueue(settings.queue.queue_file, max_receives=settings.queue.receives_max)
+    queue = open_queue(settings)
     reader = ChainReader(settings.chain.urls, timeout_s=settings.chain.request_timeout_s)
     client = ChainClient(
         settings.chain.urls,

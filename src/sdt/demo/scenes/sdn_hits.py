@@ -12,13 +12,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from sdt.backends import open_database
 from sdt.demo.acts import deposit, redeem
 from sdt.demo.scenes.banking import stopped_clock
 from sdt.demo.scenes.officers import act, act_of_two, case_of
 from sdt.demo.scenes.scene import Scene
 from sdt.demo.scenes.stage import Stage
 from sdt.local.platform import INVENTED_LIST
-from sdt.vendors import bank_account, open_database
+from sdt.vendors import bank_account
 from sdt.workflows.sanctions_lists import load
 
 __all__ = ["SCENE"]
