@@ -1,12 +1,13 @@
 # make demo   the whole platform on this machine, one story told with real parts
 # make endurance   10,000 signatures through kill -9 of each signer; MINUTES=60 for an hour's memory as well, of bare and of whole signers
 # make geth   the chain node for tests on a real network, installed with Go into .tools/bin
+# make emulators   emulators of Amazon's services for the tests, each in an environment of its own in .tools
 # make test   every test;  make check  the fast ones, lint and types;  make bench  the performance table
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: setup setup-dev geth demo test check fast lint bench endurance lock clean
+.PHONY: setup setup-dev geth emulators demo test check fast lint bench endurance lock clean
 
 setup: $(VENV)/.runtime
 setup-dev: $(VENV)/.dev
@@ -51,15 +52,23 @@ geth: .tools/bin/geth
 	@command -v go >/dev/null || { echo "Go is needed to install geth. On Debian or Ubuntu: apt-get install golang-go"; exit 1; }
 	GOBIN=$(CURDIR)/.tools/bin GOFLAGS=-mod=mod go install $$(go version | grep -Eq 'go1\.(1[0-9]|2[0-2])([. ]|$$)' || echo -ldflags=-checklinkname=0) github.com/ethereum/go-ethereum/cmd/geth@$(GETH_VERSION)
 
+EMULATORS := localstack ministack moto
+emulators:
+	@PYTHON=$(PYTHON) tests/emulators/install $(EMULATORS)
+
 MINUTES ?= 0
 endurance: setup-dev
 	$(BIN)/python tests/endurance.py --signatures 10000 --minutes $(MINUTES)
 	$(BIN)/python tests/endurance.py --validators --minutes $(MINUTES)
 
 # Names, versions and hashes alone: no index address goes into a lock file.
+# LocalStack runs with the libraries of its own day only.
+NEWEST_localstack := --exclude-newer 2026-02-20
+COMPILE := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 lock:
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --extra build -o requirements.lock pyproject.toml
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --extra build --extra aws --extra telemetry --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+	$(COMPILE) --extra build -o requirements.lock pyproject.toml
+	$(COMPILE) --extra build --extra aws --extra telemetry --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+	$(foreach name,$(EMULATORS),$(COMPILE) $(NEWEST_$(name)) -o tests/emulators/$(name).lock tests/emulators/$(name).in &&) true
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -11,6 +11,7 @@ import pytest
 import outside
 import ports
 import postgres
+from aws_rig import aws_credentials, localstack, ministack, moto_server  # noqa: F401  (fixtures)
 from store_rig import migrated_postgres, migrated_sqlite, store, store_url  # noqa: F401  (fixtures)
 
 
