@@ -35,14 +35,14 @@ from sdt.api import (
 )
 from sdt.api.catalog import PROBLEMS_PATH, errors_page
 from sdt.api.edge import Edge
+from sdt.api.engine import Runtime
 from sdt.api.hot import Hot
 from sdt.api.http import Receive, Scope, Send
 from sdt.api.problems import PROBLEM_TYPE, Problem, bug, problem_of
-from sdt.api.runtime import Runtime
 from sdt.api.services import Services
 from sdt.domain.errors import Invalid, SdtError
 
-__all__ = ["Application", "create_app", "create_framework"]
+__all__ = ["Application", "create_app", "create_framework", "framework_of"]
 
 _ROUTERS: Final = (
     transactions.router,
@@ -132,16 +132,21 @@ def create_framework() -> FastAPI:
     return app
 
 
+def framework_of(runtime: Runtime) -> FastAPI:
+    """Return the framework's part over a running API, with the documents that it serves."""
+    framework = create_framework()
+    framework.state.runtime = runtime
+    _serve_documents(framework)
+    return framework
+
+
 class Application:
     """One region's API as an ASGI application. `runtime` is there for those who embed it."""
 
     def __init__(self, services: Services) -> None:
         self.runtime = Runtime(services)
-        self.framework = create_framework()
-        self.framework.state.runtime = self.runtime
-        hot = Hot(self.runtime.intake, self.runtime.metrics, services.limits)
-        self._edge = Edge(self.framework, hot, self.runtime.metrics)
-        _serve_documents(self.framework)
+        self.framework = framework_of(self.runtime)
+        self._edge = Edge(self.framework, Hot(self.runtime), self.runtime.metrics)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve HTTP; start and end with the server."""

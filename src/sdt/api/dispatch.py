@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from sdt.domain.errors import Unavailable
-from sdt.ports import Queue, QueueEntry
+from sdt.ports.queue import Queue, QueueEntry
 from sdt.store import Store
 from sdt.store.intake import mark_queued, unqueued
 

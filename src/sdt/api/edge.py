@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
-from sdt.api.hot import BATCH_PATH, ONE_PATH, Hot
+from sdt.api.hot import BATCH_PATH, ONE_PATH, Hot, plain_wait
 from sdt.api.http import ClientGone, Receive, Scope, Send, bounded, send_problem
 from sdt.api.metrics import Metrics
 from sdt.api.problems import bug, problem_of
@@ -21,6 +21,7 @@ __all__ = ["Edge"]
 HEADER_BYTES_MAX: Final = 16_384
 SMALL_BODY_BYTES_MAX: Final = 65_536
 _PREFIX: Final = "/v1/transactions/"
+_ONE_CHARS: Final = len(_PREFIX) + 36
 _DOCUMENTS: Final = "/identity/documents"
 _SAFE: Final = [
     (b"cache-control", b"no-store"),
@@ -80,9 +81,13 @@ class Edge:
                 raise Invalid(f"{BATCH_PATH} takes POST.", code="method_not_allowed", allow="POST")
             await self._hot.batch(scope, receive, send)
             return BATCH_PATH
-        if method == "PUT" and path.startswith(_PREFIX) and "/" not in path[len(_PREFIX) :]:
-            await self._hot.put(scope, receive, send, path[len(_PREFIX) :])
-            return ONE_PATH
+        if path.startswith(_PREFIX) and "/" not in path[len(_PREFIX) :]:
+            if method == "PUT":
+                await self._hot.put(scope, receive, send, path[len(_PREFIX) :])
+                return ONE_PATH
+            if method == "GET" and (wait_s := plain_wait(scope)) is not None and len(path) == _ONE_CHARS:
+                await self._hot.get(scope, send, path[len(_PREFIX) :], wait_s)
+                return ONE_PATH
         if method == "POST" and path.endswith(_DOCUMENTS):
             inner_receive = bounded(scope, receive, DOCUMENT_BYTES_MAX, "document_size")
         else:
@@ -95,7 +100,8 @@ def _hot_route(scope: Scope) -> str:
     path = scope["path"]
     if path == BATCH_PATH:
         return BATCH_PATH
-    return ONE_PATH if scope["method"] == "PUT" and path.startswith(_PREFIX) else ""
+    one = path.startswith(_PREFIX) and "/" not in path[len(_PREFIX) :]
+    return ONE_PATH if scope["method"] in ("GET", "PUT") and one else ""
 
 
 def _id_in(route: str, path: str) -> str | None:

@@ -1,29 +1,45 @@
-"""The two hot routes as plain ASGI: one signed message, and up to 500. Same errors, same OpenAPI as the others.
+"""The hot routes as plain ASGI: one signed message, up to 500, and where one stands. Errors and OpenAPI as all others.
 
 Framework validation would double the CPU of a request here (docs/decisions); everything it would check is checked.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import msgspec
 
-from sdt.api.http import Receive, Scope, Send, media_type, read_body, send_json
+from sdt.api.callers import caller_of
+from sdt.api.engine import Runtime
+from sdt.api.http import Receive, Scope, Send, header, media_type, read_body, send_json
 from sdt.api.intake import Answer, Intake, Receipt
-from sdt.api.metrics import Metrics
 from sdt.api.problems import problem_of
-from sdt.api.services import Limits
+from sdt.api.standing import standing_of
 from sdt.api.waiting import DONE
 from sdt.domain import strict_json
 from sdt.domain.errors import Invalid, SdtError
+from sdt.domain.proof import PROOF_HEADER
 from sdt.domain.transaction_id import parse_id
 
-__all__ = ["BATCH_PATH", "ONE_PATH", "Hot", "put_batch", "put_one"]
+__all__ = ["BATCH_PATH", "ONE_PATH", "Hot", "plain_wait", "put_batch", "put_one"]
 
 ONE_PATH: Final = "/v1/transactions/{transaction_id}"
 BATCH_PATH: Final = "/v1/transactions/batch"
+_PROOF: Final = PROOF_HEADER.lower().encode()
+_WAIT: Final = re.compile(rb"wait=([0-9]{1,2}(?:\.[0-9]{1,6})?)")
+_WAIT_S_MAX: Final = 30
 _encode: Final = msgspec.json.Encoder().encode
+
+
+def plain_wait(scope: Scope) -> float | None:
+    """Return the seconds of `?wait=`, 0 without one; None for any other query, which the framework judges."""
+    query = scope["query_string"]
+    if not query:
+        return 0.0
+    found = _WAIT.fullmatch(query)
+    seconds = float(found[1]) if found else None
+    return seconds if seconds is not None and seconds <= _WAIT_S_MAX else None
 
 
 async def put_one(intake: Intake, transaction_id: str, message: bytes) -> Receipt:
@@ -51,10 +67,22 @@ async def put_batch(intake: Intake, body: bytes, messages_max: int) -> list[Answ
 class Hot:
     """The routes' skin."""
 
-    def __init__(self, intake: Intake, metrics: Metrics, limits: Limits) -> None:
-        self._intake = intake
-        self._metrics = metrics
-        self._limits = limits
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._intake = runtime.intake
+        self._metrics = runtime.metrics
+        self._limits = runtime.services.limits
+
+    async def get(self, scope: Scope, send: Send, transaction_id: str, wait_s: float) -> None:
+        """Serve `GET /v1/transactions/{transaction_id}`."""
+        runtime, services = self._runtime, self._runtime.services
+        proof = header(scope, _PROOF)
+        caller = None
+        if proof:
+            path = scope["path"]
+            caller = await caller_of(services, runtime.keys, proof.decode("latin-1"), "GET", path)
+        shown = await standing_of(services, runtime.waiting, transaction_id, wait_s, caller)
+        await send_json(send, 200, _encode(shown))
 
     async def put(self, scope: Scope, receive: Receive, send: Send, transaction_id: str) -> None:
         """Serve `PUT /v1/transactions/{transaction_id}`."""

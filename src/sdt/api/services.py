@@ -7,13 +7,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sdt.domain.fincen.parties import Filer
 from sdt.domain.region import Region
 from sdt.domain.transaction_id import IdIssuer
-from sdt.ports import Queue
 from sdt.store import Store
-from sdt.workflows.people import People
+
+if TYPE_CHECKING:
+    from sdt.domain.fincen.parties import Filer
+    from sdt.ports import Queue
+    from sdt.workflows.people import People
 
 __all__ = ["Deployment", "Limits", "Services"]
 
@@ -73,6 +76,8 @@ class Services:
     @property
     def people(self) -> People:
         """Who stands behind accounts: what seals and opens everything personal."""
+        from sdt.workflows.people import People  # who pays has no need of what opens names
+
         return People(self.store, lambda: self.personal_key)
 
     @property

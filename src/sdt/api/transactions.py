@@ -11,17 +11,14 @@ from sdt.api.callers import Caller
 from sdt.api.declared import problems
 from sdt.api.runtime import AnyCaller, Running
 from sdt.api.services import Services
+from sdt.api.standing import standing_of
 from sdt.api.strict_route import StrictRoute
-from sdt.api.waiting import DONE, Waiting
-from sdt.domain.message import NEVER_S, Transfer, format_time
+from sdt.domain.message import Transfer, format_time
 from sdt.domain.rules import UNKNOWN, check_rules
-from sdt.domain.transaction import FINAL, Status
-from sdt.domain.transaction_id import RANDOM_BYTES, id_time_ms, parse_id
-from sdt.store import Store, accounts, batches, transactions
-from sdt.store.batches import BatchRow
-from sdt.store.transactions import TransactionRow
+from sdt.domain.transaction_id import RANDOM_BYTES
+from sdt.store import accounts
 
-__all__ = ["give_ids", "router", "status_of"]
+__all__ = ["give_ids", "router"]
 
 router = APIRouter(route_class=StrictRoute, tags=["transactions"])
 
@@ -78,81 +75,6 @@ def _meant(services: Services, asked: models.QuoteRequest, now_s: int) -> Transf
     )
 
 
-async def status_of(
-    services: Services, waiting: Waiting, transaction_id: str, wait_s: float, caller: Caller | None
-) -> models.Transaction:
-    """Return where a transaction stands, after waiting at most `wait_s` for its result.
-
-    Errors: Invalid, NotFound for an id that was never given.
-    """
-    services.ids.check(parse_id(transaction_id))
-    row = await services.store.read(transactions.get, transaction_id)
-    if wait_s > 0 and (row is None or row.status not in DONE):
-        await waiting.until_done(transaction_id, min(wait_s, services.limits.wait_s_max))
-        row = await services.store.read(transactions.get, transaction_id)
-    if row is None:
-        return _unused(services, transaction_id)
-    batch = None
-    if row.batch_number is not None:
-        batch = await services.store.read(_batch, row.batch_number)
-    return _shown(row, batch, caller)
-
-
-def _batch(store: Store, number: int) -> BatchRow | None:
-    return batches.get(store, number)
-
-
-def _unused(services: Services, transaction_id: str) -> models.Transaction:
-    expires_at_s = id_time_ms(transaction_id) // 1000 + services.region.acceptance_window_s
-    expired = services.now_s > expires_at_s
-    status = Status.EXPIRED if expired else Status.REQUESTED
-    return models.Transaction(
-        transaction_id=transaction_id,
-        status=status.value,
-        final=expired,
-        expires_at=format_time(expires_at_s),
-    )
-
-
-def _shown(row: TransactionRow, batch: BatchRow | None, caller: Caller | None) -> models.Transaction:
-    party = caller is not None and caller.is_party(row.kid, (row.account, row.counterparty))
-    sent = batch.chain_tx_hash if batch else None
-    return models.Transaction(
-        transaction_id=row.id,
-        status=row.status.value,
-        type=row.type,
-        final=row.status in FINAL,
-        accepted_at=format_time(row.accepted_at_ms // 1000),
-        updated_at=format_time(row.updated_at_ms // 1000),
-        code=row.code,
-        detail=row.detail,
-        rule=row.rule,
-        statute=row.statute,
-        effective=row.effective,
-        batch_number=row.batch_number,
-        position=row.position,
-        chain_transaction="0x" + bytes(sent).hex() if sent else None,
-        block=batch.block_number if batch else None,
-        details=_details(row) if party else None,
-    )
-
-
-def _details(row: TransactionRow) -> models.TransactionDetails:
-    return models.TransactionDetails(
-        kid=row.kid,
-        account=row.account,
-        counterparty=row.counterparty,
-        token=row.token,
-        amount=str(row.units),
-        fee=str(row.fee_units),
-        issued_at=format_time(row.issued_at_s),
-        expires_at=format_time(row.expires_at_s) if row.expires_at_s < NEVER_S else None,
-        digest=bytes(row.digest).hex(),
-        message=bytes(row.raw).decode("ascii"),
-        linked_id=row.linked_id,
-    )
-
-
 @router.post(
     "/v1/transactions",
     summary="Give transaction ids",
@@ -181,4 +103,4 @@ async def _get(
     wait: Annotated[float, Query(ge=0, le=30, description="Wait so many seconds for it to be settled or final.")] = 0,
 ) -> models.Transaction:
     """Answer with the status and the result. With the proof of a party, `details` has amounts and the message."""
-    return await status_of(runtime.services, runtime.waiting, transaction_id, wait, caller)
+    return models.Transaction(**await standing_of(runtime.services, runtime.waiting, transaction_id, wait, caller))

@@ -14,9 +14,6 @@ import unicodedata
 from functools import cache
 from typing import Final, Literal
 
-from confusable_homoglyphs.confusables import confusables_data
-from precis_i18n import get_profile
-
 from sdt.domain.errors import Unprocessable
 
 __all__ = ["HANDLE_CHARS_MAX", "is_handle", "is_reserved", "normalised", "skeleton"]
@@ -26,7 +23,6 @@ _HANDLE: Final = re.compile(r"[a-z][a-z0-9]*([._-][a-z0-9]+)*")
 _ALIKE: Final = str.maketrans({"0": "o", "1": "l", "i": "l", "|": "l", "_": ".", "-": "."})
 _PAIRS: Final = (("rn", "m"), ("vv", "w"))
 _ASCII: Final = frozenset(string.ascii_letters + string.digits)
-_PROFILE: Final = get_profile("UsernameCaseMapped")
 
 WHOLE_LABELS: Final = (
     "admin", "bank", "cash", "court", "custodian", "dollar", "fbi", "fdic", "fed", "fincen", "gold", "gov", "help",
@@ -48,8 +44,10 @@ def is_handle(text: str) -> bool:
 
 def normalised(text: str) -> str:
     """Return what a person typed as PRECIS spells it: it need not be a handle. Errors: Unprocessable (handle)."""
+    from precis_i18n import get_profile  # tables that only a registration needs
+
     try:
-        return str(_PROFILE.enforce(text))
+        return str(get_profile("UsernameCaseMapped").enforce(text))
     except UnicodeEncodeError:
         raise Unprocessable("No handle is written like this.", code="handle") from None
 
@@ -59,6 +57,8 @@ def _prototype(character: str) -> str:
     """Return the ASCII letter or digit that a character of any script looks like, or the character itself."""
     if character.isascii():
         return character
+    from confusable_homoglyphs.confusables import confusables_data  # a megabyte of JSON, for such letters alone
+
     alike = (found["c"] for found in confusables_data.get(character, ()))
     return min((c.lower() for c in alike if len(c) == 1 and c in _ASCII), default=character)
 

@@ -18,6 +18,7 @@ from coincurve import PrivateKey
 from eth_abi.abi import decode, encode
 from eth_hash.auto import keccak
 
+from sdt.adapters.chain.deployment import DEPLOYMENT_FILE, Deployment, load_deployment
 from sdt.adapters.chain.errors import ChainRefused, ChainUnavailable
 from sdt.adapters.chain.reader import ChainReader, Receipt
 from sdt.contracts import load
@@ -30,30 +31,9 @@ __all__ = ["Administrator", "Deployment", "deploy_region", "load_deployment"]
 Administrator = tuple[bytes, bytes]
 """A public key and its key word, 32 bytes each."""
 
-_FILE = "deployment.json"
 _KEY_FILE = "deployer.key"
 _INCLUSION_S = 120.0
 _POLL_S = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class Deployment:
-    """Where a region's contracts are; every process reads it from `deployment.json`.
-
-    Shape: tokens in the order of the region's file, which is the order in which items name them; symbols are what they
-    are called, empty in a file from before they were written. Addresses are lower-case 0x hex; block_hash is 0x hex of
-    the block that holds Settlement.
-    """
-
-    chain_id: int
-    region: str
-    registry: str
-    settlement: str
-    tokens: tuple[str, ...]
-    chain_key: str
-    block_number: int
-    block_hash: str
-    symbols: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +44,6 @@ class _Step:
     nonce: int
     data: bytes
     address: str
-
-
-def load_deployment(folder: Path) -> Deployment | None:
-    """Return what `deploy_region` wrote, None before it finished."""
-    path = folder / _FILE
-    if not path.exists():
-        return None
-    found = json.loads(path.read_text())
-    lists = {name: tuple(found.get(name, ())) for name in ("tokens", "symbols")}
-    return Deployment(**{**found, **lists})
 
 
 async def deploy_region(
@@ -120,7 +90,7 @@ async def deploy_region(
         symbols=tuple(token.symbol for token in region.tokens),
     )
     await _check(reader, found, region, chain_key)
-    _write(folder / _FILE, json.dumps(asdict(found), indent=2) + "\n", 0o644)
+    _write(folder / DEPLOYMENT_FILE, json.dumps(asdict(found), indent=2) + "\n", 0o644)
     (folder / _KEY_FILE).unlink(missing_ok=True)
     return found
 
