@@ -6,16 +6,19 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Coroutine
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from sdt.api.backlog import Backlog
 from sdt.api.dispatch import Dispatch
 from sdt.api.intake import Intake
 from sdt.api.keys import KeyCache
 from sdt.api.metrics import Metrics
-from sdt.api.receipt_maker import ReceiptMaker
 from sdt.api.services import Services
 from sdt.api.waiting import Waiting
+
+if TYPE_CHECKING:
+    from sdt.api.receipt_maker import ReceiptMaker
 
 __all__ = ["Runtime"]
 
@@ -32,7 +35,6 @@ class Runtime:
         self.dispatch = Dispatch(services.store, services.queue, services.now_ms)
         self.intake = Intake(services, self.keys, self.backlog, self.dispatch)
         self.waiting = Waiting(services.store)
-        self.receipts = ReceiptMaker(services, self.keys)
         self.metrics = Metrics(self.backlog)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -59,7 +61,15 @@ class Runtime:
                 await task
         await self.intake.close()
         await self.dispatch.close()
-        await self.receipts.close()
+        if "receipts" in self.__dict__:
+            await self.receipts.close()
+
+    @cached_property
+    def receipts(self) -> ReceiptMaker:
+        """What makes receipts, from the first one that is asked for."""
+        from sdt.api.receipt_maker import ReceiptMaker
+
+        return ReceiptMaker(self.services, self.keys)
 
 
 async def _for_ever(name: str, work: Any) -> None:
