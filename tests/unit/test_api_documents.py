@@ -42,6 +42,11 @@ NOT_AT_THE_API = {
     "not_sealed",
     "batch_calldata",
     "chain_log",
+    # Attestation documents of enclaves: for whoever verifies one, never from a request.
+    "attestation_document",
+    "attestation_refused",
+    "attestation_too_long",
+    "cbor",
     # Receipts: what is wrong with a file is for whoever verifies it; the API says `receipt_unproven`.
     "chain_receipt",
     "chain_transaction",
