@@ -56,6 +56,15 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
+def postgres_store_url(migrated_postgres: str) -> str:
+    """The address of a migrated PostgreSQL database without rows, for what SQLite has no counterpart of."""
+    store = open_store(migrated_postgres)
+    empty(store)
+    store.close()
+    return migrated_postgres
+
+
+@pytest.fixture
 def store(store_url: str) -> Iterator[Store]:
     """A migrated store without rows."""
     store = open_store(store_url)

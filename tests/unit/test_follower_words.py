@@ -50,6 +50,7 @@ def follower(node: Node) -> Follower:
         depth=0,
         poll_s=1,
         clock=None,  # type: ignore[arg-type]
+        demand=lambda: None,
     )
 
 

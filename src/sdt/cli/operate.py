@@ -52,6 +52,8 @@ def status(home: Home = Path(".sdt"), as_json: Json = False) -> None:
     else:
         for process in found["processes"]:
             console.print(f"  {process['name']:12} {process['status']:10} pid {process['pid'] or '-'}")
+        if lane := found["worker"].get("lane"):
+            console.print(f"  lane         {lane['role']:10} held by {lane['holder']}, epoch {lane['epoch']}")
         for problem in found["problems"]:
             console.print(f"  [red]{problem}[/red]")
         console.print("[green]well[/green]" if found["ok"] else "[red]not well[/red]")
@@ -66,7 +68,12 @@ async def _status(home: Path) -> dict[str, Any]:
 
     state = read_state(home)
     if state is None or not state.running:
-        return {"ok": False, "processes": [], "problems": [f"no platform runs in {home}; start one with: sdt up"]}
+        return {
+            "ok": False,
+            "processes": [],
+            "worker": {},
+            "problems": [f"no platform runs in {home}; start one with: sdt up"],
+        }
     settings = settings_of(home)
     problems: list[str] = []
     worker: dict[str, Any] = {}

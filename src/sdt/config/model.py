@@ -159,6 +159,7 @@ class Worker(Section):
     linger_ms: Annotated[float, Field(ge=0)]
     batches_in_flight_max: Count
     batch_deadline_s: Duration
+    lease_s: Annotated[float, Field(ge=1, le=300)]
     prices: str
 
 

@@ -82,6 +82,8 @@ class Store:
     def __init__(self, database: Any) -> None:
         self.database: Final = database
         self.postgres: Final[bool] = isinstance(database, peewee.PostgresqlDatabase)
+        self.fence: Callable[[Store], None] | None = None
+        """What each database transaction begins with: the settlement process makes sure that it still is the one."""
         self._writer = ThreadPoolExecutor(1, "store-write")
         self._reader = ThreadPoolExecutor(1, "store-read", initializer=self._read_only)
 
@@ -92,13 +94,16 @@ class Store:
     def transaction(self) -> Iterator[None]:
         """Everything inside is one commit. Inside another transaction it joins that one.
 
-        Errors: Unavailable when the database cannot be reached, is busy or is full; nothing was written.
+        Errors: Unavailable when the database cannot be reached, is busy or is full; nothing was written. What the
+        fence refuses.
         """
         if self.database.in_transaction():
             yield
             return
         # A SQLite transaction that began as a reader could not become a writer while another one writes.
         with self._outages(), self.database.transaction(*(() if self.postgres else ("IMMEDIATE",))):
+            if self.fence is not None:
+                self.fence(self)
             yield
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> Any:

@@ -1,8 +1,8 @@
 """The worker process: `python -m sdt.worker --home DIR`.
 
-Screening (any number may run) and the settlement lane (one per region key) in one process, with what they need:
-the follower of the chain, the outbox, and the watch over bank and depository. Prints `ready PORT` and serves
-/healthz and /metrics there.
+Screening (any number may run) and the settlement lane (one per region key, by a lease of the database) in one process,
+with what they need: the follower of the chain, the outbox, and the watch over bank and depository. Prints `ready PORT`
+and serves /healthz and /metrics there. A second one waits and takes over when the first ends, however it ends.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 import uvloop
 
 from sdt.adapters.chain.client import ChainClient
-from sdt.adapters.chain.deploy import load_deployment
+from sdt.adapters.chain.deploy import Deployment, load_deployment
 from sdt.adapters.chain.reader import ChainReader
 from sdt.backends import open_database, open_queue, open_vault
 from sdt.config import Settings, load_settings
@@ -46,7 +46,9 @@ from sdt.worker.rescreening import Rescreening
 from sdt.worker.sanctions import Sanctions
 from sdt.worker.screening import Screening
 from sdt.worker.searcher import Searcher
+from sdt.worker.standby import serve_standby, until_taken
 from sdt.worker.statements import Statements
+from sdt.worker.tenancy import Tenancy
 from sdt.worker.vaults import Vaults
 from sdt.workflows.documents import Documents
 from sdt.workflows.people import People
@@ -57,13 +59,36 @@ log = logging.getLogger("sdt.worker")
 
 
 async def work(settings: Settings) -> None:
-    """Run every part until a signal or a bug ends it. A part that ends by a bug ends the process: it restarts."""
-    region_name, _ = next(iter(settings.regions.items()))
-    region = load_region(settings.region_file(region_name).read_bytes())
+    """Settle until a signal or a bug ends it; while another process settles for this chain key, wait for it to end."""
     deployment = load_deployment(settings.home)
     assert deployment is not None, "the region's contracts are deployed before the worker starts"
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    # Named by the contract: it has one chain key at a time, whichever that is.
+    name = f"{deployment.chain_id}/{deployment.settlement}"
+    tenancy = Tenancy(open_database(settings), name, settings.worker.lease_s)
+    try:
+        settles = await tenancy.take()
+        if not settles:
+            health = await serve_standby(settings.worker.host, settings.worker.port, tenancy)
+            print(f"ready {settings.worker.port}", flush=True)
+            settles = await until_taken(tenancy, stop)
+            await health.cleanup()
+        if settles:
+            await settle(settings, deployment, tenancy, stop)
+    finally:
+        await tenancy.hand_over()
+
+
+async def settle(settings: Settings, deployment: Deployment, tenancy: Tenancy, stop: asyncio.Event) -> None:
+    """Run every part until told to stop. A part that ends by a bug ends the process: it restarts."""
+    keeping = asyncio.create_task(tenancy.keep())
+    region_name, _ = next(iter(settings.regions.items()))
+    region = load_region(settings.region_file(region_name).read_bytes())
     vault = open_vault(settings)
     store = open_database(settings)
+    store.fence = tenancy.fence
     queue = open_queue(settings)
     reader = ChainReader(settings.chain.urls, timeout_s=settings.chain.request_timeout_s)
     client = ChainClient(
@@ -101,6 +126,7 @@ async def work(settings: Settings) -> None:
         depth=settings.chain.finality_blocks,
         poll_s=settings.chain.poll_ms / 1000,
         clock=clock,
+        demand=tenancy.demand,
     )
     limits = LaneLimits(
         items_max=settings.worker.batch_items_max,
@@ -111,10 +137,11 @@ async def work(settings: Settings) -> None:
     )
     # On connections of its own: what it reads never stands before a payment.
     watched = open_database(settings)
+    watched.fence = tenancy.fence
     prices = read_prices(settings.price_file().read_bytes())
     monitor = Monitor(watched, region, People(watched, personal_key), personal_key, prices, clock)
     async with Coordinator(settings.home / "coordinator", settings.network, policy) as coordinator:
-        lane = Lane(store, region, coordinator, follower, screening.screened, limits, clock, reading)
+        lane = Lane(store, region, coordinator, follower, screening.screened, limits, clock, reading, tenancy.demand)
         parts: list[Coroutine[Any, Any, None]] = [
             screening.run(),
             screening.sweep(),
@@ -152,12 +179,10 @@ async def work(settings: Settings) -> None:
             monitor,
             vendors,
             region,
+            tenancy,
             desk,
         )
-        tasks = [asyncio.create_task(part) for part in parts]
-        stop = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        tasks = [keeping, *(asyncio.create_task(part) for part in parts)]
         stopping: asyncio.Task[Any] = asyncio.create_task(stop.wait())
         print(f"ready {settings.worker.port}", flush=True)
         waited: list[asyncio.Task[Any]] = [stopping, *tasks]

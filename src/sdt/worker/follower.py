@@ -11,7 +11,7 @@ import asyncio
 import itertools
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sdt.adapters.chain.answers import Block, Log
@@ -91,6 +91,7 @@ class Follower:
         depth: int,
         poll_s: float,
         clock: Clock,
+        demand: Callable[[], None],
     ) -> None:
         self._store = store
         self._region = region
@@ -102,6 +103,7 @@ class Follower:
         self._depth = depth
         self._poll_s = poll_s
         self._clock = clock
+        self._demand = demand
         self.flights = Flights()
         self._change = asyncio.Event()
         self._rewind: Block | None = None
@@ -145,6 +147,7 @@ class Follower:
         self.flights.add(flight)
         flight.sent_at_s = flight.first_sent_at_s = asyncio.get_running_loop().time()
         try:
+            self._demand()
             await self._client.send(flight.raw)
         except SdtError as error:
             # It is signed and stored: no reason to have it signed once more.
@@ -281,6 +284,7 @@ class Follower:
             if flight.included_at is None and now - flight.sent_at_s > RESEND_S:
                 flight.sent_at_s = now
                 try:
+                    self._demand()
                     await self._client.broadcast(flight.raw)
                 except SdtError as error:
                     log.warning("batch %d could not be sent again: %s", flight.number, error.detail)

@@ -21,6 +21,8 @@ from sdt.worker.ach.service import AchDesk, ach_lines
 from sdt.worker.follower import Follower
 from sdt.worker.money_figures import money_figures, money_lines
 from sdt.worker.monitor import Monitor
+from sdt.worker.standby import lane_lines
+from sdt.worker.tenancy import Tenancy
 
 __all__ = ["serve_health"]
 
@@ -42,6 +44,7 @@ async def serve_health(
     monitor: Monitor,
     vendors: Vendors,
     region: Region,
+    tenancy: Tenancy,
     desk: AchDesk | None = None,
 ) -> web.AppRunner:
     """Serve /healthz (the state as JSON; 503 when settlement cannot go on) and /metrics (Prometheus text)."""
@@ -56,6 +59,8 @@ async def serve_health(
         waiting_s = follower.oldest_wait_s()
         screened = await store.read(_screened)
         problems = [] if screened else ["no sanctions list is in force: nobody passes"]
+        if not tenancy.left_s():
+            problems.append("the lease of the lane could not be renewed")
         if age_s > CHAIN_SILENT_S:
             problems.append("the chain does not answer")
         elif chain.state == "stalled":
@@ -69,6 +74,7 @@ async def serve_health(
         return {
             "ok": not problems,
             "problems": problems,
+            "lane": await tenancy.status(),
             "chain": chain.state,
             "chain_nodes": [
                 {"block": node.head, "answer_ms": node.answer_ms, **({"detail": node.detail} if node.detail else {})}
@@ -112,11 +118,12 @@ async def serve_health(
         stock, statuses = found["presignatures"], found["transactions"]
         assert isinstance(found["sanctions"], dict)
         assert isinstance(stock, dict) and isinstance(statuses, dict)
-        monitoring = found["monitoring"]
-        assert isinstance(monitoring, dict) and isinstance(found["money"], dict)
+        monitoring, lane = found["monitoring"], found["lane"]
+        assert isinstance(lane, dict) and isinstance(monitoring, dict) and isinstance(found["money"], dict)
         alarms = Counter(alarm.code for alarm in coordinator.alarms())
         lines = [
             f"sdt_worker_ok {int(bool(found['ok']))}",
+            *lane_lines(lane),
             f"sdt_chain_block {found['chain_block']}",
             *(f'sdt_chain_state{{state="{one}"}} {int(found["chain"] == one)}' for one in CHAIN_STATES),
             f"sdt_batch_waiting_s {found['batch_waiting_s']}",

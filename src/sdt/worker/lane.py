@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sdt.domain.assembly import Assembled, Frame, assemble
@@ -68,7 +68,7 @@ class _Formed:
 
 
 class Lane:
-    """Settles what screening lets through. `screened` wakes it."""
+    """Settles what screening lets through. `screened` wakes it; `demand` refuses when another process may settle."""
 
     def __init__(
         self,
@@ -80,6 +80,7 @@ class Lane:
         limits: LaneLimits,
         clock: Clock,
         reading: Reading,
+        demand: Callable[[], None],
     ) -> None:
         self._store = store
         self._region = region
@@ -89,6 +90,7 @@ class Lane:
         self._limits = limits
         self._clock = clock
         self._reading = reading
+        self._demand = demand
 
     async def run(self) -> None:
         """Work until cancelled. A fault outside is logged and tried again: nothing formed is ever dropped."""
@@ -183,6 +185,7 @@ class Lane:
         assert formed.rows, "a batch has messages"
         messages = [self._reading.read(row) for row in formed.rows]
         batch = assemble(formed.frame, messages, self._region)
+        self._demand()
         outcome = await self._coordinator.sign(
             self._proposal(formed, batch), batch.transaction.signing_hash(), formed.frame.chain_id
         )

@@ -12,6 +12,7 @@ from sdt.store.tables import (
     cases,
     core,
     deliveries,
+    lease,
     money,
     monitoring,
     office,
@@ -32,5 +33,6 @@ TABLES: Final[tuple[type[Table], ...]] = (
     *ach.TABLES,
     *sanctions.TABLES,
     *money.TABLES,
+    *lease.TABLES,
 )
 """One line for each part of the platform."""
