@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+from sdt.adapters.aws import client
 from sdt.adapters.queue.embedded import EmbeddedQueue
 from sdt.adapters.vault import SealedFile, VaultProtocol
 from sdt.config import Settings
+from sdt.config.model import Aws, Vault
 from sdt.ports import Queue
 from sdt.store import Store, open_store
 
@@ -17,7 +21,12 @@ def open_queue(settings: Settings) -> Queue:
 
 
 def open_vault(settings: Settings) -> VaultProtocol:
-    """Open the secrets store. Errors: VaultUnreadable."""
+    """Open the secrets store.
+
+    Errors: VaultUnreadable for the sealed file; Secrets Manager is asked only when a secret is.
+    """
+    if settings.vault.backend == "secrets_manager":
+        return _secrets_manager(settings.vault.model_dump_json(), settings.aws.model_dump_json())
     return SealedFile.open(settings.vault.sealed_file, settings.vault.key_file, settings.vault.passphrase_file)
 
 
@@ -29,3 +38,13 @@ def open_database(settings: Settings, *, migrate: bool = False) -> Store:
     named = settings.database.password_secret
     password = open_vault(settings).get(named).reveal().decode() if named else None
     return open_store(settings.database.url, migrate=migrate, password=password)
+
+
+@lru_cache(maxsize=4)
+def _secrets_manager(vault: str, aws: str) -> VaultProtocol:
+    """Return this process's one vault for these settings: what it remembers is remembered, and rotated, for all."""
+    from sdt.adapters.vault.secrets_manager import SecretsManager
+
+    told = Vault.model_validate_json(vault)
+    asked = client("secretsmanager", Aws.model_validate_json(aws), read_s=5)
+    return SecretsManager(asked, told.prefix, seen_within_s=told.seen_within_s, key=told.kms_key)

@@ -12,8 +12,11 @@ from sdt.config.model import Logging
 
 __all__ = ["set_up_logging"]
 
-_TALKATIVE: Final = ("peewee", "psycopg", "aiohttp", "asyncio", "httptools", "uvicorn", "asyncssh")
-"""What these say below a warning holds parameters, addresses and headers: personal data, at whatever level we speak."""
+_TALKATIVE: Final = (
+    *("peewee", "psycopg", "aiohttp", "asyncio", "httptools", "uvicorn", "asyncssh"),
+    *("boto3", "botocore", "urllib3"),
+)
+"""What these say below a warning holds parameters, bodies and headers: secrets and personal data, at whatever level."""
 
 
 class _JsonLines(logging.Formatter):

@@ -85,8 +85,12 @@ class Queue(Section):
 
 
 class Vault(Section):
-    """The embedded secrets store."""
+    """The secrets store: the embedded sealed file, or AWS Secrets Manager."""
 
+    backend: Literal["sealed_file", "secrets_manager"]
+    prefix: Annotated[str, Field(pattern=r"^([A-Za-z0-9_.-]+/){1,8}$", max_length=120)]
+    kms_key: str
+    seen_within_s: Annotated[float, Field(ge=0, le=3600)]
     sealed_file: FilePath
     key_file: FilePath
     passphrase_file: FilePath | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sdt.domain.errors import Conflict, Invalid, NotFound, Unavailable
 
-__all__ = ["BadSecretName", "SecretExists", "SecretNotFound", "VaultUnreadable"]
+__all__ = ["BadSecretName", "BadSecretValue", "SecretExists", "SecretNotFound", "VaultUnreachable", "VaultUnreadable"]
 
 
 class SecretNotFound(NotFound):
@@ -25,7 +25,23 @@ class BadSecretName(Invalid):
     code = "bad_secret_name"
 
 
+class BadSecretValue(Invalid):
+    """A secret is neither empty nor larger than a vault takes."""
+
+    code = "bad_secret_value"
+
+
 class VaultUnreadable(Unavailable):
-    """The vault's file, or its key, is missing, open to others, altered, or not of this vault."""
+    """The vault does not open to us.
+
+    A file, or its key, is missing, open to others, altered, or not of this vault; or the service refuses us. Trying
+    again does not help: somebody must look.
+    """
 
     code = "vault_unreadable"
+
+
+class VaultUnreachable(Unavailable):
+    """The vault's service does not answer, or has had too many questions: trying again helps."""
+
+    code = "vault_unreachable"

@@ -9,7 +9,6 @@ Source: RFC 9106 (Argon2id); libsodium, "Secret-key authenticated encryption", M
 from __future__ import annotations
 
 import json
-import re
 import secrets
 from base64 import b64decode, b64encode
 from pathlib import Path
@@ -19,14 +18,13 @@ from nacl.exceptions import CryptoError
 from nacl.pwhash import argon2id
 from nacl.secret import SecretBox
 
-from sdt.adapters.vault.errors import BadSecretName, SecretExists, SecretNotFound, VaultUnreadable
+from sdt.adapters.vault.errors import SecretExists, SecretNotFound, VaultUnreadable
+from sdt.adapters.vault.limits import check_name, check_value
 from sdt.adapters.vault.private_file import alone_with, read_private, write_private
 from sdt.adapters.vault.secret import Secret
 
 __all__ = ["SealedFile"]
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)*")
-_NAME_CHARS_MAX = 128
 _KEY_HEADER = b"sdt-sealed-1 key"
 _PASSPHRASE_HEADER = b"sdt-sealed-1 argon2id"
 
@@ -75,9 +73,9 @@ class SealedFile:
         return self._entry(name).previous
 
     def put(self, name: str, value: bytes) -> None:
-        """Store a new secret. Errors: SecretExists, BadSecretName, VaultUnreadable."""
-        if not _NAME.fullmatch(name) or len(name) > _NAME_CHARS_MAX:
-            raise BadSecretName(f"{name!r} is not a name for a secret: lower-case words joined by '/'")
+        """Store a new secret. Errors: SecretExists, BadSecretName, BadSecretValue, VaultUnreadable."""
+        check_name(name)
+        check_value(value)
         with alone_with(self._file):
             self._read()
             if name in self._entries:
@@ -85,9 +83,15 @@ class SealedFile:
             self._write(name, _Entry(Secret(value)))
 
     def rotate(self, name: str, value: bytes) -> None:
-        """Make a new value the current one. Errors: SecretNotFound, VaultUnreadable."""
+        """Make a new value the current one. Errors: SecretNotFound, BadSecretValue, VaultUnreadable."""
+        check_value(value)
         with alone_with(self._file):
-            self._write(name, _Entry(Secret(value), previous=self.get(name)))
+            current = self.get(name)
+            if current != Secret(value):
+                self._write(name, _Entry(Secret(value), previous=current))
+
+    def look_again(self, name: str) -> None:
+        """Do nothing: the file is looked at whenever a secret is asked for."""
 
     def list(self) -> list[str]:
         """Return the names, in order. Errors: VaultUnreadable."""
