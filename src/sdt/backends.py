@@ -16,8 +16,14 @@ __all__ = ["open_database", "open_queue", "open_vault"]
 
 
 def open_queue(settings: Settings) -> Queue:
-    """Return the queue of accepted transactions."""
-    return EmbeddedQueue(settings.queue.queue_file, max_receives=settings.queue.receives_max)
+    """Return the queue of accepted transactions; a queue at Amazon's is asked only when it is used."""
+    queue = settings.queue
+    if queue.backend == "sqs":
+        # Amazon's library costs its import only where it is used.
+        from sdt.adapters.queue.sqs import SqsQueue
+
+        return SqsQueue(settings.aws, queue.name, max_receives=queue.receives_max if queue.create else None)
+    return EmbeddedQueue(queue.queue_file, max_receives=queue.receives_max)
 
 
 def open_vault(settings: Settings) -> VaultProtocol:

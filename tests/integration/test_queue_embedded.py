@@ -1,4 +1,4 @@
-"""The embedded queue: the conformance suite, and what it promises beyond SQS."""
+"""What the embedded queue promises beyond SQS; what it shares with SQS is in test_queue_conformance.py."""
 
 from __future__ import annotations
 
@@ -9,22 +9,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from queue_conformance import QueueConformance, bodies, entry
 
+from queue_rig import bodies, entry
 from sdt.adapters.queue.embedded import EmbeddedQueue
 from sdt.domain.errors import Invalid, Unavailable
 from sdt.ports import QueueEntry
-
-
-class TestEmbeddedQueueConforms(QueueConformance):
-    hidden_s = 0.2
-
-    @pytest.fixture(autouse=True)
-    def _folder(self, tmp_path: Path) -> None:
-        self.path = tmp_path / "queue.sqlite"
-
-    async def open_queue(self, max_receives: int) -> EmbeddedQueue:
-        return EmbeddedQueue(self.path, max_receives=max_receives)
 
 
 class Clock:
@@ -170,6 +159,9 @@ async def test_a_receive_out_of_range_is_refused(
         ("a", "é", "x"),
         ("a", "1", ""),
         ("a", "1", "é" * 131_073),
+        ("a", "1", "nothing\x00"),
+        ("a", "1", "half \ud800"),
+        ("a", "1", "\uffff"),
     ],
 )
 def test_what_sqs_would_refuse_cannot_be_built(group: str, dedup_id: str, body: str) -> None:

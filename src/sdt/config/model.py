@@ -77,9 +77,12 @@ class Database(Section):
 
 
 class Queue(Section):
-    """The embedded queue, with the semantics of SQS."""
+    """The queue of accepted transactions."""
 
+    backend: Literal["embedded", "sqs"]
     queue_file: FilePath
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,70}\.fifo$")]
+    create: bool
     visibility_timeout_s: Duration
     receives_max: Count
 

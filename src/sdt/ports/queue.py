@@ -1,7 +1,7 @@
 """The queue: shaped like SQS FIFO, so that the embedded one and Amazon's are the same to a worker.
 
 Delivery is at least once. Within a group messages arrive in the order sent, and none follows while an earlier
-one is in flight. An id repeated within five minutes is accepted and not delivered again.
+one is in flight. An id repeated in its group within five minutes is accepted and not delivered again.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ VISIBILITY_MAX_S: Final = 12 * 3600
 BODY_BYTES_MAX: Final = 256 * 1024
 WAIT_MAX_S: Final = 20
 
+# Not in the set: the control characters but tab and line ends, halves of a surrogate pair, and two non-characters.
+_BODY = re.compile(r"[\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
 _ID = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1,128}", re.ASCII)
 
 
@@ -36,7 +38,9 @@ class QueueEntry:
     def __post_init__(self) -> None:
         if not _ID.fullmatch(self.group) or not _ID.fullmatch(self.dedup_id):
             raise Invalid("A queue group or id is 1 to 128 letters, digits and punctuation.", code="queue_id")
-        if not self.body or len(self.body) > BODY_BYTES_MAX or len(self.body.encode()) > BODY_BYTES_MAX:
+        if len(self.body) > BODY_BYTES_MAX or not _BODY.fullmatch(self.body):
+            raise Invalid("A queue body is 1 byte to 256 KiB of what XML calls characters.", code="queue_body")
+        if len(self.body.encode()) > BODY_BYTES_MAX:
             raise Invalid("A queue body is 1 byte to 256 KiB of UTF-8.", code="queue_body")
 
 
@@ -60,7 +64,8 @@ class Received:
 class QueueDepth:
     """How much waits, how much is in flight, how much died, and the age of the oldest not yet deleted.
 
-    The counts are approximate while others send and receive. `oldest_age_s` is None when nothing is there.
+    The counts are approximate while others send and receive. `oldest_age_s` is None when nothing is there, and where
+    the queue itself does not tell (SQS says it to CloudWatch, as ApproximateAgeOfOldestMessage).
     """
 
     waiting: int
@@ -71,7 +76,12 @@ class QueueDepth:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message that was received too often without being deleted."""
+    """A message that was received too often without being deleted.
+
+    What made it may be renamed by dying: SQS gives a dead letter its message id as `dedup_id`, counts on each time
+    that somebody looks, and says when it died as `sent_at`. Group and body stay.
+    Source: Amazon SQS Developer Guide, "Learn how to configure a dead-letter queue redrive".
+    """
 
     message_id: str
     group: str
@@ -90,7 +100,9 @@ class Queue(Protocol):
     async def send(self, entries: Sequence[QueueEntry]) -> Sequence[str]:
         """Store the entries durably and return their message ids, in the order given.
 
-        A repeated id within five minutes answers the first one's message id and delivers nothing again.
+        A repeated id within five minutes answers the first one's message id and delivers nothing again. An id
+        belongs to one group: whether it counts as repeated in another is up to the queue. When this fails, some may
+        have been sent: send all again, under the same ids.
         """
         ...
 
@@ -115,7 +127,7 @@ class Queue(Protocol):
         ...
 
     async def dead_letters(self, max_messages: int) -> Sequence[DeadLetter]:
-        """Return the oldest dead letters without removing them."""
+        """Return the oldest dead letters without removing them; of each group the first ones at least."""
         ...
 
     async def redrive(self) -> int:
