@@ -30,6 +30,7 @@ class Backlog:
         self._counted = 0
         self._added = 0
         self._rate_per_s = 0.0
+        self._seen_at = time.monotonic()
 
     @property
     def size(self) -> int:
@@ -57,20 +58,23 @@ class Backlog:
 
     async def follow(self) -> None:
         """Keep the count current."""
-        seen_at = time.monotonic()
         while True:
-            added = self._added
-            try:
-                counted = await self._store.read(_count)
-            except Unavailable as error:
-                log.warning("the backlog is not counted: %s", error.detail)
-            else:
-                now = time.monotonic()
-                settled = self._counted + added - counted
-                self._rate_per_s = 0.8 * self._rate_per_s + 0.2 * max(settled, 0) / max(now - seen_at, 0.001)
-                seen_at = now
-                self._counted, self._added = counted, self._added - added
+            await self.look()
             await asyncio.sleep(LOOK_S)
+
+    async def look(self) -> None:
+        """Count once. A database that does not answer leaves the number as it was."""
+        added = self._added
+        try:
+            counted = await self._store.read(_count)
+        except Unavailable as error:
+            log.warning("the backlog is not counted: %s", error.detail)
+            return
+        now = time.monotonic()
+        settled = self._counted + added - counted
+        self._rate_per_s = 0.8 * self._rate_per_s + 0.2 * max(settled, 0) / max(now - self._seen_at, 0.001)
+        self._seen_at = now
+        self._counted, self._added = counted, self._added - added
 
 
 def _count(store: Store) -> int:

@@ -51,17 +51,24 @@ class Dispatch:
                 log.warning("not queued yet: %s", error.detail)
 
     async def sweep(self) -> None:
-        """Send again, once, what was accepted seconds ago and is not screened yet."""
+        """Sweep until cancelled."""
         while True:
             try:
-                horizon_ms = self._now_ms() - SWEEP_AGE_MS
-                forgotten = await self._store.read(unqueued, horizon_ms, SWEEP_MAX)
-                if forgotten:
-                    await self._hand_over([(id_, account or id_) for id_, account in forgotten])
-                    await self._store.run(mark_queued, [id_ for id_, _ in forgotten], self._now_ms())
+                await self.sweep_once()
             except Unavailable as error:
                 log.warning("the sweeper waits: %s", error.detail)
             await asyncio.sleep(SWEEP_S)
+
+    async def sweep_once(self) -> int:
+        """Send again, once, what was accepted seconds ago and is not screened yet; return how many there were.
+
+        Errors: Unavailable when database or queue does not answer.
+        """
+        forgotten = await self._store.read(unqueued, self._now_ms() - SWEEP_AGE_MS, SWEEP_MAX)
+        if forgotten:
+            await self._hand_over([(id_, account or id_) for id_, account in forgotten])
+            await self._store.run(mark_queued, [id_ for id_, _ in forgotten], self._now_ms())
+        return len(forgotten)
 
     async def close(self) -> None:
         """Send what is left; what fails now is found by the sweeper of the next start."""

@@ -43,6 +43,10 @@ class KeyCache:
         await self.load([kid])
         return self.get(kid)
 
+    def forget(self) -> None:
+        """Know nothing: whoever cannot follow looks each key up again."""
+        self._keys.clear()
+
     async def follow(self) -> None:
         """Keep what is known current: a revoked key stops counting within half a second."""
         while True:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
+from math import inf
 from typing import Final
 
 from sdt.domain.errors import Unavailable
@@ -30,6 +31,8 @@ class Waiting:
         self._waiters: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
         self._wake = asyncio.Event()
         self._ended = False
+        self.seconds_max = inf
+        """Nobody waits longer: what answers may have less time left than the client asks for."""
 
     def end(self) -> None:
         """Let everybody go with what is known: the process is about to end, and would wait for them."""
@@ -48,7 +51,7 @@ class Waiting:
         waiters.add(done)
         self._wake.set()
         try:
-            await asyncio.wait_for(done, seconds)
+            await asyncio.wait_for(done, min(seconds, self.seconds_max))
         except TimeoutError:
             pass
         finally:

@@ -23,6 +23,7 @@ __all__ = [
     "Chain",
     "Database",
     "Desks",
+    "Functions",
     "Logging",
     "Queue",
     "Sandbox",
@@ -144,6 +145,7 @@ class Signing(Section):
 class Api(Section):
     """The HTTP API and its limits."""
 
+    served_by: Literal["uvicorn", "functions"]
     host: str
     port: Port
     url: HttpUrl
@@ -157,9 +159,21 @@ class Api(Section):
     filer: str
 
 
+class Functions(Section):
+    """The platform as functions, and how many processes of each there are on one machine."""
+
+    payload_format: Literal["2.0", "1.0"]
+    timeout_s: Annotated[float, Field(ge=3, le=900)]
+    memory_mb: Annotated[int, Field(ge=128, le=10_240)]
+    api_processes_max: Count
+    screening_processes_max: Count
+    sweep_every_s: Duration
+
+
 class Worker(Section):
     """Batching and settlement."""
 
+    screening: Literal["in_process", "functions"]
     host: str
     port: Port
     batch_items_max: Annotated[int, Field(gt=0, le=500)]
@@ -305,6 +319,7 @@ class Settings(Section):
     signing: Signing
     signers: dict[str, Signer]
     api: Api
+    functions: Functions
     worker: Worker
     sandbox: Sandbox
     ach: Ach

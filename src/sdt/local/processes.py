@@ -75,9 +75,10 @@ def services(settings: Settings) -> list[ProcessSpec]:
     """What serves clients: the worker and the API."""
     home = ("--home", str(settings.home))
     api = f"http://{settings.api.host}:{settings.api.port}"
+    served = "sdt.api" if settings.api.served_by == "uvicorn" else "sdt.functions.local"
     return [
         ProcessSpec("worker", _python("sdt.worker", *home)),
-        ProcessSpec("api", _python("sdt.api", *home), ready=ReadyUrl(f"{api}/healthz")),
+        ProcessSpec("api", _python(served, *home), ready=ReadyUrl(f"{api}/healthz")),
     ]
 
 

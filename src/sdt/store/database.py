@@ -159,6 +159,18 @@ class Store:
 
         return await get_running_loop().run_in_executor(self._reader, lambda: self._look(fn, *args, **kwargs))
 
+    async def revive(self) -> None:
+        """See that both threads have a connection that answers: one that stood idle may have been closed.
+
+        Errors: Unavailable.
+        """
+        for use in (self.read, self.run):
+            try:
+                await use(_answers)
+            except Unavailable:
+                # What failed is closed; the second look connects anew, or says that nobody is there.
+                await use(_answers)
+
     def _attempt(self, fn: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         for left in reversed(range(_ATTEMPTS)):
             try:
@@ -225,6 +237,10 @@ def connect(url: str, password: str | None = None) -> Store:
         store.close()
         raise Unavailable("The database cannot be opened.", code="database_unavailable") from error
     return store
+
+
+def _answers(store: Store) -> None:
+    store.execute("SELECT 1")
 
 
 def _origin(error: BaseException) -> BaseException:

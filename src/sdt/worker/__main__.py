@@ -55,6 +55,10 @@ from sdt.workflows.people import People
 
 __all__ = ["main"]
 
+LOOK_S = 0.5
+LOOK_ELSEWHERE_S = 0.05
+"""How often the lane looks for work that nobody tells it of: what functions let through is in the database alone."""
+
 log = logging.getLogger("sdt.worker")
 
 
@@ -134,6 +138,7 @@ async def settle(settings: Settings, deployment: Deployment, tenancy: Tenancy, s
         flights_max=settings.worker.batches_in_flight_max,
         gas_max=settings.chain.gas_in_flight_max,
         deadline_s=int(settings.worker.batch_deadline_s),
+        look_s=LOOK_S if settings.worker.screening == "in_process" else LOOK_ELSEWHERE_S,
     )
     # On connections of its own: what it reads never stands before a payment.
     watched = open_database(settings)
@@ -143,7 +148,6 @@ async def settle(settings: Settings, deployment: Deployment, tenancy: Tenancy, s
     async with Coordinator(settings.home / "coordinator", settings.network, policy) as coordinator:
         lane = Lane(store, region, coordinator, follower, screening.screened, limits, clock, reading, tenancy.demand)
         parts: list[Coroutine[Any, Any, None]] = [
-            screening.run(),
             screening.sweep(),
             screening.resume(),
             Rescreening(store, sanctions, searcher, clock).run(),
@@ -162,6 +166,8 @@ async def settle(settings: Settings, deployment: Deployment, tenancy: Tenancy, s
             Counterparties(store, region, vendors, poll_s, clock).run(),
             Statements(store, region, vendors, poll_s, clock).run(),
         ]
+        if settings.worker.screening == "in_process":
+            parts.append(screening.run())
         desk: AchDesk | None = None
         if ach_files is not None:
             bank_time = BankTime(vendors.bank, clock, settings.ach.clock)

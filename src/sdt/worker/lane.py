@@ -46,6 +46,7 @@ class LaneLimits:
     flights_max: int
     gas_max: int
     deadline_s: int
+    look_s: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ class Lane:
         waiting, administrative = await self._store.read(transactions.screened, self._limits.items_max)
         if not waiting:
             try:
-                await asyncio.wait_for(self._screened.wait(), 0.5)
+                await asyncio.wait_for(self._screened.wait(), self._limits.look_s)
             except TimeoutError:
                 return None
             # The first of a burst has arrived: the others belong into the same batch.

@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from sdt.domain.personal import Business, Party
 from sdt.domain.region import Region
 from sdt.domain.sanctions.subjects import Found, Subject, asked_of, subjects_of
 from sdt.ports import Aml, PostalAddress, Purpose, Screening, ScreeningOutcome, ScreeningRequest
 from sdt.store import Store, sanctions
-from sdt.store.sanctions import StandingRow
+from sdt.store.sanctions import ListRow, StandingRow
 from sdt.worker.clock import Clock
-from sdt.worker.searcher import Searcher
 from sdt.workflows.people import People
 from sdt.workflows.sanctions import CLEAR, Finding, Stands, record
 
-__all__ = ["Sanctions", "postal"]
+__all__ = ["Sanctions", "Searches", "postal"]
 
 _PURPOSES: Final = {
     "register": Purpose.ONBOARDING,
@@ -30,11 +29,25 @@ _PURPOSES: Final = {
 }
 
 
+class Searches(Protocol):
+    """Who answers for the list in force: a process beside the worker, or a function's own memory."""
+
+    async def in_force(self) -> ListRow:
+        """Return the list in force. Errors: Unavailable."""
+        ...
+
+    async def find(
+        self, parties: Sequence[Sequence[Subject]], threshold: int
+    ) -> tuple[str, tuple[tuple[Found, ...], ...]]:
+        """Return the digest of the list that was asked, and who may be meant, party by party. Errors: Unavailable."""
+        ...
+
+
 class Sanctions:
     """Asks list and vendor about people; their names are opened for the question alone."""
 
     def __init__(
-        self, store: Store, people: People, aml: Aml, searcher: Searcher, region: Region, clock: Clock
+        self, store: Store, people: People, aml: Aml, searcher: Searches, region: Region, clock: Clock
     ) -> None:
         self._store = store
         self._people = people

@@ -1,0 +1,66 @@
+"""Functions over what settings name: opened once a process, when it starts. Each imports only what it needs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sdt.config import Settings, load_settings
+from sdt.config.logs import set_up_logging
+
+if TYPE_CHECKING:
+    from sdt.functions.api import ApiFunction
+    from sdt.functions.screening import ScreeningFunction
+    from sdt.functions.sweep import SweepFunction
+
+__all__ = ["open_api", "open_screening", "open_sweep"]
+
+
+def _settings() -> Settings:
+    settings = load_settings()
+    set_up_logging(settings.logging)
+    return settings
+
+
+def open_api() -> ApiFunction:
+    """Open the API. Errors: ConfigurationInvalid; those of the store and the vault."""
+    from sdt.api.opening import open_services
+    from sdt.functions.api import ApiFunction
+
+    settings = _settings()
+    services = open_services(settings, settings.api.url)
+    # One request at a time: nobody else's is worth waiting for.
+    return ApiFunction(replace(services, limits=replace(services.limits, gather_ms=0)))
+
+
+def open_screening() -> ScreeningFunction:
+    """Open screening. Errors: ConfigurationInvalid; those of the store, the vault and the vendor's folder."""
+    from sdt.adapters.aml.http import HttpAml
+    from sdt.backends import open_database, open_vault
+    from sdt.domain.region import load_region
+    from sdt.functions.list_search import ListSearch
+    from sdt.functions.screening import ScreeningFunction
+    from sdt.vendors import open_vendor
+    from sdt.worker.clock import Clock
+    from sdt.worker.sanctions import Sanctions
+    from sdt.workflows.people import People
+
+    settings = _settings()
+    vault = open_vault(settings)
+    store = open_database(settings)
+    region = load_region(settings.region_file(next(iter(settings.regions))).read_bytes())
+    clock = Clock()
+    people = People(store, lambda: vault.get("personal/key").reveal())
+    aml = HttpAml(open_vendor(settings, "aml", secret=lambda: vault.get(settings.vendors.aml.key_secret).text()))
+    sanctions = Sanctions(store, people, aml, ListSearch(store, settings.home), region, clock)
+    return ScreeningFunction(store, region, sanctions, clock)
+
+
+def open_sweep() -> SweepFunction:
+    """Open the sweeper. Errors: ConfigurationInvalid; those of the store and the queue."""
+    from sdt.backends import open_database, open_queue
+    from sdt.functions.sweep import SweepFunction
+    from sdt.worker.clock import Clock
+
+    settings = _settings()
+    return SweepFunction(open_database(settings), open_queue(settings), Clock())
