@@ -142,7 +142,7 @@ async def a_network(folder: Path, nodes: int, validators: int | None = None) -> 
 
 
 async def health(platform: Platform) -> dict[str, Any]:
-    url = f"http://127.0.0.1:{platform.settings.worker.port}/healthz"
+    url = f"http://127.0.0.1:{platform.settings.worker.port}/readyz"
     async with aiohttp.ClientSession() as session, session.get(url) as answer:
         found: dict[str, Any] = await answer.json()
         return found

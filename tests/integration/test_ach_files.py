@@ -23,12 +23,13 @@ from sdt.domain.errors import Conflict, Forbidden, Unprocessable
 from sdt.domain.nacha import Return, faults_of, read_file
 from sdt.domain.registry import Role
 from sdt.domain.transaction import Status
+from sdt.observing.figures import Figures
 from sdt.ports import StateUnknown
 from sdt.store import Store, ach, ach_files, banking, ledger, registry, reserve_moves, undone
 from sdt.store.ach import AchEntryRow
 from sdt.store.registry import FreezeRow
 from sdt.worker.ach.gather import DATA_LABEL
-from sdt.worker.ach.service import ach_lines
+from sdt.worker.ach.service import ach_samples
 from sdt.workflows import blocking, payouts
 from sdt.workflows.ach_reversal import ENTRIES, ReverseEntry
 from sdt.workflows.office import Acting
@@ -503,7 +504,7 @@ async def test_health_says_where_files_stand_and_how_often_debits_come_back(rig:
     found = await rig.desk.health()
     assert found["files"] == {"acknowledged": 1}
     assert found["return_rates_ppm"] == {"unauthorized": 0, "administrative": 0, "overall": 500_000}
-    assert 'sdt_ach_return_rate_ppm{rate="overall"} 500000' in ach_lines(found)
+    assert 'sdt_ach_return_rate_ppm{rate="overall"} 500000' in Figures().page(ach_samples(found)).decode()
 
 
 async def test_a_dishonored_return_and_the_other_banks_contest_are_followed(rig: Rig) -> None:

@@ -299,13 +299,14 @@ async def test_health_tells_the_truth(api: Platform, alice: Holder) -> None:
     await api.put(*await api.signed_transfer(alice, bob))
     api.clock.ahead_ms = 300_000
     _, ready = await api.get("/readyz")
-    assert ready["settling"] is False
+    assert (ready["settling"], ready["state"], ready["ready"]) == (False, "degraded", True)
+    assert ready["problems"][0].startswith("settling: 3")
     assert ready["oldest_waiting_age_s"] > 299
     # and the metrics count it, with nothing of a person in them
     async with api.session.get(f"{api.url}/metrics") as answer:
         text = await answer.text()
-    assert 'sdt_api_messages_total{outcome="new"} 1.0' in text
-    assert 'route="/v1/transactions/{transaction_id}",status="202"' in text
+    assert 'sdt_api_messages_total{outcome="new"} 1' in text
+    assert 'route="/v1/transactions/{transaction_id}",method="PUT",status="202"' in text
     assert alice.account not in text
 
 

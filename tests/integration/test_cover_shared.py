@@ -14,11 +14,12 @@ from sdt.api import desk
 from sdt.domain.ach.entry_life import EntryEvent
 from sdt.domain.ledger import prefunded
 from sdt.domain.transaction import Event, Status
+from sdt.observing.figures import Figures
 from sdt.store import Store, banking, ledger, reserve_moves, reviews, transactions
 from sdt.store.banking import BankEntryRow
 from sdt.store.transactions import Change
 from sdt.worker import bank_entries
-from sdt.worker.money_figures import money_figures, money_lines
+from sdt.worker.money_figures import money_figures, money_samples
 from store_rig import NOW_MS, TOKEN, accepted, transaction_id
 
 pytestmark = pytest.mark.slow
@@ -73,7 +74,7 @@ async def test_issues_let_go_in_one_round_do_not_exceed_the_cover_together(rig: 
     figures = await rig.store.read(money_figures, rig.region, rig.clock.now_ms())
     assert figures["TXD"]["exposure"] == 5_000
     assert (figures["TXD"]["cover_required"], figures["TXD"]["cover_short"]) == (5_000, 0)
-    assert 'sdt_money_cents{token="TXD",sum="prefund"} 7000' in money_lines(figures)
+    assert 'sdt_money_cents{token="TXD",sum="prefund"} 7000' in Figures().page(money_samples(figures)).decode()
     # and a shortfall is told as a number, when the region takes its money out
     await rig.store.run(_prefund, rig, -3_000)
     figures = await rig.store.read(money_figures, rig.region, rig.clock.now_ms())

@@ -24,8 +24,7 @@ from sdt.adapters.vault import (
     secrets_manager,
 )
 from sdt.adapters.vault.limits import VALUE_BYTES_MAX
-from sdt.config.logs import set_up_logging
-from sdt.config.model import Logging
+from sdt.observing.logs import start_logging
 from vault_rig import KINDS, SEEN_WITHIN_S, Rig
 
 VALUE = b"correct horse battery staple"
@@ -150,7 +149,7 @@ def test_a_secret_shows_nowhere(vault: VaultProtocol, capfd: pytest.CaptureFixtu
     """Not at the most talkative level, by which the services' client library would write every body."""
     logging.getLogger().handlers, kept = [], logging.getLogger().handlers
     try:
-        set_up_logging(Logging(level="debug", format="text"))
+        start_logging("api", level="debug", style="text")
         logging.getLogger().setLevel(logging.DEBUG)
         vault.put("bank", VALUE)
         vault.rotate("bank", VALUE + b"!")

@@ -6,12 +6,14 @@ import pytest
 
 from sdt.adapters.vendor.breaker import BreakerState
 from sdt.adapters.vendor.mapped import VendorHealth
-from sdt.worker.health import vendor_lines
+from sdt.observing.figures import Figures
+from sdt.worker.samples import vendor_samples
 
 
 @pytest.mark.parametrize("state", BreakerState)
 def test_exactly_the_state_it_stands_in_is_1(state: BreakerState) -> None:
-    lines = vendor_lines([VendorHealth("kyc", "acme", state, {"ok": 3, "vendor_fault": 1})])
+    found = vendor_samples([VendorHealth("kyc", "acme", state, {"ok": 3, "vendor_fault": 1})])
+    lines = [line for line in Figures().page(found).decode().splitlines() if not line.startswith("#")]
 
     ones = [line for line in lines if line.startswith("sdt_vendor_breaker") and line.endswith(" 1")]
     assert ones == [f'sdt_vendor_breaker{{kind="kyc",vendor="acme",state="{state.value}"}} 1']

@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("--home", type=Path, required=True, help="the platform's folder")
     arguments = parser.parse_args()
     settings = load_settings(home=arguments.home)
-    set_up_logging(settings.logging)
+    set_up_logging(settings, "api")
     serve(settings)
 
 

@@ -33,6 +33,7 @@ from sdt.api import (
     travel,
     users,
 )
+from sdt.api.access import AccessLog
 from sdt.api.catalog import PROBLEMS_PATH, errors_page
 from sdt.api.edge import Edge
 from sdt.api.engine import Runtime
@@ -146,7 +147,7 @@ class Application:
     def __init__(self, services: Services) -> None:
         self.runtime = Runtime(services)
         self.framework = framework_of(self.runtime)
-        self._edge = Edge(self.framework, Hot(self.runtime), self.runtime.metrics)
+        self._edge = Edge(self.framework, Hot(self.runtime), self.runtime.metrics, AccessLog(services.access))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve HTTP; start and end with the server."""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
+from sdt.api.access import AccessLog
 from sdt.api.hot import BATCH_PATH, ONE_PATH, Hot, plain_wait
 from sdt.api.http import ClientGone, Receive, Scope, Send, bounded, send_problem
 from sdt.api.metrics import Metrics
@@ -48,10 +49,11 @@ class _Answer:
 class Edge:
     """One region's API as an ASGI application for HTTP. `inner` serves what is not hot."""
 
-    def __init__(self, inner: App, hot: Hot, metrics: Metrics) -> None:
+    def __init__(self, inner: App, hot: Hot, metrics: Metrics, access: AccessLog) -> None:
         self._inner = inner
         self._hot = hot
         self._metrics = metrics
+        self._access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -72,7 +74,9 @@ class Edge:
             # The framework answers its own routes' bugs and passes the error on; then all is said already.
             if not answer.status:
                 await send_problem(answer, bug(error, instance=path))
-        self._metrics.took(route or "none", scope["method"], answer.status, time.perf_counter() - begun)
+        took_s = time.perf_counter() - begun
+        self._metrics.took(route or "none", scope["method"], answer.status, took_s)
+        self._access.took(route or "none", path, scope["method"], answer.status, took_s)
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> str:
         path, method = scope["path"], scope["method"]

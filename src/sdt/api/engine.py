@@ -16,6 +16,7 @@ from sdt.api.keys import KeyCache
 from sdt.api.metrics import Metrics
 from sdt.api.services import Services
 from sdt.api.waiting import Waiting
+from sdt.observing.process import watch_loop
 
 if TYPE_CHECKING:
     from sdt.api.receipt_maker import ReceiptMaker
@@ -41,7 +42,7 @@ class Runtime:
         self.dispatch = Dispatch(services.store, services.queue, services.now_ms)
         self.intake = Intake(services, self.keys, self.backlog, self.dispatch)
         self.waiting = Waiting(services.store)
-        self.metrics = Metrics(self.backlog)
+        self.metrics = Metrics(self.backlog, services.limits.backlog_max)
         self._tasks: list[asyncio.Task[None]] = []
         self._fresh_at_ms = 0
 
@@ -54,6 +55,7 @@ class Runtime:
             ("backlog", self.backlog.follow),
             ("dispatch", self.dispatch.run),
             ("sweeper", self.dispatch.sweep),
+            ("loop", watch_loop),
         )
 
     async def start_on_demand(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
@@ -12,12 +12,18 @@ from sdt.api.declared import problems
 from sdt.api.metrics import METRICS_TYPE
 from sdt.api.runtime import Running, Runtime
 from sdt.domain.errors import SdtError
+from sdt.observing.health import Check, State, check, health_figures, overall, shown
+from sdt.ports import QueueDepth
 from sdt.store import Store, transactions
 
 __all__ = ["router"]
 
 STALE_S: Final = 120
 """A transaction that waited so long for the platform alone means that settlement stands still."""
+
+QUEUE_AGE_S: Final = 60
+BACKLOG_FULL: Final = 0.8
+"""Part of the limit from which intake is about to answer 429."""
 
 router = APIRouter(tags=["operations"])
 
@@ -28,13 +34,25 @@ class Alive(BaseModel):
     status: str = "alive"
 
 
+class One(BaseModel):
+    """One thing that was looked at: how it is, in a word and a sentence, and what was measured."""
+
+    state: Literal["ok", "degraded", "failed"]
+    detail: str
+    value: float | None = None
+
+
 class Ready(BaseModel):
     """What the API needs, and how settlement does as the database shows it.
 
-    `settling` is false when something waited too long for the platform alone; the API still accepts then.
+    `settling` is false when something waited too long for the platform alone; the API still accepts then: its state is
+    `degraded`, and `failed` only when it cannot accept.
     """
 
     ready: bool
+    state: Literal["ok", "degraded", "failed"]
+    problems: list[str]
+    checks: dict[str, One]
     database: bool
     queue: bool
     queue_depth: int | None
@@ -57,8 +75,11 @@ async def readiness(runtime: Runtime) -> Ready:
     with suppress(SdtError):
         depth = await services.queue.depth()
     age_s = books["oldest_s"] if books else None
+    checks = _checks(runtime, books, depth)
+    told: dict[str, Any] = shown(checks)
     return Ready(
-        ready=books is not None and depth is not None,
+        ready=overall(checks) is not State.FAILED,
+        **told,
         database=books is not None,
         queue=depth is not None,
         queue_depth=depth.waiting + depth.in_flight if depth else None,
@@ -69,6 +90,20 @@ async def readiness(runtime: Runtime) -> Ready:
         last_final_batch=books["final"] if books else None,
         last_final_age_s=books["final_s"] if books else None,
     )
+
+
+def _checks(runtime: Runtime, books: dict[str, Any] | None, depth: QueueDepth | None) -> list[Check]:
+    limit = runtime.services.limits.backlog_max
+    found = [
+        Check("database", State.OK if books else State.FAILED, f"{'it answers' if books else 'it does not answer'}"),
+        Check("queue", State.FAILED, "the queue does not answer")
+        if depth is None
+        else check("queue", depth.oldest_age_s or 0, "s is the oldest message", degraded=QUEUE_AGE_S),
+        check("backlog", runtime.backlog.size, f"of {limit} transactions wait", degraded=BACKLOG_FULL * limit),
+    ]
+    if books is not None:
+        found.append(check("settling", books["oldest_s"], "s waits the oldest transaction", degraded=STALE_S))
+    return found
 
 
 def _books(store: Store, now_ms: int) -> dict[str, Any]:
@@ -108,4 +143,6 @@ async def _ready(runtime: Running, response: Response) -> Ready:
 )
 async def _metrics(runtime: Running) -> Response:
     """Answer with the counters in Prometheus' text format."""
-    return Response(runtime.metrics.page(), media_type=METRICS_TYPE)
+    checks = (await readiness(runtime)).checks
+    found = [Check(name, State(one.state), one.detail, one.value) for name, one in checks.items()]
+    return Response(runtime.metrics.page(health_figures(found)), media_type=METRICS_TYPE)

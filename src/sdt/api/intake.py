@@ -21,9 +21,15 @@ from sdt.domain.envelope import Envelope, open_envelope
 from sdt.domain.errors import Conflict, Invalid, SdtError, Unprocessable
 from sdt.domain.message import Signed
 from sdt.domain.transaction import Status
+from sdt.observing.figures import Histogram
 from sdt.store.intake import AcceptedRow, Stored, insert_accepted, known_of
 
-__all__ = ["Answer", "Intake", "Receipt"]
+__all__ = ["GROUP", "GROUP_MESSAGES", "Answer", "Intake", "Receipt"]
+
+GROUP = Histogram("sdt_intake_seconds", "How long a group of messages took to check and to commit.", ["step"])
+GROUP_MESSAGES = Histogram(
+    "sdt_intake_group_messages", "Messages that one commit took.", bounds=(1, 2, 5, 10, 20, 50, 100, 200, 500)
+)
 
 CHECKED_AT_A_STRETCH = 64
 """So many signatures are checked (about 5 ms) before others get the loop."""
@@ -118,7 +124,8 @@ class Intake:
 
     async def _take(self, requests: Sequence[_Request]) -> None:
         try:
-            verdicts = await self._check(requests)
+            with GROUP.timed("check"):
+                verdicts = await self._check(requests)
         except Exception as error:
             self._room.release()
             _fail(requests, error)
@@ -163,7 +170,8 @@ class Intake:
 
     async def _commit(self, requests: Sequence[_Request], verdicts: Sequence[_Verdict]) -> None:
         try:
-            answers = await self._store(verdicts)
+            with GROUP.timed("commit"):
+                answers = await self._store(verdicts)
         except Exception as error:
             _fail(requests, error)
             return
@@ -179,6 +187,7 @@ class Intake:
 
     async def _store(self, verdicts: Sequence[_Verdict]) -> list[Answer]:
         """Commit what is admitted, look up what may be a repetition, and answer for each."""
+        GROUP_MESSAGES.observe(len(verdicts))
         rows = [verdict for verdict in verdicts if isinstance(verdict, AcceptedRow)]
         late = [verdict.signed.message.transaction_id for verdict in verdicts if isinstance(verdict, _Late)]
         stored = await self._services.store.run(insert_accepted, rows) if rows else []

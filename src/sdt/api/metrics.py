@@ -2,55 +2,57 @@
 
 from __future__ import annotations
 
+from collections import Counter as Tally
 from collections.abc import Sequence
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
-
 from sdt.api.backlog import Backlog
-from sdt.api.intake import Answer, Receipt
+from sdt.api.intake import GROUP, GROUP_MESSAGES, Answer, Receipt
+from sdt.observing.figures import TEXT_TYPE, Counter, Figures, Gauge, Histogram, Sample
+from sdt.observing.process import LOOP_LATE, process_figures
+from sdt.store.figures import DATABASE, DATABASE_WAITING
 
 __all__ = ["METRICS_TYPE", "Metrics"]
 
-METRICS_TYPE: Final = CONTENT_TYPE_LATEST
-_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+METRICS_TYPE: Final = TEXT_TYPE
 
 
 class Metrics:
     """The counters of one API process."""
 
-    def __init__(self, backlog: Backlog) -> None:
-        self._registry = CollectorRegistry()
+    def __init__(self, backlog: Backlog, backlog_max: int) -> None:
         self._messages = Counter(
             "sdt_api_messages_total",
             "Signed messages by what became of them: new, same, or the code of the refusal.",
             ["outcome"],
-            registry=self._registry,
         )
         self._requests = Histogram(
             "sdt_api_request_seconds",
             "How long a request took, by route, method and status.",
             ["route", "method", "status"],
-            buckets=_SECONDS,
-            registry=self._registry,
         )
-        Gauge(
-            "sdt_api_backlog", "Accepted transactions that are not settled yet.", registry=self._registry
-        ).set_function(lambda: backlog.size)
+        self._figures = Figures(
+            self._messages,
+            self._requests,
+            Gauge("sdt_api_backlog_transactions", "Accepted and not settled yet.", lambda: backlog.size),
+            Gauge("sdt_api_backlog_max_transactions", "Where intake answers 429.", lambda: backlog_max),
+            GROUP,
+            GROUP_MESSAGES,
+            DATABASE,
+            DATABASE_WAITING,
+            LOOP_LATE,
+        )
 
     def answered(self, answers: Sequence[Answer]) -> None:
         """Count what became of messages."""
-        for answer in answers:
-            if isinstance(answer, Receipt):
-                self._messages.labels("new" if answer.new else "same").inc()
-            else:
-                self._messages.labels(answer.code).inc()
+        outcomes = ((("new" if one.new else "same") if isinstance(one, Receipt) else one.code) for one in answers)
+        for outcome, n in Tally(outcomes).items():
+            self._messages.add(outcome, n=n)
 
     def took(self, route: str, method: str, status: int, seconds: float) -> None:
         """Note a request."""
-        self._requests.labels(route, method, str(status)).observe(seconds)
+        self._requests.observe(seconds, route, method, str(status))
 
-    def page(self) -> bytes:
-        """Return all of it in Prometheus' text format."""
-        return generate_latest(self._registry)
+    def page(self, read_now: Sequence[Sample] = ()) -> bytes:
+        """Return all of it, and what was read just now, in Prometheus' text format."""
+        return self._figures.page([*read_now, *process_figures()])

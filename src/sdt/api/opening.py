@@ -41,6 +41,7 @@ def open_services(settings: Settings, public_url: str) -> Services:
         public_url=public_url,
         deployment=_deployment(settings),
         chain_urls=settings.chain.urls,
+        access=settings.logging.access,
         filer=read_filer(settings.filer_file().read_bytes()),
         limits=Limits(
             message_bytes_max=settings.api.message_bytes_max,

@@ -85,7 +85,7 @@ def bug(error: BaseException, *, instance: str) -> Problem:
     incident = secrets.token_hex(8)
     frames = traceback.extract_tb(error.__traceback__)
     where = " < ".join(f"{frame.name} ({frame.filename}:{frame.lineno})" for frame in reversed(frames[-12:]))
-    log.error("incident %s: %s in %s", incident, type(error).__name__, where)
+    log.error("incident %s: %s in %s", incident, type(error).__name__, where, extra={"incident": incident})
     known = PROBLEMS["internal"]
     return Problem(
         known.status,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdt.api.access import Access
 from sdt.domain.region import Region
 from sdt.domain.transaction_id import IdIssuer
 from sdt.store import Store
@@ -68,6 +69,8 @@ class Services:
     chain_urls: tuple[str, ...] = ()
     documents_folder: Path | None = None
     limits: Limits = Limits()
+    access: Access = "failures"
+    """Which requests are logged."""
     filer: Filer | None = None
     """Who files reports with FinCEN; without one no report is made."""
     now_ms: Callable[[], int] = _now_ms

@@ -20,6 +20,7 @@ from sdt.cli import (
     sanctions,
     sandbox,
     sandbox_clock,
+    status,
     user_bank,
     users,
     vendor,
@@ -43,7 +44,7 @@ Every command explains itself: sdt COMMAND --help""",
 )
 app.command(rich_help_panel="The platform")(demo.demo)
 app.command(rich_help_panel="The platform")(operate.up)
-app.command(rich_help_panel="The platform")(operate.status)
+app.command(rich_help_panel="The platform")(status.status)
 app.add_typer(keys.keys, name="keys", rich_help_panel="The platform")
 app.add_typer(network.network, name="network", rich_help_panel="The platform")
 app.add_typer(operate.database, name="db", rich_help_panel="The platform")

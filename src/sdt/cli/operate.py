@@ -1,17 +1,16 @@
-"""Running a platform: up, status, database."""
+"""Running a platform: up, database."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from sdt.cli.chain_option import ChainUrls, Finality, NetworkFolder, chosen_chain
 from sdt.cli.options import Home, Json, console, run, show
 
-__all__ = ["database", "status", "up"]
+__all__ = ["database", "up"]
 
 database = typer.Typer(no_args_is_help=True, help="The database.")
 
@@ -39,66 +38,6 @@ async def _up(home: Path, network: Path | None, urls: list[str] | None, finality
             await platform.supervisor.wait()
     except Interrupted:
         console.print("Stopped.")
-
-
-def status(home: Home = Path(".sdt"), as_json: Json = False) -> None:
-    """Say what runs, whether it is well, and what waits.
-
-    Exit status 1 when the platform is down or unwell.
-    """
-    found = run(_status(home))
-    if as_json:
-        typer.echo(json.dumps(found, indent=2))
-    else:
-        for process in found["processes"]:
-            console.print(f"  {process['name']:12} {process['status']:10} pid {process['pid'] or '-'}")
-        if lane := found["worker"].get("lane"):
-            console.print(f"  lane         {lane['role']:10} held by {lane['holder']}, epoch {lane['epoch']}")
-        for problem in found["problems"]:
-            console.print(f"  [red]{problem}[/red]")
-        console.print("[green]well[/green]" if found["ok"] else "[red]not well[/red]")
-    raise typer.Exit(0 if found["ok"] else 1)
-
-
-async def _status(home: Path) -> dict[str, Any]:
-    import aiohttp
-
-    from sdt.local.platform import settings_of
-    from sdt.supervise import read_state
-
-    state = read_state(home)
-    if state is None or not state.running:
-        return {
-            "ok": False,
-            "processes": [],
-            "worker": {},
-            "problems": [f"no platform runs in {home}; start one with: sdt up"],
-        }
-    settings = settings_of(home)
-    problems: list[str] = []
-    worker: dict[str, Any] = {}
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
-        for name, url in (
-            ("worker", f"http://{settings.worker.host}:{settings.worker.port}/healthz"),
-            ("api", f"{settings.api.url}/readyz"),
-        ):
-            try:
-                async with session.get(url) as answer:
-                    body = await answer.json(content_type=None)
-            except (aiohttp.ClientError, TimeoutError):
-                problems.append(f"the {name} does not answer")
-                continue
-            if name == "worker":
-                worker = body
-                problems += body["problems"]
-            elif answer.status != 200:
-                problems.append(f"the API is not ready: {body.get('detail', body)}")
-    processes = [
-        {"name": name, "status": str(process.status.value), "pid": process.pid}
-        for name, process in state.processes.items()
-    ]
-    problems += [f"{p['name']} is {p['status']}" for p in processes if p["status"] != "ready"]
-    return {"ok": not problems, "api": settings.api.url, "processes": processes, "problems": problems, "worker": worker}
 
 
 @database.command("ddl")

@@ -30,6 +30,7 @@ __all__ = [
     "Settings",
     "Signer",
     "Signing",
+    "Telemetry",
     "Vault",
     "Vendor",
     "Vendors",
@@ -129,6 +130,7 @@ class Signer(Section):
     host: str
     port: Port
     job_port: Port
+    health_port: Port
     state_folder: FilePath
 
 
@@ -304,6 +306,14 @@ class Logging(Section):
 
     level: Literal["debug", "info", "warning", "error"]
     format: Literal["json", "text"]
+    access: Literal["all", "failures", "none"]
+
+
+class Telemetry(Section):
+    """Traces over the processes, in OpenTelemetry's protocol."""
+
+    endpoint: HttpUrl
+    sample: Annotated[float, Field(ge=0, le=1)]
 
 
 class Settings(Section):
@@ -327,6 +337,7 @@ class Settings(Section):
     vendors: Vendors
     aws: Aws
     logging: Logging
+    telemetry: Telemetry
 
     def region_file(self, region: str) -> Path:
         """Return the file of a region: as named, or in home/regions, ./regions, or beside the package.

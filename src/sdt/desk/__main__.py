@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("--home", type=Path, required=True, help="the platform's folder")
     arguments = parser.parse_args()
     settings = load_settings(home=arguments.home)
-    set_up_logging(settings.logging)
+    set_up_logging(settings, f"desk-{arguments.desk}")
     desk = DESKS[arguments.desk](Evidence.open(settings, read_only=arguments.desk != "custodian"))
     asyncio.run(attend(desk, settings.desks.poll_ms / 1000))
 

@@ -20,6 +20,7 @@ from sdt.domain.region import Region, load_region
 from sdt.local import opening, processes
 from sdt.local.joining import Chain, join
 from sdt.local.secrets import make_secrets, take_vendor_keys
+from sdt.signing.config import Observing
 from sdt.signing.provision import Address, provision
 from sdt.supervise import Supervisor, is_locked
 from sdt.workflows.sanctions_lists import first_list
@@ -107,7 +108,10 @@ def _with_ports(supervisor: Supervisor, home: Path) -> Settings:
 
 
 def _provision(settings: Settings, region_name: str) -> None:
-    addresses = [Address(signer.host, signer.port, signer.job_port) for _, signer in sorted(settings.signers.items())]
+    addresses = [
+        Address(signer.host, signer.port, signer.job_port, signer.health_port)
+        for _, signer in sorted(settings.signers.items())
+    ]
     provision(
         settings.home,
         addresses,
@@ -118,6 +122,12 @@ def _provision(settings: Settings, region_name: str) -> None:
         now=datetime.fromtimestamp(time.time(), UTC),
         gas_price_wei=settings.chain.gas_price_wei,
         finality_blocks=settings.chain.finality_blocks,
+        observing=Observing(
+            log_level=settings.logging.level,
+            log_format=settings.logging.format,
+            trace_endpoint=settings.telemetry.endpoint,
+            trace_sample=settings.telemetry.sample,
+        ),
     )
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from sdt.observing.logs import start_logging
 from sdt.sandbox import plains
 from sdt.sandbox.aml import Aml
 from sdt.sandbox.bank import Bank
@@ -26,6 +27,7 @@ SERVICES = ("bank", "depository", "kyc", "aml")
 def main(argv: Sequence[str] | None = None) -> None:
     """Open the stores, listen, write where each service is reached into `HOME/SERVICE.url`, and serve."""
     arguments = _parser().parse_args(argv)
+    start_logging("sandbox", level="warning")
     home: Path = arguments.home
     home.mkdir(parents=True, exist_ok=True)
     listeners = [_open(name, home, arguments) for name in _named(arguments.services)]

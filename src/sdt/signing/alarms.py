@@ -71,8 +71,13 @@ class Watch:
         coming = {(alarm.code, alarm.party, alarm.pair): alarm for alarm in found}
         for key, alarm in coming.items():
             before = self._known.get(key)
-            if before is None or (alarm.left is not None and 2 * alarm.left <= (before.left or 0)):
+            if before is None or _halved(alarm.left, before.left):
                 _log.warning("%s: %s", alarm.code, alarm.detail)
                 self._known[key] = alarm
         for key in self._known.keys() - coming.keys():
             _log.info("%s is over: %s", key[0], self._known.pop(key).detail)
+
+
+def _halved(left: int | None, before: int | None) -> bool:
+    """Whether a stock has come down to half of what was last told; nothing left is told once."""
+    return left is not None and before is not None and left < before and 2 * left <= before

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -35,6 +35,20 @@ class Location(Struct, frozen=True, forbid_unknown_fields=True):
     former_key: str = ""
 
 
+class Observing(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a location tells its operator, and where: `[observing]` in signer.toml.
+
+    Without `health_port` it has no pages, without `trace_endpoint` it sends no traces.
+    """
+
+    health_host: str = "127.0.0.1"
+    health_port: Annotated[int, Meta(ge=0, le=65535)] = 0
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "text"] = "json"
+    trace_endpoint: str = ""
+    trace_sample: Annotated[float, Meta(ge=0, le=1)] = 0.0
+
+
 class _File(Struct, frozen=True, forbid_unknown_fields=True):
     party: PartyNumber
     network: str
@@ -48,6 +62,7 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
     passphrase_file: str = ""
     seal_command: tuple[str, ...] = ()
     counter_file: str = ""
+    observing: Observing = Observing()
 
 
 @dataclass(frozen=True)
@@ -69,6 +84,7 @@ class SignerConfig:
     seal_command: tuple[str, ...] = ()
     counter_file: Path | None = None
     """On other storage than the folder, so that no copy of the one restores the other."""
+    observing: Observing = field(default_factory=Observing)
 
     @property
     def me(self) -> Location:
@@ -144,4 +160,5 @@ def load_signer_config(home: Path) -> SignerConfig:
         home / file.passphrase_file if file.passphrase_file else None,
         file.seal_command,
         home / file.counter_file if file.counter_file else None,
+        file.observing,
     )

@@ -19,6 +19,7 @@ import msgspec
 
 from sdt.domain.errors import Conflict, SdtError, Unavailable
 from sdt.signing.frames import FrameProtocol
+from sdt.signing.operations import OPERATION
 from sdt.signing.tls import Credentials, Files, client_context, server_context
 from sdt.signing.wire import (
     ANSWERS,
@@ -107,6 +108,7 @@ class _Served(FrameProtocol):
 
     async def _answer(self, caller: int, request: Request) -> None:
         answer: Answer
+        begun_s = time.perf_counter()
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 answer = await self._server.handle(caller, request.operation)
@@ -118,6 +120,8 @@ class _Served(FrameProtocol):
             _log.exception("A call of location %s ended in a bug.", caller)
             answer = Failed("unavailable", "bug", "The signer failed in a way that it does not explain.")
         self.send(encode(Reply(request.id, answer)))
+        outcome = "failed" if isinstance(answer, Failed) else "answered"
+        OPERATION.observe(time.perf_counter() - begun_s, type(request.operation).__name__, outcome)
 
     def _answered(self, call: asyncio.Task[None]) -> None:
         self._calls.discard(call)

@@ -14,10 +14,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from msgspec.structs import asdict, replace
 from nacl.signing import SigningKey
 
 from sdt.domain.errors import Conflict
-from sdt.signing.config import INTENT_KEY_LABEL, Location
+from sdt.signing.config import INTENT_KEY_LABEL, Location, Observing
 from sdt.signing.pki import Authority, write_secret
 from sdt.signing.seal import BoxSealer, new_seal_key
 from sdt.signing.tls import COORDINATOR
@@ -29,11 +30,12 @@ FORMER_KEY_FILE: Final = "intent.former.pub"
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where one location listens: for calls, and for joint jobs."""
+    """Where one location listens: for calls, for joint jobs, and for its operator's look at its health (0: not)."""
 
     host: str
     port: int
     mpc_port: int
+    health_port: int = 0
 
 
 def provision(
@@ -47,6 +49,7 @@ def provision(
     now: datetime,
     finality_blocks: int = 1,
     gas_price_wei: int = 0,
+    observing: Observing | None = None,
 ) -> None:
     """Write `signer-1` to `signer-3` and `coordinator` under `home`, with all keys and certificates fresh.
 
@@ -65,7 +68,8 @@ def provision(
     ]
     counters = (home / "counters").resolve()
     counters.mkdir(mode=0o700, exist_ok=True)
-    for party, folder in zip(PARTIES, folders, strict=True):
+    for party, folder, address in zip(PARTIES, folders, addresses, strict=True):
+        observed = replace(observing or Observing(), health_port=address.health_port)
         settings: dict[str, str | int | list[str]] = {
             "party": party,
             "network": network,
@@ -77,7 +81,9 @@ def provision(
             "counter_file": str(counters / f"signer-{party}"),
             **_seal_of(folder),
         }
-        (folder / "signer.toml").write_text(_toml(settings) + _locations_toml(locations))
+        (folder / "signer.toml").write_text(
+            _toml(settings) + "\n[observing]\n" + _toml(asdict(observed)) + _locations_toml(locations)
+        )
     (home / "coordinator" / "signers.toml").write_text(_locations_toml(locations))
 
 
@@ -135,7 +141,7 @@ def _replace(file: Path, text: str) -> None:
     beside.replace(file)
 
 
-def _toml(settings: Mapping[str, str | int | list[str]]) -> str:
+def _toml(settings: Mapping[str, str | int | float | list[str]]) -> str:
     """Write plain settings; a JSON string, or a list of them, is a TOML one."""
     return "".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items())
 

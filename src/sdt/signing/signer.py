@@ -19,6 +19,7 @@ from typing import Final
 import uvloop
 
 from sdt.domain.errors import Conflict, Forbidden, NotFound, SdtError
+from sdt.observing.logs import start_logging
 from sdt.signing import keyring, lineage, spending, stock
 from sdt.signing.anchor import Anchor
 from sdt.signing.building import BatchRefused, Builder, Built, ChainSeen
@@ -28,6 +29,8 @@ from sdt.signing.joint import JointJobs, check_pair
 from sdt.signing.keyring import ChainKey
 from sdt.signing.lineage import Lineage, LineBatch, UnknownParent
 from sdt.signing.link import Link, LinkServer
+from sdt.signing.observed import Observed
+from sdt.signing.operations import PROPOSED, REFUSED
 from sdt.signing.reshare import Resharing
 from sdt.signing.store import Store
 from sdt.signing.tls import COORDINATOR
@@ -127,7 +130,7 @@ class Signer:
             raise Forbidden("A peer may not ask this.", code="not_for_peers")
         match operation:
             case Status():
-                return await self._status()
+                return await self.status()
             case StartKey():
                 return await self._joint.start_key(operation)
             case ActivateKey():
@@ -197,7 +200,8 @@ class Signer:
 
     # Status
 
-    async def _status(self) -> StatusAnswer:
+    async def status(self) -> StatusAnswer:
+        """Return how this location is."""
         key = keyring.active_key(self.store.db)
         if key is not None:
             self._builder.follow(key.address)
@@ -222,6 +226,7 @@ class Signer:
 
     async def _propose(self, operation: Propose) -> Proposed | MessagesRefused:
         key = keyring.demand_key(self.store.db)
+        PROPOSED.observe(len(operation.batch.entries))
         async with self._proposing:  # in the order of arrival, so that a batch finds its parent known
             try:
                 parent, number = operation.batch.parent, operation.batch.number
@@ -232,6 +237,7 @@ class Signer:
                 )
                 bound = self._bind(operation, built)
             except BatchRefused as refused:
+                REFUSED.add(n=len(refused.refusals))
                 return MessagesRefused(refused.refusals)
         binding = stock.binding_of(built)
         digest = self._promise_of(key, operation.job, operation.index, bound, binding)
@@ -392,10 +398,13 @@ async def serve(config: SignerConfig, make_builder: Callable[[SignerConfig, Stor
     )
     await builder.start()
     await server.start(config.me.host, config.me.port)
+    observed = Observed(signer)
+    await observed.start(config.observing.health_host, config.observing.health_port)
     signer.follow()
     _log.info("Signer %d of network %s listens on port %d.", config.party, config.network, config.me.port)
     print(f"ready {config.me.port}", flush=True)
     await stop.wait()
+    await observed.close()
     await server.close()
     await builder.close()
     await signer.close()
@@ -422,9 +431,9 @@ def main() -> None:
         "--new-counter", action="store_true", help="the counter is lost: burn the stock, begin another, and end"
     )
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     config = load_signer_config(arguments.home)
+    start_logging(f"signer-{config.party}", level=config.observing.log_level, style=config.observing.log_format)
     if arguments.new_counter:
         print(f"{forget_counter(config)} presignatures are burnt; the next start makes another counter.")
         return

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from functools import lru_cache
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -19,6 +20,7 @@ import peewee
 import psycopg
 
 from sdt.domain.errors import Unavailable
+from sdt.store.figures import DATABASE, DATABASE_WAITING
 
 __all__ = ["Store", "connect", "database_of"]
 
@@ -63,6 +65,23 @@ def database_of(url: str, password: str | None = None) -> Any:
             normal, prefer_psycopg3=True, connect_timeout=10, options=_POSTGRES_OPTIONS, **secret
         )
     raise ValueError("The database URL begins with sqlite:/// or postgresql://.")
+
+
+class _measured:
+    """Times one unit of work and counts it while it lasts."""
+
+    __slots__ = ("_begun", "_kind")
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+
+    def __enter__(self) -> None:
+        DATABASE_WAITING.add(1)
+        self._begun = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        DATABASE.observe(time.perf_counter() - self._begun, self._kind)
+        DATABASE_WAITING.add(-1)
 
 
 @lru_cache(maxsize=512)
@@ -151,13 +170,19 @@ class Store:
         """
         from asyncio import get_running_loop
 
-        return await get_running_loop().run_in_executor(self._writer, lambda: self._attempt(fn, *args, **kwargs))
+        with _measured("write"):
+            return await get_running_loop().run_in_executor(
+                self._writer, copy_context().run, lambda: self._attempt(fn, *args, **kwargs)
+            )
 
     async def read(self, fn: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `fn(store, *args)` in the thread that only reads, so that it never waits behind a commit."""
         from asyncio import get_running_loop
 
-        return await get_running_loop().run_in_executor(self._reader, lambda: self._look(fn, *args, **kwargs))
+        with _measured("read"):
+            return await get_running_loop().run_in_executor(
+                self._reader, copy_context().run, lambda: self._look(fn, *args, **kwargs)
+            )
 
     async def revive(self) -> None:
         """See that both threads have a connection that answers: one that stood idle may have been closed.

@@ -16,6 +16,7 @@ from sdt.store.database import Store
 __all__ = [
     "DeadRow",
     "OutboxRow",
+    "Waiting",
     "bury",
     "dead",
     "dead_count",
@@ -30,6 +31,7 @@ __all__ = [
     "put_effects_of_all",
     "retry",
     "revive",
+    "waiting",
 ]
 
 _INSERT: Final = "INSERT INTO outbox (topic, key, payload, due_at_ms, attempts) "
@@ -174,6 +176,23 @@ def dead_count(store: Store) -> int:
     found = store.row("SELECT count(*) FROM outbox WHERE done_at_ms IS NULL AND dead_at_ms IS NOT NULL", ())
     assert found is not None
     return int(found[0])
+
+
+class Waiting(NamedTuple):
+    """How much is due and not told yet, and since when the oldest of it is due. Units: seconds."""
+
+    instructions: int
+    oldest_s: float
+
+
+def waiting(store: Store, now_ms: int) -> Waiting:
+    """Return what is due and not told. Something that failed counts from its first failure."""
+    count, since_ms = store.row(
+        "SELECT count(*), min(coalesce(failed_since_ms, due_at_ms)) FROM outbox "
+        "WHERE done_at_ms IS NULL AND dead_at_ms IS NULL AND (due_at_ms <= ? OR failed_since_ms IS NOT NULL)",
+        (now_ms,),
+    )
+    return Waiting(count, 0.0 if since_ms is None else max(0, now_ms - since_ms) / 1000)
 
 
 def prune(store: Store, before_ms: int, limit: int = 1_000) -> int:

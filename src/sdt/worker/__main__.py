@@ -2,7 +2,7 @@
 
 Screening (any number may run) and the settlement lane (one per region key, by a lease of the database) in one process,
 with what they need: the follower of the chain, the outbox, and the watch over bank and depository. Prints `ready PORT`
-and serves /healthz and /metrics there. A second one waits and takes over when the first ends, however it ends.
+and serves /healthz, /readyz and /metrics there. A second one waits and takes over when the first ends, however it ends.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from sdt.config import Settings, load_settings
 from sdt.config.logs import set_up_logging
 from sdt.domain.monitoring.value import read_prices
 from sdt.domain.region import load_region
+from sdt.observing.process import watch_loop
 from sdt.signing.coordinator import Coordinator, StockPolicy
 from sdt.vendors import open_ach_files, open_vendors
 from sdt.worker.ach.bank_time import BankTime
@@ -40,6 +41,7 @@ from sdt.worker.health import serve_health
 from sdt.worker.identities import Identities
 from sdt.worker.instructions import Instructions
 from sdt.worker.lane import Lane, LaneLimits
+from sdt.worker.looks import Looks
 from sdt.worker.monitor import Monitor
 from sdt.worker.reading import Reading
 from sdt.worker.rescreening import Rescreening
@@ -165,6 +167,7 @@ async def settle(settings: Settings, deployment: Deployment, tenancy: Tenancy, s
             Erasures(store, papers, clock).run(),
             Counterparties(store, region, vendors, poll_s, clock).run(),
             Statements(store, region, vendors, poll_s, clock).run(),
+            watch_loop(),
         ]
         if settings.worker.screening == "in_process":
             parts.append(screening.run())
@@ -174,10 +177,9 @@ async def settle(settings: Settings, deployment: Deployment, tenancy: Tenancy, s
             desk = AchDesk(store, region, settings.ach, ach_files, bank_time, people, personal_key, clock)
             parts.append(desk.run())
         await follower.recover()
-        health = await serve_health(
-            settings.worker.host,
-            settings.worker.port,
-            store,
+        looks = Looks(
+            # What health reads never stands before a payment either.
+            watched,
             queue,
             follower,
             coordinator,
@@ -187,7 +189,11 @@ async def settle(settings: Settings, deployment: Deployment, tenancy: Tenancy, s
             region,
             tenancy,
             desk,
+            flights_max=settings.worker.batches_in_flight_max,
+            backlog_max=settings.api.backlog_max,
+            now_ms=clock.now_ms,
         )
+        health = await serve_health(settings.worker.host, settings.worker.port, looks)
         tasks = [keeping, *(asyncio.create_task(part) for part in parts)]
         stopping: asyncio.Task[Any] = asyncio.create_task(stop.wait())
         print(f"ready {settings.worker.port}", flush=True)
@@ -215,7 +221,7 @@ def main() -> None:
     parser.add_argument("--home", type=Path, required=True, help="the platform's folder")
     arguments = parser.parse_args()
     settings = load_settings(home=arguments.home)
-    set_up_logging(settings.logging)
+    set_up_logging(settings, "worker")
     uvloop.run(work(settings))
 
 

@@ -43,13 +43,13 @@ def put_off(store: Store, row: OutboxRow, error: SdtError, now_ms: int) -> None:
     age_ms = now_ms - (now_ms if row.failed_since_ms is None else row.failed_since_ms)
     if not (is_hopeless(error) or tries >= ATTEMPTS_MAX or age_ms >= AGE_MS_MAX):
         pause_ms = min(PAUSE_MS * 2 ** min(row.attempts, 10), PAUSE_MS_MAX)
-        log.warning("instruction %s waits %d ms: %s", row.key, pause_ms, error.code)
+        log.warning("an instruction waits %d ms: %s", pause_ms, error.code, extra={"instruction": row.key})
         outbox.retry(store, row.id, error.code, now_ms + pause_ms, at_ms=now_ms)
         return
     with store.transaction():
         if not outbox.bury(store, row.id, error.code, now_ms):
             return
-        log.error("instruction %s is dead after %d tries: %s", row.key, tries, error.code)
+        log.error("an instruction is dead after %d tries: %s", tries, error.code, extra={"instruction": row.key})
         open_case(
             store,
             kind="vendor",

@@ -33,6 +33,7 @@ from sdt.domain.region import Region
 from sdt.domain.transaction import Event, Status
 from sdt.store import Store, batches, events, lane, transactions
 from sdt.worker.clock import Clock
+from sdt.worker.figures import LANE, SETTLED_AGE
 from sdt.worker.flight import Flight, Flights
 from sdt.worker.projection import ACTOR, Settled, project
 
@@ -151,7 +152,7 @@ class Follower:
             await self._client.send(flight.raw)
         except SdtError as error:
             # It is signed and stored: no reason to have it signed once more.
-            log.warning("batch %d could not be sent: %s", flight.number, error.detail)
+            log.warning("batch %d could not be sent: %s", flight.number, error.detail, extra={"batch": flight.number})
 
     async def run(self) -> None:
         """Follow until cancelled. Errors: ChainForked, when what was final is final no more: a person must look."""
@@ -222,10 +223,18 @@ class Follower:
         if not mine:
             await self._store.run(self._mark, block)
             return
-        found = await self._words(block, mine)
-        await self._store.run(self._settle, block, found)
+        with LANE.timed("books"):
+            found = await self._words(block, mine)
+            await self._store.run(self._settle, block, found)
+        self._measure(mine)
         self.flights.remove(mine)
         self._change.set()
+
+    def _measure(self, final: Sequence[Flight]) -> None:
+        now_s, now_ms = asyncio.get_running_loop().time(), self._clock.now_ms()
+        for flight in final:
+            LANE.observe(now_s - flight.first_sent_at_s, "chain")
+            SETTLED_AGE.observe((now_ms - min(row.accepted_at_ms for row in flight.rows)) / 1000)
 
     async def _words(self, block: Block, mine: Sequence[Flight]) -> list[_Found]:
         """Read what Settlement said in a block; whole receipts would bring a log of the token for each transfer too.
@@ -272,7 +281,12 @@ class Follower:
     def _void(self, store: Store, flight: Flight, block: Block, now_ms: int) -> None:
         """The chain refused the batch as a whole: nothing moved, so all of it is batched anew."""
         self.flights.broken = True
-        log.error("batch %d was refused by the contract in block %d", flight.number, block.number)
+        log.error(
+            "batch %d was refused by the contract in block %d",
+            flight.number,
+            block.number,
+            extra={"batch": flight.number},
+        )
         ids = [*(row.id for row in flight.rows), *flight.attached]
         transactions.advance_batch(store, ids, Event.UNBATCH, from_status=Status.SUBMITTED, actor=ACTOR, at_ms=now_ms)
         batches.void(store, [flight.number], block_number=block.number)
@@ -287,7 +301,12 @@ class Follower:
                     self._demand()
                     await self._client.broadcast(flight.raw)
                 except SdtError as error:
-                    log.warning("batch %d could not be sent again: %s", flight.number, error.detail)
+                    log.warning(
+                        "batch %d could not be sent again: %s",
+                        flight.number,
+                        error.detail,
+                        extra={"batch": flight.number},
+                    )
 
     async def _look_elsewhere(self) -> None:
         """Find a batch that the node we follow leaves out of its blocks: another node has it in one that we read.
@@ -302,7 +321,12 @@ class Follower:
         assert mark is not None and mark.followed_block_number is not None, "recover() comes first"
         for node, receipt in (await self._reader.nodes_with(missed.chain_tx_hash)).items():
             if node != self._reader.preferred and receipt.block_number <= mark.followed_block_number:
-                log.error("a chain node leaves batch %d out of block %d", missed.number, receipt.block_number)
+                log.error(
+                    "a chain node leaves batch %d out of block %d",
+                    missed.number,
+                    receipt.block_number,
+                    extra={"batch": missed.number},
+                )
                 self._reader.prefer(node)
                 self._rewind = await self._reader.block(receipt.block_number - 1)
                 return

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Final
@@ -20,15 +21,18 @@ from sdt.domain.message import Deposit, Redeem, Register, read_message
 from sdt.domain.personal import Business
 from sdt.domain.region import Region
 from sdt.domain.transaction import Event, Status
+from sdt.observing.context import about
 from sdt.ports import AchDirection, AchEntry, AchOrder, ExternalAccount, SecCode
 from sdt.store import Store, ach, banking, outbox, sanctions, transactions
 from sdt.store.ach import AchEntryRow
 from sdt.store.banking import BankAccountRow, BankEntryRow
+from sdt.store.outbox import OutboxRow
 from sdt.store.transactions import Change, TransactionRow
 from sdt.vendors import Vendors, bank_account
 from sdt.worker import bank_entries
 from sdt.worker.clock import Clock
 from sdt.worker.dead_letters import put_off
+from sdt.worker.figures import HANDLER
 from sdt.worker.identities import Identities
 from sdt.workflows import payouts
 from sdt.workflows.bank_proof import wanted_entry
@@ -90,19 +94,27 @@ class Instructions:
             if await self._store.read(sanctions.payout_waits, transaction_id):
                 await self._store.run(outbox.defer, row.id, self._clock.now_ms() + REVIEW_PAUSE_MS)
                 continue
-            try:
-                await self._carry_out(transaction_id)
-            except PayoutHeld:
-                await self._store.run(outbox.postpone, row.id, self._clock.now_ms() + HELD_MS)
-            except SdtError as error:
-                await self._store.run(put_off, row, error, self._clock.now_ms())
-            else:
-                await self._store.run(outbox.done, [row.id], self._clock.now_ms())
+            with about(transaction_id=transaction_id):
+                await self._try(row, transaction_id)
         return len(due)
 
-    async def _carry_out(self, transaction_id: str) -> None:
+    async def _try(self, instruction: OutboxRow, transaction_id: str) -> None:
         row = await self._store.read(transactions.get, transaction_id)
         assert row is not None, "the outbox names a transaction that is not there"
+        begun_s, outcome = time.perf_counter(), "done"
+        try:
+            await self._carry_out(row)
+        except PayoutHeld:
+            outcome = "held"
+            await self._store.run(outbox.postpone, instruction.id, self._clock.now_ms() + HELD_MS)
+        except SdtError as error:
+            outcome = error.kind.label
+            await self._store.run(put_off, instruction, error, self._clock.now_ms())
+        else:
+            await self._store.run(outbox.done, [instruction.id], self._clock.now_ms())
+        HANDLER.observe(time.perf_counter() - begun_s, row.type, outcome)
+
+    async def _carry_out(self, row: TransactionRow) -> None:
         handler: dict[str, Callable[[TransactionRow], Awaitable[None]]] = {
             "deposit": self._collect,
             "redeem": self._pay_out,

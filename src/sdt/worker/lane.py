@@ -18,12 +18,14 @@ from sdt.domain.errors import SdtError
 from sdt.domain.message import MESSAGE_TYPES
 from sdt.domain.region import Region
 from sdt.domain.transaction import Event, Status
+from sdt.observing.context import about
 from sdt.signing.coordinator import Coordinator
 from sdt.signing.wire import BatchProposal, Entry, MessageRefusal
 from sdt.store import Store, batches, ledger, transactions
 from sdt.store.batches import FormedBatch
 from sdt.store.transactions import Change, TransactionRow
 from sdt.worker.clock import Clock
+from sdt.worker.figures import BATCH_ITEMS, LANE
 from sdt.worker.flight import Flight
 from sdt.worker.follower import Follower
 from sdt.worker.projection import ACTOR
@@ -102,7 +104,8 @@ class Lane:
                     await self._room()
                     pending = await self._next()
                 else:
-                    pending = await self._settle(pending)
+                    with about(batch=pending.frame.number):
+                        pending = await self._settle(pending)
             except SdtError as error:
                 log.warning("the lane waits: %s (%s)", error.detail, error.code)
                 await asyncio.sleep(RETRY_S)
@@ -132,7 +135,8 @@ class Lane:
         elif waiting < self._limits.items_max and len(self._follower.flights):
             # Not full, and the chain is busy anyway: a short wait makes fewer, fuller batches.
             await asyncio.sleep(self._limits.linger_s)
-        return await self._store.run(self._form)
+        with LANE.timed("form"):
+            return await self._store.run(self._form)
 
     def _form(self, store: Store) -> _Formed | None:
         """Number a batch and move its transactions into it, in one database transaction."""
@@ -184,12 +188,14 @@ class Lane:
             await self._store.run(self._unform, formed)
             return None
         assert formed.rows, "a batch has messages"
-        messages = [self._reading.read(row) for row in formed.rows]
-        batch = assemble(formed.frame, messages, self._region)
+        with LANE.timed("assemble"):
+            messages = [self._reading.read(row) for row in formed.rows]
+            batch = assemble(formed.frame, messages, self._region)
         self._demand()
-        outcome = await self._coordinator.sign(
-            self._proposal(formed, batch), batch.transaction.signing_hash(), formed.frame.chain_id
-        )
+        with LANE.timed("sign"):
+            outcome = await self._coordinator.sign(
+                self._proposal(formed, batch), batch.transaction.signing_hash(), formed.frame.chain_id
+            )
         if outcome.signature is None:
             return await self._store.run(self._drop, formed, outcome.refusals)
         signature = outcome.signature
@@ -205,8 +211,11 @@ class Lane:
             gas=batch.transaction.gas,
             deadline_s=formed.frame.deadline_s,
         )
-        following = await self._store.run(self._signed_and_next, flight, batch)
-        await self._follower.send(flight)
+        BATCH_ITEMS.observe(len(formed.rows))
+        with LANE.timed("store"):
+            following = await self._store.run(self._signed_and_next, flight, batch)
+        with LANE.timed("send"):
+            await self._follower.send(flight)
         return following
 
     def _proposal(self, formed: _Formed, batch: Assembled) -> BatchProposal:

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from sdt.domain.region import Region
+from sdt.observing.figures import Sample, gauge
 from sdt.store import Store, ledger
 from sdt.workflows.cover import cover_of
 from sdt.workflows.settling import day_of
 
-__all__ = ["money_figures", "money_lines"]
+__all__ = ["money_figures", "money_samples"]
 
 _SUMS: Final = {"receivable": "Receivable", "suspense": "Suspense", "unclaimed": "Unclaimed", "blocked": "Blocked"}
 
@@ -40,10 +41,8 @@ def _of_token(store: Store, region: Region, symbol: str, now_ms: int) -> dict[st
     }
 
 
-def money_lines(figures: Mapping[str, Mapping[str, int]]) -> list[str]:
-    """Return the metrics of the money: one sum a line, in cents."""
-    return [
-        f'sdt_money_cents{{token="{token}",sum="{name}"}} {cents}'
-        for token, sums in figures.items()
-        for name, cents in sums.items()
-    ]
+def money_samples(figures: Mapping[str, Mapping[str, int]]) -> list[Sample]:
+    """Return the metrics of the money: one sum a series, in cents."""
+    about = "Sums of the money books: what may come back, what covers it, what is owed or kept."
+    values = [({"token": token, "sum": name}, cents) for token, sums in figures.items() for name, cents in sums.items()]
+    return [gauge("sdt_money_cents", about, values)]

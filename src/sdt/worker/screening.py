@@ -19,6 +19,7 @@ from sdt.ports import Queue, Received
 from sdt.store import Store, reviews, transactions
 from sdt.store.transactions import TransactionRow
 from sdt.worker.clock import Clock
+from sdt.worker.figures import ROUND_MESSAGES, SCREENING
 from sdt.worker.reading import Reading
 from sdt.worker.sanctions import Sanctions
 from sdt.worker.screening_round import ROUND_MAX, Named, ScreeningRound
@@ -60,7 +61,9 @@ class Screening:
             try:
                 received = await self._queue.receive(ROUND_MAX, 1.0, self._visibility_s)
                 if received:
-                    await self.take(received)
+                    ROUND_MESSAGES.observe(len(received))
+                    with SCREENING.timed():
+                        await self.take(received)
             except Unavailable as error:
                 log.warning("screening waits: %s", error.detail)
                 await asyncio.sleep(0.5)
@@ -102,7 +105,7 @@ class Screening:
             finding = await self._sanctions.look(row.id, message.account, row.type)
             await self._store.run(self._round.decide_named, row, message, finding)
         except SdtError as error:
-            log.warning("screening of %s waits: %s", row.id, error.detail)
+            log.warning("screening waits: %s", error.detail, extra={"transaction_id": row.id})
             return
         self.screened.set()
         if receipt is not None:

@@ -233,7 +233,9 @@ class MappedVendor:
         finally:
             ms = round((time.monotonic() - begun) * 1000, 1)
             name = operation.kind.name if ask is None else f"{operation.kind.name}.ask"
-            log.info("%s %s %s: %s, %.0f ms", self._spec.name, method, name, status, ms)
+            # Looks are repeated all day: they are told when they fail.
+            level = logging.DEBUG if status in DONE and method == "GET" else logging.INFO
+            log.log(level, "%s %s %s: %s, %.0f ms", self._spec.name, method, name, status, ms)
             self._write(operation, name, method, prepared, status, ms, document, ask)
         return status, document
 

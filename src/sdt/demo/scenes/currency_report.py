@@ -126,7 +126,7 @@ async def _behind(stage: Stage) -> int:
     worker = stage.settings.worker
     async with (
         aiohttp.ClientSession() as session,
-        session.get(f"http://{worker.host}:{worker.port}/healthz") as answer,
+        session.get(f"http://{worker.host}:{worker.port}/readyz") as answer,
     ):
         return int((await answer.json(content_type=None))["monitoring"]["postings_behind"])
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 from sdt.config.model import Ach
 from sdt.domain.errors import SdtError
 from sdt.domain.region import Region
+from sdt.observing.figures import Sample, gauge
 from sdt.ports.ach_files import AchFiles
 from sdt.store import Store, ach, ach_files
 from sdt.worker.ach.bank_time import BankTime
@@ -25,7 +26,7 @@ from sdt.worker.clock import Clock
 from sdt.workflows.ach_reversal import BANK_DAY
 from sdt.workflows.people import People
 
-__all__ = ["AchDesk", "ach_lines"]
+__all__ = ["AchDesk", "ach_samples"]
 
 log = logging.getLogger(__name__)
 
@@ -98,12 +99,18 @@ class AchDesk:
         return moved
 
 
-def ach_lines(health: object) -> list[str]:
-    """Return what `AchDesk.health` told as lines for Prometheus; none where entries go to the bank one by one."""
+def ach_samples(health: object) -> list[Sample]:
+    """Return what `AchDesk.health` told as metrics; none where entries go to the bank one by one."""
     if not isinstance(health, dict) or not health:
         return []
+    files = [({"status": status}, count) for status, count in health["files"].items()]
+    rates = [({"rate": name}, ppm) for name, ppm in health["return_rates_ppm"].items()]
     return [
-        *(f'sdt_ach_files{{status="{status}"}} {count}' for status, count in health["files"].items()),
-        f"sdt_ach_returns_missing {len(health['returns_missing'])}",
-        *(f'sdt_ach_return_rate_ppm{{rate="{name}"}} {ppm}' for name, ppm in health["return_rates_ppm"].items()),
+        gauge("sdt_ach_files", "Our ACH files by where they stand.", files),
+        gauge(
+            "sdt_ach_returns_missing",
+            "Mornings whose file of returns has not come: nothing passes its window until it is read.",
+            len(health["returns_missing"]),
+        ),
+        gauge("sdt_ach_return_rate_ppm", "How often debits came back of late, in parts per million.", rates),
     ]

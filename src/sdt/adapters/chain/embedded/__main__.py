@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import logging
 import signal
 import socket
 import sys
@@ -23,6 +22,7 @@ from sdt.adapters.chain.embedded.miner import Miner
 from sdt.adapters.chain.embedded.pool import Pool
 from sdt.adapters.chain.embedded.server import RpcApp
 from sdt.adapters.chain.embedded.view import Account
+from sdt.observing.logs import start_logging
 
 _STACK_BYTES = 64 * 1024 * 1024  # 1,024 nested contract calls are some six Python frames each
 _SWITCH_S = 0.001  # how long a running block may keep a reader from the interpreter
@@ -31,7 +31,7 @@ _SWITCH_S = 0.001  # how long a running block may keep a reader from the interpr
 def main() -> None:
     """Serve until SIGTERM or SIGINT, then finish the block in hand and close the file."""
     options = _options()
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    start_logging("chain", level="warning")
     threading.stack_size(_STACK_BYTES)
     sys.setswitchinterval(_SWITCH_S)
     options.db.parent.mkdir(parents=True, exist_ok=True)
