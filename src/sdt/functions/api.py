@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, Final
 
+from sdt.api.access import AccessLog
 from sdt.api.edge import Edge
 from sdt.api.engine import Runtime
 from sdt.api.hot import Hot
@@ -50,7 +51,7 @@ class ApiFunction:
 
     def __init__(self, services: Services) -> None:
         self.runtime = Runtime(services)
-        self._edge = Edge(_Framework(self.runtime), Hot(self.runtime), self.runtime.metrics)
+        self._edge = Edge(_Framework(self.runtime), Hot(self.runtime), self.runtime.metrics, AccessLog(services.access))
         self._loop = asyncio.new_event_loop()
         self._loop.run_until_complete(self.runtime.start_on_demand())
 

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["open_api", "open_screening", "open_sweep"]
 
 
-def _settings() -> Settings:
+def _settings(function: str) -> Settings:
     settings = load_settings()
-    set_up_logging(settings.logging)
+    set_up_logging(settings, f"function-{function}")
     return settings
 
 
@@ -27,7 +27,7 @@ def open_api() -> ApiFunction:
     from sdt.api.opening import open_services
     from sdt.functions.api import ApiFunction
 
-    settings = _settings()
+    settings = _settings("api")
     services = open_services(settings, settings.api.url)
     # One request at a time: nobody else's is worth waiting for.
     return ApiFunction(replace(services, limits=replace(services.limits, gather_ms=0)))
@@ -45,7 +45,7 @@ def open_screening() -> ScreeningFunction:
     from sdt.worker.sanctions import Sanctions
     from sdt.workflows.people import People
 
-    settings = _settings()
+    settings = _settings("screening")
     vault = open_vault(settings)
     store = open_database(settings)
     region = load_region(settings.region_file(next(iter(settings.regions))).read_bytes())
@@ -62,5 +62,5 @@ def open_sweep() -> SweepFunction:
     from sdt.functions.sweep import SweepFunction
     from sdt.worker.clock import Clock
 
-    settings = _settings()
+    settings = _settings("sweep")
     return SweepFunction(open_database(settings), open_queue(settings), Clock())

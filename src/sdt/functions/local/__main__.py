@@ -85,7 +85,7 @@ def main() -> None:
     parser.add_argument("--home", type=Path, required=True, help="the platform's folder")
     arguments = parser.parse_args()
     settings = load_settings(home=arguments.home)
-    set_up_logging(settings.logging)
+    set_up_logging(settings, "functions")
     asyncio.run(serve(settings))
 
 
