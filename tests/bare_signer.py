@@ -12,9 +12,10 @@ import hashlib
 import time
 from pathlib import Path
 
-import uvloop
 from msgspec.structs import replace
 
+import enclave_rig
+from enclave_rig import Nitro, StandInModule
 from sdt.domain.batch import leaf, merkle_root, next_head
 from sdt.domain.chain_tx import ChainTransaction
 from sdt.domain.errors import Forbidden, NotFound
@@ -22,6 +23,7 @@ from sdt.signing import anchor, jobs, sharing, signer
 from sdt.signing.building import BatchRefused, Built, ChainSeen
 from sdt.signing.config import load_signer_config
 from sdt.signing.curve import multiply_base
+from sdt.signing.enclave.nsm import Nsm
 from sdt.signing.lineage import LineBatch
 from sdt.signing.wire import (
     BatchIds,
@@ -141,10 +143,17 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--lie", default="")
+    parser.add_argument("--nitro", type=Path, help="a folder with the chain of a stand-in for the security module")
+    parser.add_argument("--image", default="IMAGE", help="what the stand-in says that runs here")
     arguments = parser.parse_args()
     if arguments.lie:
         lie(arguments.lie)
-    uvloop.run(signer.serve(load_signer_config(arguments.home), lambda config, store: BareBuilder()))
+    config, nsm = load_signer_config(arguments.home), None
+    if arguments.nitro:
+        nsm = Nsm(
+            Path("/dev/null"), StandInModule(Nitro.read(arguments.nitro), getattr(enclave_rig, arguments.image)).ioctl
+        )
+    signer.run(config, signer.serve(config, lambda config, store: BareBuilder(), nsm))
 
 
 if __name__ == "__main__":

@@ -34,6 +34,8 @@ BARE = Path(bare_signer.__file__)
 class Rig:
     """Three locations: start, kill, pause each; keys and stock on demand."""
 
+    nitro: Path | None = None
+
     def __init__(self, home: Path, *, stocked: bool = False) -> None:
         if stocked:
             shutil.copytree(_stocked(), home, dirs_exist_ok=True)
@@ -52,10 +54,17 @@ class Rig:
     def folder(self, party: int) -> Path:
         return self.home / f"signer-{party}"
 
-    def start(self, party: int, *, lie: str = "") -> None:
+    def settings(self, party: int, lines: str) -> None:
+        """Put lines at the head of a location's signer.toml."""
+        file = self.folder(party) / "signer.toml"
+        file.write_text(lines + file.read_text())
+
+    def start(self, party: int, *, lie: str = "", image: str = "") -> None:
+        """Start a location; with `image`, beside a stand-in for the security module that says so."""
         log = (self.folder(party) / "log").open("ab")
+        more = [*(["--lie", lie] if lie else []), *(["--nitro", str(self.nitro), "--image", image] if image else [])]
         self.processes[party] = subprocess.Popen(
-            [sys.executable, str(BARE), "--home", str(self.folder(party)), *(["--lie", lie] if lie else [])],
+            [sys.executable, str(BARE), "--home", str(self.folder(party)), *more],
             stdout=log,
             stderr=log,
         )

@@ -11,7 +11,9 @@ import msgspec
 from msgspec import Meta, Struct
 from nacl.signing import SigningKey, VerifyKey
 
+from sdt.domain.attestation import ImagePolicy
 from sdt.domain.errors import Invalid
+from sdt.signing.attestation_policy import load_policy
 from sdt.signing.pki import TlsFiles, ends_s
 from sdt.signing.seal import Sealer, SealKind, open_sealer
 
@@ -63,6 +65,8 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
     seal_command: tuple[str, ...] = ()
     counter_file: str = ""
     observing: Observing = Observing()
+    attestation: str = ""
+    nsm: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,10 @@ class SignerConfig:
     counter_file: Path | None = None
     """On other storage than the folder, so that no copy of the one restores the other."""
     observing: Observing = field(default_factory=Observing)
+    attestation: ImagePolicy | None = None
+    """Which enclaves this location works with; without one it asks nobody what they run."""
+    nsm: Path | None = None
+    """The security module's device, in an enclave."""
 
     @property
     def me(self) -> Location:
@@ -161,4 +169,6 @@ def load_signer_config(home: Path) -> SignerConfig:
         file.seal_command,
         home / file.counter_file if file.counter_file else None,
         file.observing,
+        load_policy(home / file.attestation) if file.attestation else None,
+        Path(file.nsm) if file.nsm else None,
     )

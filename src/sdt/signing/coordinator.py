@@ -32,6 +32,7 @@ from sdt.signing.reshare_rounds import Step
 from sdt.signing.rounds import Attempt, Rounds
 from sdt.signing.transcript import KeyStatement
 from sdt.signing.wire import PAIRS, PRESIGN_COUNT_MAX, BatchProposal, MessageRefusal, Pair, StatusAnswer
+from sdt.signing.wire_attestation import Attest, Attested
 
 ATTEMPTS_MAX: Final = 6
 STOCK_PERIOD_S: Final = 1.0
@@ -39,6 +40,7 @@ WATCH_PERIOD_S: Final = 1.0
 STOCK_LOW: Final = 20
 HELD_WAIT_S: Final = 5.0
 HELD_POLL_S: Final = 0.1
+ATTEST_TIMEOUT_S: Final = 5.0
 
 _ABOUT_THE_PRESIGNATURE: Final = frozenset(
     {"unknown_presignature", "presignature_bound", "presignature_burnt", "presignature_not_bound"}
@@ -143,6 +145,24 @@ class Coordinator:
     def refused(self) -> dict[str, int]:
         """Return how often which refusal came, of messages and of whole batches, by code, since the start."""
         return dict(self._refused)
+
+    async def attestations(self, nonce: bytes) -> dict[int, bytes | None]:
+        """Return each location's attestation document for a nonce; None from one that has none, or does not answer.
+
+        They are shown to clients, who check them: nothing here depends on what they say.
+        """
+
+        async def ask(remote: Remote) -> bytes | None:
+            try:
+                answer = await remote.call(Attest(nonce), ATTEST_TIMEOUT_S)
+            except SdtError as error:
+                _log.info("Location %d shows no attestation: %s", remote.party, error.detail)
+                return None
+            assert isinstance(answer, Attested)
+            return answer.document or None
+
+        documents = await asyncio.gather(*(ask(remote) for remote in self._remotes.values()))
+        return dict(zip(self._remotes, documents, strict=True))
 
     def public_key(self) -> bytes:
         """Return the chain key that all three locations certified, 64 bytes.

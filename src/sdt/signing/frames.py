@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import Any, Final
 
-from sdt.signing.tls import party_of
+from sdt.signing.tls import party_of, public_key_of
 from sdt.signing.wire import FRAME_BYTES_MAX
 
 FRAME_TIMEOUT_S: Final = 20.0
@@ -23,6 +23,8 @@ class FrameProtocol(asyncio.Protocol):
     """
 
     party: int | None = None
+    peer_key: bytes = b""
+    """The public key of the other side's certificate, as SubjectPublicKeyInfo in DER."""
     _transport: asyncio.Transport | None = None
 
     def __init__(self) -> None:
@@ -81,7 +83,9 @@ class FrameProtocol(asyncio.Protocol):
         """Learn who is on the other side."""
         self._transport = transport
         tls = transport.get_extra_info("ssl_object")
-        self.party = party_of(tls.getpeercert()) if tls is not None else None
+        if tls is not None:
+            self.party = party_of(tls.getpeercert())
+            self.peer_key = public_key_of(tls.getpeercert(binary_form=True))
         self.opened()
 
     def data_received(self, data: bytes) -> None:

@@ -25,7 +25,7 @@ CONNECT_S: Final = 10.0
 
 
 def _seat(spec: JobSpec) -> Seat:
-    return Seat(spec.party, tuple(spec.addresses), spec.certificate, spec.key, spec.authority)
+    return Seat(spec.party, tuple(spec.addresses), spec.certificate, spec.key, spec.authority, spec.peer_keys)
 
 
 async def _key(runtime: JointRuntime, spec: JobSpec) -> JobKey:

@@ -15,7 +15,8 @@ JOB_FRAME_BYTES_MAX: Final = 64 * 2**20
 class JobSpec(msgspec.Struct, frozen=True, tag="job", forbid_unknown_fields=True):
     """Everything a joint job needs to know.
 
-    Units: deadline_s in seconds. Shape: `secret` 32 bytes, empty for key generation; addresses in party order.
+    Units: deadline_s in seconds. Shape: `secret` 32 bytes, empty for key generation; addresses in party order;
+    peer_keys, SubjectPublicKeyInfo in DER, what the peers attested, empty where nothing was demanded.
     """
 
     kind: str
@@ -28,6 +29,7 @@ class JobSpec(msgspec.Struct, frozen=True, tag="job", forbid_unknown_fields=True
     key: str
     authority: str
     deadline_s: float
+    peer_keys: tuple[bytes, bytes, bytes] = (b"", b"", b"")
     pair: tuple[int, int] = (0, 0)
     count: int = 0
     secret: bytes = b""

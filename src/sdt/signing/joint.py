@@ -7,10 +7,12 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
+from msgspec.structs import replace
 from nacl.signing import SigningKey
 
 from sdt.domain.errors import Conflict, Invalid, SdtError
 from sdt.signing import keyring, stock
+from sdt.signing.attested import PeerChecks
 from sdt.signing.config import SignerConfig
 from sdt.signing.job_wire import JobKey, JobSpec, JobStock
 from sdt.signing.jobs import JobThrownAway, run_job
@@ -46,8 +48,15 @@ class JointJobs:
     """Key generation and presigning at this location, one job at a time."""
 
     def __init__(
-        self, config: SignerConfig, store: Store, sealer: Sealer, intent_key: SigningKey, now_s: Callable[[], float]
+        self,
+        config: SignerConfig,
+        store: Store,
+        sealer: Sealer,
+        intent_key: SigningKey,
+        now_s: Callable[[], float],
+        checks: PeerChecks,
     ) -> None:
+        self._checks = checks
         self._config = config
         self._party = config.party
         self._network = config.network
@@ -75,6 +84,15 @@ class JointJobs:
             deadline_s=deadline_s,
         )
 
+    async def _with_proven_peers(self, spec: JobSpec) -> JobSpec:
+        """Have both peers prove now what they run, where that is demanded, and hold the job to their keys.
+
+        Errors: PeerNotAttested, LinkLost.
+        """
+        keys = await self._checks.prove_all()
+        one, two, three = (keys.get(party, b"") for party in (1, 2, 3))
+        return replace(spec, peer_keys=(one, two, three))
+
     def _demand_free(self) -> None:
         if self._one.locked():
             raise JobThrownAway("This location is in another joint job.", code="job_running")
@@ -91,7 +109,7 @@ class JointJobs:
             raise Conflict("This location already holds a key.", code="key_exists")
         self._demand_free()
         async with self._one:
-            made = await run_job(spec)
+            made = await run_job(await self._with_proven_peers(spec))
             assert isinstance(made, JobKey), "a key job answers with a key"
             key = ChainKey(keyring.FIRST_EPOCH, operation.job, made.public, made.points)
             with self._store.write() as db:
@@ -140,7 +158,7 @@ class JointJobs:
         """Run the job and keep its batch as pending; return the rows' digests and how long the work took."""
         share = keyring.unsealed_share(self._store.db, self._sealer)
         spec = stock.with_terms(spec, pair=operation.pair, count=operation.count, secret=share, public=key.public)
-        made = await run_job(spec)
+        made = await run_job(await self._with_proven_peers(spec))
         assert isinstance(made, JobStock), "a presigning job answers with presignatures"
         member = self._party in operation.pair
         assert all(bool(row.secret) == member for row in made.rows), "shares only at the members"

@@ -20,6 +20,7 @@ import msgspec
 from sdt.domain.errors import Conflict, SdtError, Unavailable
 from sdt.signing.frames import FrameProtocol
 from sdt.signing.operations import OPERATION
+from sdt.signing.sockets import CONNECT_TIMEOUT_S, Endpoint
 from sdt.signing.tls import Credentials, Files, client_context, server_context
 from sdt.signing.wire import (
     ANSWERS,
@@ -39,7 +40,6 @@ from sdt.signing.wire import (
 CALLS_AT_ONCE_MAX: Final = 64
 CONNECTIONS_MAX: Final = 8
 """Connections of one caller; one more closes its oldest."""
-CONNECT_TIMEOUT_S: Final = 2.0
 CALL_TIMEOUT_S: Final = 5.0
 HANDSHAKE_TIMEOUT_S: Final = 5.0
 ANSWER_TIMEOUT_S: Final = 330.0
@@ -52,6 +52,11 @@ _CONNECT_AGAIN: Final = 0
 """The number of a reply to nothing: the caller is asked to connect again."""
 
 Handler = Callable[[int, Operation], Awaitable[Answer]]
+Admit = Callable[[int, bytes, Operation], Awaitable[None]]
+"""Refuses a caller, by party and public key, before its operation is looked at."""
+Ask = Callable[[Operation], Awaitable[Answer]]
+Prove = Callable[[bytes, Ask], Awaitable[None]]
+"""Refuses whoever was reached, by its public key and what it answers over that very connection."""
 _log = logging.getLogger("sdt.signing.link")
 
 
@@ -111,6 +116,8 @@ class _Served(FrameProtocol):
         begun_s = time.perf_counter()
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                if self._server.admit is not None:
+                    await self._server.admit(caller, self.peer_key, request.operation)
                 answer = await self._server.handle(caller, request.operation)
         except SdtError as error:
             answer = failure_of(error)
@@ -161,8 +168,9 @@ class _Served(FrameProtocol):
 class LinkServer:
     """Serves one handler to whoever our authority certified; the handler is told who calls."""
 
-    def __init__(self, credentials: Credentials, handle: Handler) -> None:
+    def __init__(self, credentials: Credentials, handle: Handler, admit: Admit | None = None) -> None:
         self.handle = handle
+        self.admit = admit
         self.connections: set[_Served] = set()
         self._files = Files(credentials)
         self._context = server_context(credentials)
@@ -173,8 +181,7 @@ class LinkServer:
 
     async def start(self, host: str, port: int) -> None:
         """Listen."""
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._socket = socket.create_server((host, port), family=family, backlog=100)
+        self._socket = Endpoint.of(host, port).listen()
         await self._listen()
         self._plan_look()
 
@@ -273,9 +280,10 @@ class _Called(FrameProtocol):
 class Link:
     """A connection to one location, opened at the first call and again after it was lost."""
 
-    def __init__(self, party: int, host: str, port: int, credentials: Credentials) -> None:
+    def __init__(self, party: int, host: str, port: int, credentials: Credentials, prove: Prove | None = None) -> None:
         self.party = party
-        self._address = (host, port)
+        self._endpoint = Endpoint.of(host, port)
+        self._prove = prove
         self._files = Files(credentials)
         self._context: ssl.SSLContext | None = None
         self._looked_s = 0.0
@@ -290,17 +298,32 @@ class Link:
         """
         try:
             async with asyncio.timeout(timeout_s):
-                connection = self._ready() or await self._open()
-                number, future = next(self._ids), asyncio.get_running_loop().create_future()
-                connection.waiting[number] = future
-                try:
-                    connection.send(encode(Request(number, operation)))
-                    answer: Answer = await future
-                finally:
-                    connection.waiting.pop(number, None)
-                    connection.end_if_idle()
+                return await self._ask(self._ready() or await self._open(), operation)
         except (OSError, TimeoutError) as error:
             raise LinkLost(f"Location {self.party} does not answer.", party=self.party) from error
+
+    async def prove(self, timeout_s: float = CALL_TIMEOUT_S) -> None:
+        """Have the location prove itself anew, over a connection there is or a new one.
+
+        Errors: as of `call`; whatever the proof is refused with.
+        """
+        assert self._prove is not None, "this link was given nothing to demand"
+        try:
+            async with asyncio.timeout(timeout_s):
+                connection = self._ready() or await self._open()
+                await self._prove(connection.peer_key, lambda operation: self._ask(connection, operation))
+        except (OSError, TimeoutError) as error:
+            raise LinkLost(f"Location {self.party} does not answer.", party=self.party) from error
+
+    async def _ask(self, connection: _Called, operation: Operation) -> Answer:
+        number, future = next(self._ids), asyncio.get_running_loop().create_future()
+        connection.waiting[number] = future
+        try:
+            connection.send(encode(Request(number, operation)))
+            answer: Answer = await future
+        finally:
+            connection.waiting.pop(number, None)
+            connection.end_if_idle()
         if isinstance(answer, Failed):
             raise error_of(answer)
         if not isinstance(answer, ANSWERS[type(operation)]):
@@ -342,17 +365,23 @@ class Link:
             opening.exception()  # every caller may have left
 
     async def _connect(self) -> _Called:
-        host, port = self._address
         self._renew_context()
-        async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            _, connection = await asyncio.get_running_loop().create_connection(
-                _Called, host, port, ssl=self._context, server_hostname=""
-            )
+        connection = await self._endpoint.connect(_Called, self._context, "")
         if connection.party != self.party:
             connection.abort()
             raise LinkLost(f"Whoever listens there is not location {self.party}.", party=self.party)
+        if self._prove is not None:
+            await self._proven(connection, self._prove)
         self._connection = connection
         return connection
+
+    async def _proven(self, connection: _Called, prove: Prove) -> None:
+        try:
+            async with asyncio.timeout(CALL_TIMEOUT_S):
+                await prove(connection.peer_key, lambda operation: self._ask(connection, operation))
+        except BaseException:
+            connection.abort()
+            raise
 
     def _renew_context(self) -> None:
         """Take the certificates as they are now; files in the middle of being replaced leave the ones before.

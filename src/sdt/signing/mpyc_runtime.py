@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import Any, Final, NoReturn, TypeVar
 
 from sdt.domain.errors import Unavailable
-from sdt.signing.tls import client_context, party_of, server_context
+from sdt.signing.sockets import Endpoint
+from sdt.signing.tls import client_context, party_of, public_key_of, server_context
 
 _argv, sys.argv = sys.argv, ["mpyc"]
 try:
@@ -63,6 +64,8 @@ class Seat:
     certificate: str
     key: str
     authority: str
+    peer_keys: tuple[bytes, bytes, bytes] = (b"", b"", b"")
+    """Public keys that the peers attested a moment ago; empty where nothing was demanded of them."""
 
 
 class _Exchanger(asyncoro.MessageExchanger):  # type: ignore[misc]
@@ -72,7 +75,10 @@ class _Exchanger(asyncoro.MessageExchanger):  # type: ignore[misc]
 
     def _peer_is_certified(self, pid: int) -> bool:
         tls = self.transport.get_extra_info("ssl_object")
-        return tls is not None and party_of(tls.getpeercert()) == pid + 1
+        if tls is None or party_of(tls.getpeercert()) != pid + 1:
+            return False
+        attested = self.runtime.seat.peer_keys[pid]
+        return not attested or public_key_of(tls.getpeercert(binary_form=True)) == attested
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport  # type: ignore[misc]  # a slot of MPyC's own class
@@ -125,8 +131,8 @@ class JointRuntime(mpyc.runtime.Runtime):  # type: ignore[misc]
             party.protocol = loop.create_future() if party.pid == self.pid else None
         server = None
         if self.pid:
-            host, port = self.seat.addresses[self.pid]
-            server = await loop.create_server(lambda: _Exchanger(self), host, port, ssl=server_context(self.seat))
+            listening = Endpoint.of(*self.seat.addresses[self.pid]).listen()
+            server = await loop.create_server(lambda: _Exchanger(self), sock=listening, ssl=server_context(self.seat))
         try:
             for peer in self.parties[self.pid + 1 :]:
                 await self._connect(peer)
@@ -137,12 +143,10 @@ class JointRuntime(mpyc.runtime.Runtime):  # type: ignore[misc]
 
     async def _connect(self, peer: Any) -> None:
         """Knock until the peer's job listens: the three are started at about the same time."""
-        context, loop = client_context(self.seat), asyncio.get_running_loop()
+        context, endpoint = client_context(self.seat), Endpoint.of(*self.seat.addresses[peer.pid])
         while True:
             try:
-                await loop.create_connection(
-                    lambda: _Exchanger(self, peer.pid), peer.host, peer.port, ssl=context, server_hostname=None
-                )
+                await endpoint.connect(lambda: _Exchanger(self, peer.pid), context, "")
                 return
             except ssl.SSLCertVerificationError:
                 raise

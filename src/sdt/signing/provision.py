@@ -79,7 +79,7 @@ def provision(
             "finality_blocks": finality_blocks,
             "gas_price_wei": gas_price_wei,
             "counter_file": str(counters / f"signer-{party}"),
-            **_seal_of(folder),
+            **_kept_of(folder),
         }
         (folder / "signer.toml").write_text(
             _toml(settings) + "\n[observing]\n" + _toml(asdict(observed)) + _locations_toml(locations)
@@ -87,13 +87,14 @@ def provision(
     (home / "coordinator" / "signers.toml").write_text(_locations_toml(locations))
 
 
-def _seal_of(folder: Path) -> dict[str, str | int | list[str]]:
-    """Return how a folder says that its secrets are sealed: whoever runs the location chose it."""
+def _kept_of(folder: Path) -> dict[str, str | int | list[str]]:
+    """Return how a folder says that its secrets are sealed and whom it works with: whoever runs the location chose."""
     try:
         said = tomllib.loads((folder / "signer.toml").read_text())
     except FileNotFoundError:
         return {}
-    return {name: said[name] for name in ("seal", "passphrase_file", "seal_command") if name in said}
+    chosen = ("seal", "passphrase_file", "seal_command", "attestation", "nsm")
+    return {name: said[name] for name in chosen if name in said}
 
 
 def _location(party: int, address: Address, folder: Path) -> Location:

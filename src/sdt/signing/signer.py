@@ -12,7 +12,7 @@ import logging
 import resource
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Final
 
@@ -22,9 +22,11 @@ from sdt.domain.errors import Conflict, Forbidden, NotFound, SdtError
 from sdt.observing.logs import start_logging
 from sdt.signing import keyring, lineage, spending, stock
 from sdt.signing.anchor import Anchor
+from sdt.signing.attested import Attester, LocationStatement, PeerChecks
 from sdt.signing.building import BatchRefused, Builder, Built, ChainSeen
 from sdt.signing.config import SignerConfig, load_signer_config
 from sdt.signing.counter import FileCounter
+from sdt.signing.enclave.nsm import Nsm
 from sdt.signing.joint import JointJobs, check_pair
 from sdt.signing.keyring import ChainKey
 from sdt.signing.lineage import Lineage, LineBatch, UnknownParent
@@ -32,6 +34,7 @@ from sdt.signing.link import Link, LinkServer
 from sdt.signing.observed import Observed
 from sdt.signing.operations import PROPOSED, REFUSED
 from sdt.signing.reshare import Resharing
+from sdt.signing.sockets import Endpoint
 from sdt.signing.store import Store
 from sdt.signing.tls import COORDINATOR
 from sdt.signing.transcript import Intent, is_signed, sign
@@ -58,6 +61,7 @@ from sdt.signing.wire import (
     StatusAnswer,
     StockList,
 )
+from sdt.signing.wire_attestation import Attest
 from sdt.signing.wire_lifecycle import (
     Abandon,
     DealtValue,
@@ -81,7 +85,7 @@ PROMISED_MAX: Final = 64
 """Promises kept in memory between the two rounds; another is computed again."""
 
 _log = logging.getLogger("sdt.signing")
-_PEER_MAY: Final = (DealtValue, MarkSpend, Status, ShowBatch, ShowCertificate, ShowKey)
+_PEER_MAY: Final = (Attest, DealtValue, MarkSpend, Status, ShowBatch, ShowCertificate, ShowKey)
 
 
 class Signer:
@@ -91,7 +95,12 @@ class Signer:
     """
 
     def __init__(
-        self, config: SignerConfig, store: Store, builder: Builder, now_s: Callable[[], float] = time.time
+        self,
+        config: SignerConfig,
+        store: Store,
+        builder: Builder,
+        nsm: Nsm | None = None,
+        now_s: Callable[[], float] = time.time,
     ) -> None:
         self._config = config
         self._party = config.party
@@ -102,15 +111,21 @@ class Signer:
         self._peer_keys = config.intent_keys()
         self.store = store
         self._lineage = Lineage(self.store, builder.message_life_ms)
-        self._peers = [Link(peer.party, peer.host, peer.port, config.tls) for peer in config.peers]
+        self._attester = Attester(nsm, config.tls, self._statement)
+        keys = {peer.party: peer.intent_key for peer in config.peers}
+        self.checks = PeerChecks(config.attestation, config.network, keys, now_s)
+        self._peers = [
+            Link(peer.party, peer.host, peer.port, config.tls, self.checks.prover(peer.party)) for peer in config.peers
+        ]
         by_party = {peer.party: peer for peer in self._peers}
+        self.checks.use(by_party)
         self._resharing = Resharing(config, store, self._sealer, self._intent_key, by_party)
         counter = FileCounter(config.counter_file) if config.counter_file else None
         self._anchor = Anchor(
             store, counter, config.party, config.network, self._intent_key, self._peer_keys, by_party, now_s
         )
         self._following: tuple[asyncio.Task[None], ...] = ()
-        self._joint = JointJobs(config, store, self._sealer, self._intent_key, now_s)
+        self._joint = JointJobs(config, store, self._sealer, self._intent_key, now_s, self.checks)
         self._proposing = asyncio.Lock()
         self._promised: dict[tuple[bytes, int], bytes] = {}
         self._tidying: asyncio.TimerHandle | None = None
@@ -153,6 +168,8 @@ class Signer:
                 return self._show_batch(operation)
             case MarkSpend():
                 return self._anchor.take(caller, operation)
+            case Attest():
+                return await self._attester.attest(operation)
             case Witness():
                 key = keyring.demand_key(self.store.db)
                 return Signed(witness(self._intent_key, operation.statement, self._config, key, self._now_s()))
@@ -162,12 +179,14 @@ class Signer:
     async def _reshare(self, caller: int, operation: LifecycleOperation) -> Answer:
         match operation:
             case ReshareBegin():
+                await self.checks.prove_all()
                 return await self._resharing.begin(operation)
             case ReshareEcho():
                 return self._resharing.echo(operation)
             case ReshareOpen():
                 return self._resharing.open(operation)
             case ReshareDeal():
+                await self.checks.prove_all()
                 return await self._resharing.deal(operation)
             case DealtValue():
                 return self._resharing.take(caller, operation)
@@ -184,7 +203,9 @@ class Signer:
 
     def follow(self) -> None:
         """Begin to ask counter and peers where this location stands, and the peers for what it missed."""
-        self._following = (asyncio.create_task(self._anchor.run()), asyncio.create_task(self._resharing.follow()))
+        self._following = tuple(
+            asyncio.create_task(each) for each in (self._anchor.run(), self._resharing.follow(), self.checks.run())
+        )
 
     async def close(self) -> None:
         """Close peers and database."""
@@ -220,6 +241,19 @@ class Signer:
             self._config.certificate_ends_s(),
             self._anchor.held,
             self._anchor.burnt(),
+            self._attester.able,
+            self.checks.demands,
+            self.checks.attested(),
+        )
+
+    def _statement(self) -> LocationStatement:
+        """Return what this location's enclave says of it to whoever asks."""
+        key = keyring.active_key(self.store.db)
+        return LocationStatement(
+            self._config.network,
+            self._party,
+            bytes(self._intent_key.verify_key).hex(),
+            "0x" + key.address.hex() if key else "",
         )
 
     # Signing
@@ -383,12 +417,14 @@ class Signer:
         return lineage.read_shown(head, shown)
 
 
-async def serve(config: SignerConfig, make_builder: Callable[[SignerConfig, Store], Builder]) -> None:
-    """Run one signer until SIGTERM or SIGINT."""
+async def serve(
+    config: SignerConfig, make_builder: Callable[[SignerConfig, Store], Builder], nsm: Nsm | None = None
+) -> None:
+    """Run one signer until SIGTERM or SIGINT; `nsm` is its enclave's security module, if it runs in one."""
     store = Store(config.home / "signer.db")
     builder = make_builder(config, store)
-    signer = Signer(config, store, builder)
-    server = LinkServer(config.tls, signer.answer)
+    signer = Signer(config, store, builder, nsm)
+    server = LinkServer(config.tls, signer.answer, signer.checks.admit)
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
@@ -408,6 +444,12 @@ async def serve(config: SignerConfig, make_builder: Callable[[SignerConfig, Stor
     await server.close()
     await builder.close()
     await signer.close()
+
+
+def run(config: SignerConfig, signer: Coroutine[object, object, None]) -> None:
+    """Run a signer; uvloop, which is faster, speaks TCP only."""
+    tcp = all(Endpoint.of(each.host, each.port).kind == "tcp" for each in config.locations)
+    (uvloop.run if tcp else asyncio.run)(signer)
 
 
 def forget_counter(config: SignerConfig) -> int:
@@ -437,7 +479,7 @@ def main() -> None:
     if arguments.new_counter:
         print(f"{forget_counter(config)} presignatures are burnt; the next start makes another counter.")
         return
-    uvloop.run(serve(config, Validator))
+    run(config, serve(config, Validator, Nsm(config.nsm) if config.nsm else None))
 
 
 if __name__ == "__main__":

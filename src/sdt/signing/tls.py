@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
 SUFFIX: Final = ".signing.sdt.internal"
 COORDINATOR: Final = 0
 """The number under which the coordinator appears beside parties 1 to 3."""
@@ -38,6 +41,17 @@ def party_of(peer_certificate: Mapping[str, Any] | None) -> int | None:
     if len(names) != 1:
         return None
     return next((party for party in (COORDINATOR, 1, 2, 3) if name_of(party) == names[0]), None)
+
+
+def public_key_of(certificate: bytes) -> bytes:
+    """Return the public key of a certificate in DER, as SubjectPublicKeyInfo in DER."""
+    key = x509.load_der_x509_certificate(certificate).public_key()
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def public_key_of_file(certificate: Path) -> bytes:
+    """Return the public key of the first certificate in a PEM file. Errors: OSError, ValueError."""
+    return public_key_of(ssl.PEM_cert_to_DER_cert(certificate.read_text()))
 
 
 def _mutual(context: ssl.SSLContext, credentials: Credentials) -> ssl.SSLContext:

@@ -21,6 +21,7 @@ from sdt.domain.errors import (
     Unavailable,
     Unprocessable,
 )
+from sdt.signing.wire_attestation import Attest, Attested
 from sdt.signing.wire_lifecycle import (
     Abandon,
     Committed,
@@ -99,6 +100,12 @@ class StatusAnswer(msgspec.Struct, frozen=True, tag="status"):
     """Why this location signs nothing now, though it answers; see `anchor`."""
     burnt: str = ""
     """Why this location burnt its stock of late."""
+    attests: bool = False
+    """Whether it runs beside a security module that vouches for it; its word alone proves nothing."""
+    demands_attestation: bool = False
+    """Whether it demands an attestation of its peers before a joint job and at each connection."""
+    peers_attested: tuple[Natural, ...] = ()
+    """Whose attestation it has checked, and not too long ago."""
 
 
 class StartKey(msgspec.Struct, frozen=True, tag="start_key", forbid_unknown_fields=True):
@@ -315,6 +322,7 @@ Operation = (
     | Release
     | ShowBatch
     | MarkSpend
+    | Attest
     | LifecycleOperation
 )
 Answer = (
@@ -330,6 +338,7 @@ Answer = (
     | Released
     | BatchIds
     | SpendMarked
+    | Attested
     | LifecycleAnswer
     | Failed
 )
@@ -348,6 +357,7 @@ ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     Release: (Released,),
     ShowBatch: (BatchIds,),
     MarkSpend: (SpendMarked,),
+    Attest: (Attested,),
     ReshareBegin: (Committed,),
     ReshareEcho: (Signed,),
     ReshareOpen: (Opened,),
