@@ -50,9 +50,7 @@ def gateway(function: Function, version: PayloadFormat) -> web.Application:
         except PayloadTooLarge:
             return _own(413, _TOO_LONG)
         except (SdtError, ValueError, KeyError, TypeError) as error:
-            log.warning(
-                "%s %s: %s", request.method, request.path, error.detail if isinstance(error, SdtError) else error
-            )
+            log.warning("no answer: %s", error.detail if isinstance(error, SdtError) else type(error).__name__)
             return _own(502 if version == "1.0" else 500, "Internal Server Error")
 
     app = web.Application(client_max_size=BODY_BYTES_MAX)
