@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from ports import free_port
@@ -34,9 +35,51 @@ def binaries() -> Path | None:
     return Path(on_path).resolve().parent if on_path else None
 
 
+@dataclass
+class Cluster:
+    """A server of a test's own, that can be stopped, started again and reconfigured."""
+
+    url: str
+    data: Path
+    port: int
+    bin_folder: Path
+    as_owner: dict[str, object]
+    options: tuple[str, ...]
+    server: subprocess.Popen[bytes]
+
+    def write(self, name: str, text: str) -> Path:
+        """Put a file of the server's into its data folder."""
+        path = self.data / name
+        path.write_text(text)
+        path.chmod(0o600)
+        os.chown(path, self.data.stat().st_uid, self.data.stat().st_gid)
+        return path
+
+    def stop(self, how: int = signal.SIGINT) -> None:
+        """End the server: by SIGINT at once and in order, by SIGQUIT as a power cut would."""
+        self.server.send_signal(how)
+        try:
+            self.server.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self.server.send_signal(signal.SIGQUIT)
+            self.server.wait()
+
+    def start(self, *options: str) -> None:
+        """Start it again on its port, with further options."""
+        folder, options = self.data.parent, (*self.options, *options)
+        self.server, _ = _started(self.bin_folder, folder, self.as_owner, options, self.port, self.data)
+
+
 @contextmanager
 def cluster(bin_folder: Path, options: tuple[str, ...] = _QUICK) -> Iterator[str]:
     """Run a cluster for the length of a `with`; its address names a superuser and asks for no password."""
+    with own_cluster(bin_folder, options) as made:
+        yield made.url
+
+
+@contextmanager
+def own_cluster(bin_folder: Path, options: tuple[str, ...] = _QUICK) -> Iterator[Cluster]:
+    """Run a cluster that a test may do things to."""
     folder = Path(tempfile.mkdtemp(prefix="sdt-postgres-"))
     data = folder / "data"
     # initdb refuses root; the distribution's package made this user for the server.
@@ -51,17 +94,14 @@ def cluster(bin_folder: Path, options: tuple[str, ...] = _QUICK) -> Iterator[str
             check=True, capture_output=True, cwd=folder, **as_owner,
         )  # fmt: skip
         server, port = _started(bin_folder, folder, as_owner, options)
+        url = f"postgresql://{USER}@127.0.0.1:{port}/{USER}"
+        made = Cluster(url, data, port, bin_folder, as_owner, options, server)
         try:
             _psql(bin_folder, port, f"CREATE DATABASE {USER}")
-            yield f"postgresql://{USER}@127.0.0.1:{port}/{USER}"
+            yield made
         finally:
             # SIGINT is PostgreSQL's fast shutdown: it does not wait for clients to leave.
-            server.send_signal(signal.SIGINT)
-            try:
-                server.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                server.send_signal(signal.SIGQUIT)
-                server.wait()
+            made.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -83,15 +123,20 @@ def drop_database(server_url: str, name: str) -> None:
 
 
 def _started(
-    bin_folder: Path, folder: Path, as_owner: dict[str, object], options: tuple[str, ...]
+    bin_folder: Path,
+    folder: Path,
+    as_owner: dict[str, object],
+    options: tuple[str, ...],
+    fixed_port: int | None = None,
+    data: Path | None = None,
 ) -> tuple[subprocess.Popen[bytes], int]:
     log = folder / "log"
     for _ in range(_START_TRIES):
-        port = free_port()
+        port = fixed_port or free_port()
         settings = [*options, "listen_addresses=127.0.0.1", f"port={port}", f"unix_socket_directories={folder}"]
         with log.open("wb") as output:
             server = subprocess.Popen(
-                [bin_folder / "postgres", "-D", folder / "data", *(w for s in settings for w in ("-c", s))],
+                [bin_folder / "postgres", "-D", data or folder / "data", *(w for s in settings for w in ("-c", s))],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=folder,
                 preexec_fn=_die_with_the_tests, start_new_session=True, **as_owner,
             )  # fmt: skip

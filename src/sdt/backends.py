@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+import json
+from collections.abc import Callable
+from functools import lru_cache, partial
 
 from sdt.adapters.aws import client
 from sdt.adapters.queue.embedded import EmbeddedQueue
@@ -10,9 +12,9 @@ from sdt.adapters.vault import SealedFile, VaultProtocol
 from sdt.config import Settings
 from sdt.config.model import Aws, Vault
 from sdt.ports import Queue
-from sdt.store import Store, open_store
+from sdt.store import Access, Store, open_store
 
-__all__ = ["open_database", "open_queue", "open_vault"]
+__all__ = ["database_access", "open_database", "open_queue", "open_vault"]
 
 
 def open_queue(settings: Settings) -> Queue:
@@ -37,13 +39,42 @@ def open_vault(settings: Settings) -> VaultProtocol:
 
 
 def open_database(settings: Settings, *, migrate: bool = False) -> Store:
-    """Open the main store, with its password from the vault if settings name one.
+    """Open the main store as settings say: its password from the vault, or a token, for each connection anew.
 
     Errors: Unavailable; SecretNotFound for a name that the vault does not have.
     """
-    named = settings.database.password_secret
-    password = open_vault(settings).get(named).reveal().decode() if named else None
-    return open_store(settings.database.url, migrate=migrate, password=password)
+    return open_store(settings.database.url, migrate=migrate, access=database_access(settings))
+
+
+def database_access(settings: Settings) -> Access:
+    """Return how the main store is reached."""
+    database = settings.database
+    return Access(
+        password=_password(settings),
+        root_file=database.tls_root_file if database.tls == "verify-full" else None,
+        pooled=database.pooled,
+        statement_s=database.statement_timeout_s,
+        lock_s=database.lock_timeout_s,
+        idle_in_transaction_s=database.idle_in_transaction_s,
+    )
+
+
+def _password(settings: Settings) -> Callable[[], str] | None:
+    database = settings.database
+    if database.login == "iam":
+        from sdt.adapters.rds import auth_token
+
+        return partial(auth_token, settings.aws, database.url)
+    if not database.password_secret:
+        return None
+    vault = open_vault(settings)
+    return lambda: _password_in(vault.get(database.password_secret).reveal())
+
+
+def _password_in(secret: bytes) -> str:
+    """Return the password in a secret: the secret itself, or the member of the JSON that RDS makes and rotates."""
+    text = secret.decode()
+    return str(json.loads(text)["password"]) if text.startswith("{") else text
 
 
 @lru_cache(maxsize=4)

@@ -15,7 +15,7 @@ import pytest
 from sdt.domain.errors import Unavailable
 from sdt.domain.ledger import token_account, transfer_postings
 from sdt.domain.transaction import Event, Status
-from sdt.store import Store, batches, events, ledger, open_store, transactions
+from sdt.store import Access, Store, batches, events, ledger, open_store, transactions
 from sdt.store.database import connect
 from sdt.store.standing import STATUS
 from sdt.store.transactions import Change
@@ -105,28 +105,12 @@ async def test_a_password_comes_beside_the_address(migrated_postgres: str) -> No
     admin = open_store(migrated_postgres)
     admin.execute("DROP ROLE IF EXISTS clerk")
     admin.execute("CREATE ROLE clerk LOGIN PASSWORD 'hunter2'")
-    store = connect(migrated_postgres.replace("//sdt@", "//clerk@"), "hunter2")
+    store = connect(migrated_postgres.replace("//sdt@", "//clerk@"), Access(lambda: "hunter2"))
     assert store.database.connection().info.password == "hunter2"
     assert "hunter2" not in repr(store) + repr(vars(store))
     assert store.rows("SELECT current_user::text") == [("clerk",)]
     store.close()
     admin.execute("DROP ROLE clerk")
-    admin.close()
-
-
-async def test_a_lost_postgresql_connection_is_unavailable_once(migrated_postgres: str) -> None:
-    store, admin = open_store(migrated_postgres), open_store(migrated_postgres)
-    await store.run(transactions.counts_by_status)
-    await store.read(transactions.counts_by_status)
-    admin.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    )
-    for ask in (store.run, store.read):
-        with pytest.raises(Unavailable):
-            await ask(transactions.counts_by_status)
-        await ask(transactions.counts_by_status)
-    store.close()
     admin.close()
 
 

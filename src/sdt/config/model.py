@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from sdt.config.errors import ConfigurationInvalid, did_you_mean, nearest
 
@@ -75,7 +75,26 @@ class Database(Section):
     """The main store."""
 
     url: DatabaseUrl
+    login: Literal["password", "iam"]
     password_secret: str
+    tls: Literal["prefer", "verify-full"]
+    tls_root_file: FilePath | None
+    pooled: bool
+    statement_timeout_s: Annotated[float, Field(ge=0)]
+    lock_timeout_s: Annotated[float, Field(ge=0)]
+    idle_in_transaction_s: Annotated[float, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Database:
+        if self.tls == "verify-full" and self.tls_root_file is None:
+            raise ValueError("verify-full needs tls_root_file, the roots that the server must prove itself by")
+        if self.login == "iam":
+            address = urlsplit(self.url)
+            if not (address.hostname and address.username):
+                raise ValueError("login by IAM needs the user and the host in the address")
+            if self.tls != "verify-full":
+                raise ValueError("a token is shown to nobody but the database: login by IAM needs tls verify-full")
+        return self
 
 
 class Queue(Section):

@@ -20,9 +20,10 @@ import peewee
 import psycopg
 
 from sdt.domain.errors import Unavailable
+from sdt.store.access import Access, postgres_database
 from sdt.store.figures import DATABASE, DATABASE_WAITING
 
-__all__ = ["Store", "connect", "database_of"]
+__all__ = ["ConnectionLost", "Store", "connect", "database_of"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -37,19 +38,21 @@ _SQLITE_PRAGMAS: Final = {
     "secure_delete": 1,
 }
 _DEADLOCKS: Final = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
+_OUTAGES: Final = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+)
 _ATTEMPTS: Final = 5
+_ASK_S: Final = 10.0
+"""How long the server is asked what became of a commit."""
 _PAUSE_S: Final = 0.02
 
 
-_POSTGRES_OPTIONS: Final = "-c plan_cache_mode=force_custom_plan -c jit=off"
-"""A statement planned once for all while a region's tables are young reads them whole for ever after; planning costs a
-statement of hundreds of rows little. Compiling one costs more than it saves."""
-
-
-def database_of(url: str, password: str | None = None) -> Any:
+def database_of(url: str, access: Access = Access()) -> Any:
     """Return the unconnected Peewee database of `sqlite:///path` or `postgresql://…`.
 
-    A password comes beside the URL, from the vault: a URL ends up in logs and process lists.
+    A password comes beside the URL: a URL ends up in logs and process lists.
     Errors: ValueError without repeating the URL, which may hold a password.
     """
     scheme = url.partition(":")[0]
@@ -59,11 +62,7 @@ def database_of(url: str, password: str | None = None) -> Any:
             raise ValueError("A SQLite URL is written sqlite:///relative/path or sqlite:////absolute/path.")
         return peewee.SqliteDatabase(path[1:], pragmas=_SQLITE_PRAGMAS, timeout=10)
     if scheme in ("postgresql", "postgres"):
-        normal = "postgresql" + url[len(scheme) :]
-        secret: dict[str, Any] = {"password": password} if password else {}
-        return peewee.PostgresqlDatabase(
-            normal, prefer_psycopg3=True, connect_timeout=10, options=_POSTGRES_OPTIONS, **secret
-        )
+        return postgres_database("postgresql" + url[len(scheme) :], access)
     raise ValueError("The database URL begins with sqlite:/// or postgresql://.")
 
 
@@ -90,6 +89,10 @@ def _percent(sql: str) -> str:
     return sql.replace("?", "%s")
 
 
+class ConnectionLost(Unavailable):
+    """The server or the network ended a connection; the next use has another."""
+
+
 class Store:
     """An open database.
 
@@ -98,13 +101,17 @@ class Store:
     them one commit.
     """
 
-    def __init__(self, database: Any) -> None:
+    def __init__(self, database: Any, *, pooled: bool = False, first: Callable[[Store], None] | None = None) -> None:
+        """`pooled`: one connection at most, opened at the first use, which `first` comes before."""
         self.database: Final = database
         self.postgres: Final[bool] = isinstance(database, peewee.PostgresqlDatabase)
+        self._first = first
         self.fence: Callable[[Store], None] | None = None
         """What each database transaction begins with: the settlement process makes sure that it still is the one."""
         self._writer = ThreadPoolExecutor(1, "store-write")
-        self._reader = ThreadPoolExecutor(1, "store-read", initializer=self._read_only)
+        # Through a pooler a session cannot be made one that only reads; a process has one connection there.
+        self._reader = self._writer if pooled else ThreadPoolExecutor(1, "store-read")
+        self._only_reads: Any = None
 
     def __repr__(self) -> str:
         return f"Store({'postgresql' if self.postgres else 'sqlite'})"
@@ -166,7 +173,8 @@ class Store:
     async def run(self, fn: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `fn(store, *args)` as one transaction in the thread that owns the writing connection.
 
-        It may run again from its start when PostgreSQL undoes it to break a deadlock: it does nothing else.
+        It may run again from its start when PostgreSQL undoes it to break a deadlock, or the connection is lost: it
+        does nothing else. Whether a commit whose answer was lost took place is asked of the server, and never guessed.
         """
         from asyncio import get_running_loop
 
@@ -198,9 +206,19 @@ class Store:
 
     def _attempt(self, fn: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         for left in reversed(range(_ATTEMPTS)):
+            number: str | None = None
             try:
+                self._look_first()
                 with self.transaction():
-                    return fn(self, *args, **kwargs)
+                    result = fn(self, *args, **kwargs)
+                    number = self._own_number()
+                return result
+            except ConnectionLost:
+                # Without a number it wrote nothing. With one the commit was on its way: the server knows.
+                if number is not None and self._was_committed(number):
+                    return result
+                if not left:
+                    raise
             except Exception as error:
                 if not left or not _was_undone(error):
                     raise
@@ -209,8 +227,49 @@ class Store:
         raise AssertionError("unreachable")
 
     def _look(self, fn: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return self._looked(fn, *args, **kwargs)
+        except ConnectionLost:
+            return self._looked(fn, *args, **kwargs)
+
+    def _looked(self, fn: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         with self._outages():
+            self._look_first()
+            if self._reader is not self._writer:
+                self._read_only()
             return fn(self, *args, **kwargs)
+
+    def _look_first(self) -> None:
+        if self._first is not None:
+            self._first(self)
+            self._first = None
+
+    def _own_number(self) -> str | None:
+        """Return PostgreSQL's number of the transaction that is open, None if it has written nothing."""
+        if not self.postgres:
+            return None
+        (number,) = self.row("SELECT CAST(pg_current_xact_id_if_assigned() AS text)")
+        return str(number) if number else None
+
+    def _was_committed(self, number: str) -> bool:
+        """Ask what became of a transaction whose commit was not answered.
+
+        Errors: Unavailable when the server cannot be asked in time, or does not know.
+        """
+        until_s = time.monotonic() + _ASK_S
+        while True:
+            try:
+                with self._outages():
+                    (said,) = self.row("SELECT pg_xact_status(CAST(CAST(? AS text) AS xid8))", (number,))
+            except Unavailable:
+                if time.monotonic() > until_s:
+                    raise
+                said = "in progress"
+            if said in ("committed", "aborted"):
+                return bool(said == "committed")
+            if said is None or time.monotonic() > until_s:
+                raise Unavailable("What became of a commit is not known; read it.", code="database_unavailable")
+            time.sleep(_PAUSE_S)
 
     @contextmanager
     def _outages(self) -> Iterator[None]:
@@ -219,12 +278,25 @@ class Store:
         except Exception as error:
             if not _is_outage(error):
                 raise
+            lost = self._is_lost(error)
             # The next use connects anew.
             self.database.close()
-            raise Unavailable("The database does not answer; try again.", code="database_unavailable") from error
+            kind = ConnectionLost if lost else Unavailable
+            raise kind("The database does not answer; try again.", code="database_unavailable") from error
+
+    def _is_lost(self, error: BaseException) -> bool:
+        """Whether there was a connection, and the server or the network ended it: another may be had at once."""
+        if not self.postgres or self.database.is_closed():
+            return False
+        return bool(self.database.connection().closed)
 
     def _read_only(self) -> None:
+        """Make the connection of the reading thread one that only reads, each new one again."""
+        connection = self.database.connection()
+        if connection is self._only_reads:
+            return
         self.execute("SET default_transaction_read_only = on" if self.postgres else "PRAGMA query_only = 1")
+        self._only_reads = connection
 
     async def scrub(self, *tables: str) -> None:
         """Let go of what overwritten rows of these tables left: in SQLite's log, or in PostgreSQL's dead rows.
@@ -238,8 +310,10 @@ class Store:
     def _scrub(self, tables: Sequence[str]) -> None:
         with self._outages():
             if self.postgres:
+                self.execute("SET statement_timeout = 0")
                 for table in tables:
                     self.execute(f"VACUUM {table}")
+                self.execute("RESET statement_timeout")
                 return
             busy, *_ = self.row("PRAGMA wal_checkpoint(TRUNCATE)")
             if busy:
@@ -247,20 +321,29 @@ class Store:
 
     def close(self) -> None:
         """Finish what was begun and close the connections of the two threads and of this one."""
-        for pool in (self._writer, self._reader):
+        for pool in {self._writer, self._reader}:
             pool.submit(self.database.close)
             pool.shutdown(wait=True)
         self.database.close()
 
 
-def connect(url: str, password: str | None = None) -> Store:
-    """Open a database without looking at what is in it. Errors: Unavailable."""
-    store = Store(database_of(url, password))
+def connect(url: str, access: Access = Access(), *, first: Callable[[Store], None] | None = None) -> Store:
+    """Open a database; `first` looks at it, at once or, through a pooler, before the first use. Errors: Unavailable."""
+    store = Store(database_of(url, access), pooled=access.pooled, first=first)
+    if access.pooled:
+        return store
     try:
         store.database.connect(reuse_if_open=True)
+        store._look_first()
     except (peewee.OperationalError, psycopg.OperationalError) as error:
         store.close()
         raise Unavailable("The database cannot be opened.", code="database_unavailable") from error
+    except BaseException:
+        store.close()
+        raise
+    if store.postgres:
+        # The two threads have their own; this one has it again when it is used.
+        store.database.close()
     return store
 
 
@@ -269,8 +352,10 @@ def _answers(store: Store) -> None:
 
 
 def _origin(error: BaseException) -> BaseException:
-    """Return the driver's own error: Peewee wraps those of single statements and not those of bulk ones."""
-    return error.__cause__ or error.__context__ or error if isinstance(error, peewee.PeeweeException) else error
+    """Return the driver's own error: Peewee wraps those of single statements, twice when one had to connect first."""
+    while isinstance(error, peewee.PeeweeException) and (within := error.__cause__ or error.__context__):
+        error = within
+    return error
 
 
 def _was_undone(error: BaseException) -> bool:
@@ -287,4 +372,4 @@ def _is_outage(error: BaseException) -> bool:
             sqlite3.SQLITE_IOERR,
             sqlite3.SQLITE_CANTOPEN,
         )
-    return isinstance(origin, psycopg.OperationalError | psycopg.InterfaceError) and not isinstance(origin, _DEADLOCKS)
+    return isinstance(origin, _OUTAGES) and not isinstance(origin, _DEADLOCKS)

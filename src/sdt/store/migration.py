@@ -8,6 +8,7 @@ from typing import Any, Final
 from playhouse.migrations import Runner
 
 from sdt.domain.errors import Unavailable
+from sdt.store.access import Access
 from sdt.store.database import Store, connect
 
 __all__ = ["check_current", "migrate", "migrate_open", "pending"]
@@ -37,9 +38,9 @@ def migrate_open(store: Store) -> list[str]:
         return applied
 
 
-def migrate(url: str, *, password: str | None = None) -> list[str]:
+def migrate(url: str, *, access: Access = Access()) -> list[str]:
     """Apply what the database at `url` lacks and return the names. Errors: Unavailable."""
-    store = connect(url, password)
+    store = connect(url, access)
     try:
         return migrate_open(store)
     finally:
