@@ -13,6 +13,7 @@ pcr8 = "…"                    # who signed the image; pcr3, pcr4: which role a
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -61,3 +62,14 @@ def load_policy(file: Path) -> ImagePolicy:
     if not all(any(register) for image in images for register in image.values()):
         raise Invalid(f"{file.name} names a register of zeros: that is debug mode.", code="attestation_policy")
     return ImagePolicy(images, said.age_s_max, bytes.fromhex(said.root_sha256))
+
+
+def agreement_of(network: str, intent_keys: Mapping[int, str], policy: bytes) -> str:
+    """Return the digest of what three locations must be configured with alike: whose keys, and which images.
+
+    The image cannot hold this, since the policy names the image. So the machine around hands it to the enclave, and
+    whoever hands over another is found out by the peers. Shape: intent_keys of all three; policy the file's bytes.
+    """
+    keys = "".join(intent_keys[party] for party in sorted(intent_keys))
+    said = "\n".join(["sdt agreement 1", network, keys, hashlib.sha256(policy).hexdigest()])
+    return hashlib.sha256(said.encode()).hexdigest()

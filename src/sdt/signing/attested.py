@@ -44,13 +44,15 @@ class PeerNotAttested(Forbidden):
 class LocationStatement:
     """What a location says of itself in `user_data`: one spelling, JSON with its members in order.
 
-    Shape: intent_key 64 hex digits; chain_key an address, or empty before key generation.
+    Shape: intent_key 64 hex digits; chain_key an address, or empty before key generation; agreement 64 hex digits, or
+    empty where nothing is demanded.
     """
 
     network: str
     party: int
     intent_key: str
     chain_key: str
+    agreement: str
 
     def encode(self) -> bytes:
         """Return it as it stands in a document."""
@@ -65,7 +67,7 @@ class LocationStatement:
             statement = cls(**said)
         except (Invalid, TypeError):
             raise AttestationRefused("statement", "The document is not about a signer.") from None
-        texts = (statement.network, statement.intent_key, statement.chain_key)
+        texts = (statement.network, statement.intent_key, statement.chain_key, statement.agreement)
         if not all(isinstance(each, str) for each in texts) or type(statement.party) is not int:
             raise AttestationRefused("statement", "The document is not about a signer.")
         if statement.encode() != raw:
@@ -108,8 +110,10 @@ class PeerChecks:
         policy: ImagePolicy | None,
         network: str,
         intent_keys: Mapping[int, str],
+        agreement: str,
         now_s: Callable[[], float],
     ) -> None:
+        self._agreement = agreement
         self._policy = policy
         self._network = network
         self._intent_keys = intent_keys
@@ -153,6 +157,8 @@ class PeerChecks:
                 raise AttestationRefused("tls_key", "The enclave vouches for another key than the connection's.")
             if (said.network, said.party, said.intent_key) != (self._network, party, self._intent_keys[party]):
                 raise AttestationRefused("statement", "The enclave speaks for another location.")
+            if said.agreement != self._agreement:
+                raise AttestationRefused("agreement", "The enclave was told other peers or another policy.")
         except (AttestationRefused, Invalid) as error:
             check = error.check if isinstance(error, AttestationRefused) else error.code
             _log.error("The attestation of location %d is refused (%s): %s", party, check, error.detail)

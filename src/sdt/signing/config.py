@@ -13,7 +13,8 @@ from nacl.signing import SigningKey, VerifyKey
 
 from sdt.domain.attestation import ImagePolicy
 from sdt.domain.errors import Invalid
-from sdt.signing.attestation_policy import load_policy
+from sdt.signing.attestation_policy import agreement_of, load_policy
+from sdt.signing.enclave.nsm import Nsm
 from sdt.signing.pki import TlsFiles, ends_s
 from sdt.signing.seal import Sealer, SealKind, open_sealer
 
@@ -93,6 +94,8 @@ class SignerConfig:
     """Which enclaves this location works with; without one it asks nobody what they run."""
     nsm: Path | None = None
     """The security module's device, in an enclave."""
+    agreement: str = ""
+    """The digest of what the three must be configured with alike, where attestation is demanded; see `attested`."""
 
     @property
     def me(self) -> Location:
@@ -117,12 +120,13 @@ class SignerConfig:
         """Return the keys with which the locations sign intents and certificates."""
         return intent_keys(self.locations)
 
-    def sealer(self) -> Sealer:
-        """Open this location's sealer.
+    def sealer(self, nsm: Nsm | None = None) -> Sealer:
+        """Open this location's sealer; `nsm` in the place of the enclave's own.
 
         Errors: SealBroken.
         """
-        return open_sealer(self.seal, self.home, self.passphrase_file, self.seal_command)
+        nsm = nsm or (Nsm(self.nsm) if self.nsm else None)
+        return open_sealer(self.seal, self.home, self.passphrase_file, self.seal_command, nsm)
 
     def intent_key(self, sealer: Sealer) -> SigningKey:
         """Unseal this location's own signing key.
@@ -140,6 +144,11 @@ def intent_keys(locations: tuple[Location, ...]) -> dict[int, VerifyKey]:
 def former_keys(locations: tuple[Location, ...]) -> dict[int, VerifyKey]:
     """Return the verifying keys of locations as they were before a replacement."""
     return {each.party: VerifyKey(bytes.fromhex(each.former_key or each.intent_key)) for each in locations}
+
+
+def _agreement(home: Path, file: _File) -> str:
+    keys = {location.party: location.intent_key for location in file.location}
+    return agreement_of(file.network, keys, (home / file.attestation).read_bytes())
 
 
 def load_signer_config(home: Path) -> SignerConfig:
@@ -171,4 +180,5 @@ def load_signer_config(home: Path) -> SignerConfig:
         file.observing,
         load_policy(home / file.attestation) if file.attestation else None,
         Path(file.nsm) if file.nsm else None,
+        _agreement(home, file) if file.attestation else "",
     )

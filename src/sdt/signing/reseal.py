@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shutil
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,9 +18,11 @@ from typing import Final
 from sdt.domain.errors import Conflict
 from sdt.signing import keyring, stock
 from sdt.signing.config import INTENT_KEY_LABEL, SignerConfig
+from sdt.signing.enclave.nsm import Nsm
 from sdt.signing.locked import wipe
 from sdt.signing.pki import write_secret
 from sdt.signing.seal import KEY_FILE, SALT_FILE, SealBroken, Sealer, SealKind, new_salt_text, new_seal_key, open_sealer
+from sdt.signing.sockets import Endpoint
 from sdt.signing.store import Store
 
 FOLDER: Final = "reseal"
@@ -31,24 +32,25 @@ CONNECT_S: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What to seal under: the passphrase in a file, the key that a command prints, or else a new key file."""
+    """What to seal under: the passphrase in a file, the key that a command prints or KMS gives, or a new key file."""
 
     passphrase_file: Path | None = None
     command: tuple[str, ...] = ()
+    kms: Nsm | None = None
 
     @property
     def kind(self) -> SealKind:
         """As signer.toml says it."""
-        return "command" if self.command else "passphrase" if self.passphrase_file else "file"
+        return "kms" if self.kms else "command" if self.command else "passphrase" if self.passphrase_file else "file"
 
     @property
     def file(self) -> str:
         """The file that this kind of seal needs in the folder, if any."""
-        return {"file": KEY_FILE, "passphrase": SALT_FILE, "command": ""}[self.kind]
+        return {"file": KEY_FILE, "passphrase": SALT_FILE, "command": "", "kms": ""}[self.kind]
 
     def open(self, folder: Path) -> Sealer:
         """Open the new sealer. Errors: SealBroken."""
-        return open_sealer(self.kind, folder, self.passphrase_file, self.command)
+        return open_sealer(self.kind, folder, self.passphrase_file, self.command, self.kms)
 
     def settings(self) -> str:
         """Return the lines of signer.toml that name it."""
@@ -70,7 +72,7 @@ def reseal(config: SignerConfig, target: Target) -> int:
         new = _resumed(config, store, target)
         if new is None:
             new = _prepare(config, target)
-            old = config.sealer()
+            old = config.sealer(target.kms)
             with store.write() as db:
                 keyring.reseal(db, old, new)
                 stock.reseal(db, old, new)
@@ -84,7 +86,7 @@ def reseal(config: SignerConfig, target: Target) -> int:
 
 
 def _demand_stopped(config: SignerConfig) -> None:
-    with contextlib.suppress(OSError), socket.create_connection((config.me.host, config.me.port), CONNECT_S):
+    with contextlib.suppress(OSError), Endpoint.of(config.me.host, config.me.port).dial(CONNECT_S):
         raise Conflict(f"Signer {config.party} runs; stop it first.", code="signer_running")
 
 
@@ -98,7 +100,7 @@ def _prepare(config: SignerConfig, target: Target) -> Sealer:
     elif target.kind == "passphrase":
         write_secret(making / SALT_FILE, new_salt_text().encode())
     new = target.open(making if target.file else config.home)
-    secret = config.sealer().unseal(INTENT_KEY_LABEL, (config.home / INTENT_FILE).read_bytes())
+    secret = config.sealer(target.kms).unseal(INTENT_KEY_LABEL, (config.home / INTENT_FILE).read_bytes())
     write_secret(making / INTENT_FILE, new.seal(INTENT_KEY_LABEL, secret))
     wipe(secret)
     _sync(making)
@@ -125,7 +127,7 @@ def _resumed(config: SignerConfig, store: Store, target: Target) -> Sealer | Non
             new.unseal(INTENT_KEY_LABEL, ((folder if INTENT_FILE in made else config.home) / INTENT_FILE).read_bytes())
         )
     except SealBroken:
-        _demand_opens(store, config.sealer())  # else the passphrase is wrong, and nothing may be thrown away
+        _demand_opens(store, config.sealer(target.kms))  # else the passphrase is wrong, and nothing may be thrown away
         shutil.rmtree(folder)
         return None
     return new
@@ -152,10 +154,9 @@ def _finish(home: Path, target: Target) -> None:
 
 def _write_settings(file: Path, target: Target) -> None:
     """Change what signer.toml says of the seal, all or nothing."""
-    settings, mark, locations = file.read_text().partition("\n[[location]]\n")
-    kept = re.sub(r"(?m)^(seal|passphrase_file|seal_command) *=.*\n?", "", settings).rstrip("\n")
+    kept = re.sub(r"(?m)^(seal|passphrase_file|seal_command) *=.*\n?", "", file.read_text())
     beside = file.with_name("signer.toml.new")
-    beside.write_text(f"{kept}\n{target.settings()}{mark}{locations}")
+    beside.write_text(target.settings() + kept)  # at the head, where no table has begun
     beside.replace(file)
 
 

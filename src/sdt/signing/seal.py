@@ -19,10 +19,12 @@ from typing import Any, Final, Literal, Protocol
 from nacl._sodium import ffi, lib  # type: ignore[import-not-found]  # cffi, without stubs
 from nacl.pwhash import argon2id
 
-from sdt.domain.errors import Unavailable
+from sdt.domain.errors import SdtError, Unavailable
+from sdt.signing.enclave.kms import sealing_key
+from sdt.signing.enclave.nsm import Nsm
 from sdt.signing.locked import LockedBytes, wipe
 
-SealKind = Literal["file", "passphrase", "command"]
+SealKind = Literal["file", "passphrase", "command", "kms"]
 KEY_FILE: Final = "seal.key"
 SALT_FILE: Final = "seal.salt"
 KEY_BYTES: Final = 32
@@ -122,6 +124,19 @@ class BoxSealer:
             raise SealBroken(f"{command[0]} printed no sealing key.", code="seal_key") from None
         return cls(key)
 
+    @classmethod
+    def from_kms(cls, folder: Path, nsm: Nsm | None) -> BoxSealer:
+        """Take the key from AWS KMS, which gives it to attested images only.
+
+        Errors: SealBroken outside of an enclave, or when KMS does not give it.
+        """
+        if nsm is None:
+            raise SealBroken("signer.toml names no nsm: KMS gives this key to an enclave only.", code="seal_key")
+        try:
+            return cls(sealing_key(folder, nsm))
+        except (OSError, SdtError) as error:
+            raise SealBroken(f"KMS gave no sealing key: {error}", code="seal_key") from None
+
     def seal(self, label: bytes, secret: bytes | bytearray) -> bytes:
         """Return the secret sealed under its label."""
         plain = bytearray(_tag(label)) + secret
@@ -165,7 +180,11 @@ def new_salt_text() -> str:
 
 
 def open_sealer(
-    kind: SealKind, home: Path, passphrase_file: Path | None = None, command: Sequence[str] = ()
+    kind: SealKind,
+    home: Path,
+    passphrase_file: Path | None = None,
+    command: Sequence[str] = (),
+    nsm: Nsm | None = None,
 ) -> BoxSealer:
     """Open the sealer that a signer's configuration names.
 
@@ -175,6 +194,8 @@ def open_sealer(
         return BoxSealer.from_file(home / KEY_FILE)
     if kind == "command":
         return BoxSealer.from_command(command, home)
+    if kind == "kms":
+        return BoxSealer.from_kms(home, nsm)
     if passphrase_file is None:
         raise SealBroken("signer.toml names no passphrase_file.", code="seal_key")
     return BoxSealer.from_passphrase(home / SALT_FILE, passphrase_file)

@@ -106,14 +106,14 @@ class Signer:
         self._party = config.party
         self._builder = builder
         self._now_s = now_s
-        self._sealer = config.sealer()
+        self._sealer = config.sealer(nsm)
         self._intent_key = config.intent_key(self._sealer)
         self._peer_keys = config.intent_keys()
         self.store = store
         self._lineage = Lineage(self.store, builder.message_life_ms)
         self._attester = Attester(nsm, config.tls, self._statement)
-        keys = {peer.party: peer.intent_key for peer in config.peers}
-        self.checks = PeerChecks(config.attestation, config.network, keys, now_s)
+        keys = {each.party: each.intent_key for each in config.locations}
+        self.checks = PeerChecks(config.attestation, config.network, keys, config.agreement, now_s)
         self._peers = [
             Link(peer.party, peer.host, peer.port, config.tls, self.checks.prover(peer.party)) for peer in config.peers
         ]
@@ -254,6 +254,7 @@ class Signer:
             self._party,
             bytes(self._intent_key.verify_key).hex(),
             "0x" + key.address.hex() if key else "",
+            self._config.agreement,
         )
 
     # Signing
