@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import date
 from pathlib import Path
 
 import msgspec
@@ -10,11 +11,15 @@ import pytest
 from ach_rig import GOOD_NUMBER, Rig
 from sandbox_servers import Sandbox, sandbox
 
+from domain_messages import texas
+from sdt.domain.ach.entry_life import EntryEvent
 from sdt.domain.errors import Conflict, Unprocessable
 from sdt.sandbox.ach_messages import OtherStatement
-from sdt.store import Store, banking
+from sdt.store import Store, ach, banking, ledger
 from sdt.store.banking import BankAccountRow
+from sdt.worker.ach.facts import Facts
 from sdt.workflows import bank_proof
+from sdt.workflows.clearing import explain_clearing
 from store_rig import TOKEN
 
 pytestmark = pytest.mark.slow
@@ -132,3 +137,46 @@ async def test_small_credits_that_come_back_fail_the_proof(rig: Rig) -> None:
     await rig.clock_set(action="advance", days=4)
     await rig.round()
     assert status(rig) in ("failed", "closed")
+
+
+async def test_the_cents_of_a_proof_are_in_the_books_when_one_of_them_comes_back(rig: Rig) -> None:
+    opening = (await rig.bank.statement(f"{TOKEN}-clearing")).balance.units
+    start(rig, rig.user(1))
+    await rig.round(2)
+    # The three settle on one day, and come to nothing.
+    await rig.clock_set(action="advance", days=1)
+    await rig.round()
+    clearing = ledger.account_balance(rig.store, f"Clearing:{TOKEN}")
+    assert clearing.credits == clearing.debits > 0
+    assert (await rig.bank.statement(f"{TOKEN}-clearing")).balance.units == opening
+    assert explain_clearing(rig.store, TOKEN) == []
+
+    # Then the debit alone comes back: the cents are gone, and clearing says for what.
+    [back] = [row for row in ach.entries_of_account(rig.store, "ref-1", ("micro",)) if not row.is_credit]
+    with rig.store.transaction():
+        Facts(texas()).tell(rig.store, back, EntryEvent.RETURN, code="R01", on=date(2026, 12, 23), at_ms=1)
+    assert [(item.kind, item.units) for item in explain_clearing(rig.store, TOKEN)] == [("account_proofs", -back.units)]
+    # A return of what never settled moved nothing.
+    start(rig, rig.user(2))
+    [other] = [row for row in ach.entries_of_account(rig.store, "ref-2", ("micro",)) if not row.is_credit]
+    with rig.store.transaction():
+        Facts(texas()).tell(rig.store, other, EntryEvent.FILE, on=date(2026, 12, 23), at_ms=1)
+        Facts(texas()).tell(rig.store, other, EntryEvent.RETURN, code="R01", on=date(2026, 12, 23), at_ms=1)
+    assert [(item.kind, item.units) for item in explain_clearing(rig.store, TOKEN)] == [("account_proofs", -back.units)]
+    assert ledger.discrepancies(rig.store) == []
+
+
+async def test_clearing_in_the_books_is_clearing_at_the_bank_when_a_whole_proof_comes_back(rig: Rig) -> None:
+    opening = (await rig.bank.statement(f"{TOKEN}-clearing")).balance.units
+    start(rig, rig.user(1, "9990000004"))
+    await rig.round(2)
+    await rig.clock_set(action="advance", days=1)
+    await rig.round()
+    await rig.clock_set(action="advance", days=1)
+    await rig.round()
+    assert status(rig) == "closed"
+    clearing = ledger.account_balance(rig.store, f"Clearing:{TOKEN}")
+    assert clearing.debits - clearing.credits == (
+        (await rig.bank.statement(f"{TOKEN}-clearing")).balance.units - opening
+    )
+    assert clearing.debits > 0

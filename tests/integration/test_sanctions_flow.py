@@ -233,6 +233,47 @@ async def test_a_true_hit_is_blocked_by_two_and_nothing_moves_any_more(rig: Rig)
     assert await rig.store.read(sanctions.standing_of, who.account) == "blocked"
 
 
+async def test_a_block_is_lifted_by_two_and_the_account_moves_again(rig: Rig) -> None:
+    # given somebody who is blocked, with a payment that waits and dollars that were stopped
+    alice, who = await rig.join(person("Alice", "Archer")), await rig.join(person("Viktor", "Falsename"))
+    claims = {
+        "account": who.account,
+        "order": "SDGT-2026-1",
+        "evidence": "ab" * 32,
+        "reason": "OFAC removed the entry.",
+    }
+    with pytest.raises(Conflict):
+        await rig.act("lift_block", "ann", **claims, ignore_days=30)
+    deposit = await rig.deposit(who)
+    await rig.screen()
+    first = await rig.act("confirm_match", "ann", case=await rig.case_of(who), reason="It is him, by his passport.")
+    await rig.agreed(first)
+    await rig.screening.resume_once()
+    payment = await rig.transfer(alice, who)
+    await rig.screen()
+    assert await rig.status(payment) == REVIEW
+    # when two officers lift it
+    with pytest.raises(Forbidden):
+        await rig.act("lift_block", "approver", **claims, ignore_days=30)
+    lifting = await rig.act("lift_block", "ann", **claims, ignore_days=30)
+    with pytest.raises(Forbidden):
+        await rig.agreed(lifting, "ann")
+    told = json.loads((await rig.agreed(lifting)).result)["result"]
+    assert (told["standing"], told["matches"], told["still_blocked"], told["frozen_tokens"]) == ("clear", 2, [], [])
+    # then he is screened anew, the entry is ignored, and what waited goes on
+    assert await rig.rescreen() >= 1
+    assert await rig.screening.resume_once() == 1
+    assert (await rig.row(payment)).status is Status.SCREENED
+    later = await rig.transfer(who, alice, 5)
+    await rig.screen()
+    assert (await rig.row(later)).status is Status.SCREENED
+    assert await rig.status(deposit) == (Status.REJECTED, "review_refused")
+    # and once the time of the ignoring is over he is looked at again
+    rig.clock.ahead_s = 31 * 86_400
+    await rig.rescreen()
+    assert await rig.store.read(sanctions.standing_of, who.account) == "review"
+
+
 async def test_what_waits_longer_than_its_sender_said_expires(rig: Rig) -> None:
     who = await rig.join(person("Viktor", "Falsename"))
     asked = [await rig.redeem(who), await rig.deposit(who)]

@@ -118,6 +118,42 @@ def suspense(
     _told(run(_act(home, officer, "settle_suspense", claims)), as_json)
 
 
+@money.command("pay")
+def pay(
+    transaction: Annotated[str, typer.Argument(help="The deposit or redemption whose dollars are kept apart.")],
+    bank_account: Annotated[str, typer.Option(help="Reference of a bank account that its owner linked and proved.")],
+    evidence: Annotated[str, typer.Option(help="SHA-256 of what shows that the owner asked for this account.")],
+    reason: Reason,
+    officer: AsOfficer = "treasury",
+    home: Home = Path(".sdt"),
+    as_json: Json = False,
+) -> None:
+    """Pay what is kept apart to another bank account of its owner. A second custodian or the approver agrees."""
+    claims = {"transaction": transaction, "bank_account": bank_account, "evidence": evidence, "reason": reason}
+    _told(run(_act(home, officer, "pay_suspense", claims)), as_json)
+
+
+@money.command("surplus")
+def surplus(
+    kept: Annotated[str, typer.Argument(help="The deposit, or the bank's number of currency that was counted.")],
+    token: Annotated[str, typer.Option(help="The dollar token.")],
+    way: Annotated[str, typer.Option(help="deposit: currency for a deposit; unclaimed: held for the State.")],
+    evidence: Annotated[str, typer.Option(help="SHA-256 of the papers; they count once.")],
+    reason: Reason,
+    deposit: Annotated[str | None, typer.Option(help="The deposit that asks for just that currency.")] = None,
+    officer: AsOfficer = "treasury",
+    home: Home = Path(".sdt"),
+    as_json: Json = False,
+) -> None:
+    """Dispose of dollars in suspense that are no payout's. A second custodian or the approver agrees.
+
+    [bold]sdt money surplus cur_01 --token TXD --way deposit --deposit 0192… --evidence 9f… --reason "A slip."[/bold]
+    """
+    claims = {"kept": kept, "token": token, "way": way, "evidence": evidence, "reason": reason}
+    claims |= {"deposit": deposit} if deposit else {}
+    _told(run(_act(home, officer, "settle_surplus", claims)), as_json)
+
+
 @money.command("release")
 def release(
     transaction: Annotated[str, typer.Argument(help="The deposit or redemption whose dollars are blocked.")],

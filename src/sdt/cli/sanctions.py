@@ -28,6 +28,7 @@ sanctions.command("show")(sanctions_work.show_review)
 sanctions.command("clear")(sanctions_work.clear)
 sanctions.command("confirm")(sanctions_work.confirm)
 sanctions.command("freeze")(sanctions_work.freeze)
+sanctions.command("lift")(sanctions_work.lift)
 sanctions.command("ignore")(sanctions_work.ignore)
 
 Folder = Annotated[

@@ -16,7 +16,7 @@ from sdt.domain.errors import Unprocessable
 if TYPE_CHECKING:
     from sdt.workflows.sanctions_lists import Loaded
 
-__all__ = ["clear", "confirm", "freeze", "ignore", "load", "queue", "show_review", "status"]
+__all__ = ["clear", "confirm", "freeze", "ignore", "lift", "load", "queue", "show_review", "status"]
 
 CaseId = Annotated[str, typer.Argument(metavar="CASE", help="The review's id, as `sdt sanctions queue` shows it.")]
 Reason = Annotated[str, typer.Option(help="Why, for the file: what was compared, and what differs or agrees.")]
@@ -180,6 +180,27 @@ async def _freeze(home: Path, officer: str, case: str) -> dict[str, Any]:
         if review["freeze"] is None:
             raise Unprocessable("This review was not confirmed by two officers.", code="not_confirmed")
         return {"transaction_id": await client.submit("freeze", review["freeze"]), "claims": review["freeze"]}
+
+
+def lift(
+    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account that is blocked: 0x….")],
+    order: Annotated[str, typer.Option(help="Number of the licence, or of the removal from the list.")],
+    evidence: Annotated[str, typer.Option(help="SHA-256 of that paper.")],
+    reason: Reason,
+    days: Annotated[
+        int, typer.Option(min=1, max=1096, help="For how long these people are not asked about again.")
+    ] = 365,
+    officer: AsOfficer = "compliance",
+    home: Home = Path(".sdt"),
+    as_json: Json = False,
+) -> None:
+    """Let a blocked account move again. A second compliance officer agrees.
+
+    What is still blocked (`sdt money release`) and still frozen on chain is named in what comes of it.
+    """
+    claims = {"account": account, "order": order, "evidence": evidence, "reason": reason, "ignore_days": days}
+    act = run(_act(home, officer, "lift_block", claims))
+    show(act, as_json, told(act))
 
 
 def ignore(

@@ -32,6 +32,7 @@ __all__ = [
     "loss_borne",
     "loss_fund_endowed",
     "metal_taken_in",
+    "micro_entry",
     "mint_refused_after_return",
     "payout_blocked",
     "payout_paid",
@@ -48,6 +49,7 @@ __all__ = [
     "seize_postings",
     "surplus_taken_back",
     "suspense_ended",
+    "suspense_matched",
     "suspense_unclaimed",
     "token_account",
     "token_of",
@@ -192,6 +194,11 @@ def suspense_ended(token: str, redemption: str, units: int, *, unclaimed: bool =
     return [Posting(f"{kept}:{token}:{redemption}", f"Payout:{token}:{redemption}", token, units)]
 
 
+def suspense_matched(token: str, counted: str, deposit: str, units: int) -> list[Posting]:
+    """Officers found for which deposit currency was counted."""
+    return [Posting(f"Suspense:{token}:{counted}", f"Pending:{token}:{deposit}", token, units)]
+
+
 def suspense_unclaimed(token: str, redemption: str, units: int) -> list[Posting]:
     """Nobody can be paid: it is held for the State's unclaimed property, and its owner may claim it still."""
     return [Posting(f"Suspense:{token}:{redemption}", f"Unclaimed:{token}:{redemption}", token, units)]
@@ -296,6 +303,12 @@ def bank_fee_made_good(token: str, units: int) -> list[Posting]:
         Posting(f"Clearing:{token}", f"FeesDue:{token}", token, units),
         Posting(f"BankFees:{token}", f"Operating:{token}", token, units),
     ]
+
+
+def micro_entry(token: str, units: int, *, comes_in: bool) -> list[Posting]:
+    """A few cents went out, or came in, to prove a bank account; what does not come back is the region's expense."""
+    sides = (f"Clearing:{token}", f"AccountProofs:{token}")
+    return [Posting(*(sides if comes_in else sides[::-1]), token, units)]
 
 
 def interest_earned(token: str, units: int) -> list[Posting]:

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from sdt.domain.claims import Digest, Id, Legal, Reason, Symbol, Units
 from sdt.domain.office import Act
 
-__all__ = ["EndowLossFund", "RecordRepayment", "ReleaseBlock", "SettleSuspense", "WriteOff"]
+__all__ = [
+    "EndowLossFund",
+    "PaySuspense",
+    "RecordRepayment",
+    "ReleaseBlock",
+    "SettleSurplus",
+    "SettleSuspense",
+    "WriteOff",
+]
+
+BankRef = Annotated[str, Meta(min_length=1, max_length=72)]
+Kept = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}\Z")]
 
 
 class _OfDeposit(Act, frozen=True, kw_only=True):
@@ -64,6 +77,43 @@ class SettleSuspense(Act, frozen=True, kw_only=True, tag="settle_suspense"):
     def subject(self) -> str:
         """The redemption."""
         return self.redemption
+
+
+class PaySuspense(Act, frozen=True, kw_only=True, tag="pay_suspense"):
+    """Pay what of a deposit or redemption is kept apart to another bank account that its owner linked and proved.
+
+    `evidence` is the SHA-256 of what shows that the owner asked for this account.
+    """
+
+    transaction: Id
+    bank_account: BankRef
+    evidence: Digest
+    reason: Reason
+
+    @property
+    def subject(self) -> str:
+        """The deposit or redemption."""
+        return self.transaction
+
+
+class SettleSurplus(Act, frozen=True, kw_only=True, tag="settle_surplus"):
+    """Dispose of dollars in suspense that are no payout's: of a deposit, or currency that no deposit asked for.
+
+    `deposit` gives currency to the deposit, of just that amount, that waits for it; `unclaimed` holds the dollars for
+    the State's unclaimed property. `kept` is the transaction, or the bank's number of what was counted.
+    """
+
+    kept: Kept
+    token: Symbol
+    way: Literal["deposit", "unclaimed"]
+    evidence: Digest
+    reason: Reason
+    deposit: Id | None = None
+
+    @property
+    def subject(self) -> str:
+        """What is kept."""
+        return self.kept
 
 
 class ReleaseBlock(Act, frozen=True, kw_only=True, tag="release_block"):

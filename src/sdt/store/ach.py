@@ -9,6 +9,7 @@ from sdt.domain.ach.entry_life import ASKED, EntryStatus
 from sdt.store.banking import BankEntryRow
 from sdt.store.bulk import insert_new, update_rows
 from sdt.store.database import Store
+from sdt.store.registry import share_accounts
 from sdt.store.tables.ach import AchEntry
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "returned",
     "set_counter",
     "set_fields",
+    "still_free",
     "traces_used_since",
     "waiting",
     "want",
@@ -102,29 +104,48 @@ def want(store: Store, row: AchEntryRow) -> bool:
         return bool(insert_new(store, AchEntry, AchEntryRow._fields, [row], key="id"))
 
 
+_FREE: Final = (
+    "NOT EXISTS (SELECT 1 FROM users u WHERE u.account = e.account AND u.standing IN ('review', 'blocked')) "
+    "AND NOT (e.is_credit AND (EXISTS (SELECT 1 FROM freezes f "
+    "WHERE f.account = e.account AND f.token = e.token AND f.expires_at_s > ?) "
+    "OR EXISTS (SELECT 1 FROM blocked_funds h WHERE h.transaction_id = e.reference AND h.ended_at_ms IS NULL)))"
+)
+"""Whoever is in review has no entry in a file; what goes out to a frozen account, or is blocked, waits as well."""
+
+
 def wanted_tokens(store: Store) -> list[str]:
     """Return the tokens for which an entry waits to be put into a file."""
     return [t for (t,) in store.rows("SELECT DISTINCT token FROM ach_entries WHERE stage = 'wanted' ORDER BY token")]
 
 
 def wanted(store: Store, token: str, limit: int, now_s: int, after: tuple[int, str] = (-1, "")) -> list[Wanted]:
-    """Return the entries that wait for a file, the oldest first; whoever is in review has none in it.
+    """Return the entries that wait for a file and may go, the oldest first, from behind `after`, a time and an id.
 
-    Go on behind `after`, the time and id of the last one.
-
-    What goes out to a frozen account, or is blocked, waits as well: the order may have come after the entry.
     Units: now_s in unix seconds.
     """
     found = store.rows(
-        f"{_WANTED} WHERE e.stage = 'wanted' AND e.token = ? AND NOT EXISTS (SELECT 1 FROM users u "  # noqa: S608
-        "WHERE u.account = e.account AND u.standing IN ('review', 'blocked')) "
-        "AND NOT (e.is_credit AND (EXISTS (SELECT 1 FROM freezes f "
-        "WHERE f.account = e.account AND f.token = e.token AND f.expires_at_s > ?) "
-        "OR EXISTS (SELECT 1 FROM blocked_funds h WHERE h.transaction_id = e.reference AND h.ended_at_ms IS NULL))) "
+        f"{_WANTED} WHERE e.stage = 'wanted' AND e.token = ? AND {_FREE} "
         "AND (e.created_at_ms > ? OR (e.created_at_ms = ? AND e.id > ?)) ORDER BY e.created_at_ms, e.id LIMIT ?",
         (token, now_s, after[0], after[0], after[1], limit),
     )
     return [Wanted(*row) for row in found]
+
+
+def still_free(store: Store, rows: Sequence[Wanted], now_s: int) -> list[Wanted]:
+    """Return those that may go for good: nobody freezes, blocks or reviews their accounts before the commit.
+
+    Whoever does that locks the account first, as this does; what was committed before the lock was had is seen now.
+    SQLite lets one write at a time, so that what `wanted` found is so still.
+    """
+    if not store.postgres:
+        return list(rows)
+    share_accounts(store, [row.account for row in rows])
+    found = store.rows(
+        f"SELECT e.id FROM ach_entries e WHERE {store.among('e.id')} AND {_FREE}",  # noqa: S608
+        (store.listed(row.id for row in rows), now_s),
+    )
+    free = {id for (id,) in found}
+    return [row for row in rows if row.id in free]
 
 
 def put_into_file(store: Store, name: str, placed: Sequence[tuple[int, str, str, str]]) -> None:

@@ -10,7 +10,7 @@ from sdt.domain.ach.exposure import RETURNABLE_DAYS, Minted
 from sdt.store.database import Store
 from sdt.store.standing import NOT_ENDED
 
-__all__ = ["LineRow", "add_line", "last_line", "lines_of", "minted_since", "note", "settled_on"]
+__all__ = ["LineRow", "add_line", "day_of", "last_line", "lines_of", "minted_since", "note", "settled_on"]
 
 
 class LineRow(NamedTuple):
@@ -39,10 +39,15 @@ def note(store: Store, entry_id: str, event: str, code: str | None, on: date, at
         )
 
 
+def day_of(store: Store, entry_id: str, event: str) -> date | None:
+    """Return the banking day of a fact about an entry."""
+    found = store.row("SELECT on_day FROM entry_facts WHERE entry_id = ? AND event = ?", (entry_id, event))
+    return date.fromisoformat(found[0]) if found else None
+
+
 def settled_on(store: Store, entry_id: str) -> date | None:
     """Return the banking day on which an entry settled."""
-    found = store.row("SELECT on_day FROM entry_facts WHERE entry_id = ? AND event = 'settle'", (entry_id,))
-    return date.fromisoformat(found[0]) if found else None
+    return day_of(store, entry_id, "settle")
 
 
 def minted_since(store: Store, token: str, today: date) -> list[Minted]:

@@ -6,7 +6,7 @@ from typing import Final, Literal, NamedTuple
 
 from sdt.store.database import Store
 
-__all__ = ["BlockedRow", "block", "get", "in_force", "unblock"]
+__all__ = ["BlockedRow", "block", "get", "in_force", "of_account", "unblock"]
 
 Side = Literal["deposit", "payout"]
 
@@ -63,3 +63,13 @@ def in_force(store: Store) -> list[BlockedRow]:
         f"SELECT {_COLUMNS} FROM blocked_funds WHERE ended_at_ms IS NULL ORDER BY blocked_at_ms, transaction_id"  # noqa: S608
     )
     return [BlockedRow(*row) for row in found]
+
+
+def of_account(store: Store, account: str) -> list[str]:
+    """Return the transactions of an account whose dollars are blocked now, the oldest first."""
+    found = store.rows(
+        "SELECT transaction_id FROM blocked_funds WHERE account = ? AND ended_at_ms IS NULL "
+        "ORDER BY blocked_at_ms, transaction_id",
+        (account,),
+    )
+    return [transaction_id for (transaction_id,) in found]

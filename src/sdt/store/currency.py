@@ -9,7 +9,7 @@ from sdt.store.bulk import insert_new
 from sdt.store.database import Store
 from sdt.store.tables.monitoring import CurrencyDeposit
 
-__all__ = ["CONDUCTOR_NOTE", "CurrencyRow", "between", "of", "put"]
+__all__ = ["CONDUCTOR_NOTE", "CurrencyRow", "between", "counted", "give", "of", "put"]
 
 CONDUCTOR_NOTE: Final = "conductor"
 """The label under which it is sealed who handed currency in."""
@@ -48,6 +48,25 @@ def of(store: Store, transaction_ids: Collection[str]) -> dict[str, CurrencyRow]
         (store.listed(transaction_ids),),
     )
     return {row[0]: CurrencyRow(*row) for row in found}
+
+
+def counted(store: Store, deposit_ids: Collection[str]) -> dict[str, CurrencyRow]:
+    """Return what was counted, by the bank's own number of it."""
+    found = store.rows(
+        f"SELECT {_COLUMNS} FROM currency_deposits WHERE {store.among('deposit_id')}",  # noqa: S608
+        (store.listed(deposit_ids),),
+    )
+    return {row[1]: CurrencyRow(*row) for row in found}
+
+
+def give(store: Store, deposit_id: str, transaction_id: str, account: str) -> None:
+    """Note for which deposit, and so for whom, currency was counted after all."""
+    with store.transaction():
+        changed = store.execute(
+            "UPDATE currency_deposits SET transaction_id = ?, account = ? WHERE deposit_id = ?",
+            (transaction_id, account, deposit_id),
+        ).rowcount
+        assert changed == 1, "what is given was counted"
 
 
 def between(store: Store, accounts: Collection[str], conductor: str, since_s: int, until_s: int) -> list[CurrencyRow]:

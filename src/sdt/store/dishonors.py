@@ -9,7 +9,7 @@ from sdt.store.bulk import insert_new
 from sdt.store.database import Store
 from sdt.store.tables.ach import AchDishonor
 
-__all__ = ["DishonorRow", "add", "get", "of_entry", "returns_of", "source_of"]
+__all__ = ["DishonorRow", "Try", "add", "get", "of_entry", "returns_of", "source_of"]
 
 
 class DishonorRow(NamedTuple):
@@ -21,6 +21,14 @@ class DishonorRow(NamedTuple):
     reason: str
     fields: str
     """Numbers of wrong fields, parted by asterisks; empty but for R69."""
+
+
+class Try(NamedTuple):
+    """One attempt to send a return back: where its entry stands, and why it goes."""
+
+    stage: str
+    status: str
+    reason: str
 
 
 _COLUMNS: Final = ", ".join(DishonorRow._fields)
@@ -38,14 +46,14 @@ def get(store: Store, id: str) -> DishonorRow | None:
     return DishonorRow(*found) if found else None
 
 
-def of_entry(store: Store, entry_id: str) -> list[tuple[str, str]]:
-    """Return (stage, status) of every dishonor of an entry's returns, the oldest first."""
+def of_entry(store: Store, entry_id: str) -> list[Try]:
+    """Return every dishonor of an entry's returns, the oldest first."""
     found = store.rows(
-        "SELECT e.stage, e.status FROM ach_dishonors d JOIN ach_entries e ON e.id = d.id "
+        "SELECT e.stage, e.status, d.reason FROM ach_dishonors d JOIN ach_entries e ON e.id = d.id "
         "WHERE d.entry_id = ? ORDER BY d.id",
         (entry_id,),
     )
-    return [(stage, status) for stage, status in found]
+    return [Try(*row) for row in found]
 
 
 def returns_of(store: Store, entry_id: str) -> list[RecordRow]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from sdt.domain.authority import KeyFacts
@@ -24,10 +24,12 @@ __all__ = [
     "key_facts",
     "keys_of",
     "keys_since",
+    "lock_account",
     "order_counts",
     "revoke_key",
     "set_freeze",
     "set_identity",
+    "share_accounts",
     "upsert_key",
 ]
 
@@ -150,10 +152,30 @@ def identities_of(store: Store, account: str) -> list[IdentityRow]:
     return [IdentityRow(a, domain, tier, bool(resident), expires) for a, domain, tier, resident, expires in found]
 
 
+def lock_account(store: Store, account: str) -> None:
+    """Let nobody else freeze, block, judge or gather what is an account's until the commit: it is locked first of all.
+
+    Source of the order: whoever screens it locks it before its case and its transactions.
+    """
+    if store.postgres:
+        store.execute("SELECT 1 FROM users WHERE account = ? FOR UPDATE", (account,))
+
+
+def share_accounts(store: Store, accounts: Iterable[str]) -> None:
+    """Let nobody freeze or block any of these accounts until the commit; others may read them so as well."""
+    if store.postgres:
+        listed = store.listed(sorted(set(accounts)))
+        store.execute(
+            f"SELECT 1 FROM users WHERE {store.among('account')} ORDER BY account FOR SHARE",  # noqa: S608
+            (listed,),
+        )
+
+
 def set_freeze(store: Store, row: FreezeRow) -> None:
     """Write an order for one token."""
     assert row.token, "an order for every token is written for each of them"
     with store.transaction():
+        lock_account(store, row.account)
         store.execute(
             "INSERT INTO freezes (account, token, order_digest, expires_at_s) VALUES (?, ?, ?, ?) "
             "ON CONFLICT (account, token) DO UPDATE SET order_digest = excluded.order_digest, "

@@ -233,7 +233,12 @@ def _credit_returned(store: Store, region: Region, fact: _Fact) -> None:
     if fact.settled:
         _post(store, fact, payout_returned(fact.entry.token, fact.entry.transaction_id, fact.entry.units))
     code = fact.event.value if fact.event is EntryEvent.REVERSE else fact.code
-    payouts.came_back(store, region, _transaction(store, fact), code, fact.on, fact.at_ms)
+    row = _transaction(store, fact)
+    if row.type == "deposit":
+        # It was paid out of a deposit's suspense, and nothing is minted for that.
+        payouts.suspend(store, row, "returned", fact.on, fact.at_ms, key=fact.entry.id)
+    else:
+        payouts.came_back(store, region, row, code, fact.on, fact.at_ms)
 
 
 def reversal_came_back(

@@ -1,7 +1,8 @@
 """What settlement asks of others: the outbox, taken to bank, depository and KYC vendor.
 
 The outbox row was written in the same database transaction as the status that caused it. Every call carries the
-transaction_id as its idempotency key, so a crash between call and commit repeats the call and nothing else.
+transaction_id as its idempotency key, so a crash between call and commit repeats the call and nothing else. An order
+to the bank is written down before it is sent.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from typing import Final
 from sdt.config.model import Ach
 from sdt.domain.ach.classes import sec_code_of
 from sdt.domain.ach.entry_life import EntryEvent, EntryStatus
-from sdt.domain.errors import SdtError, Unavailable
+from sdt.domain.errors import SdtError, Unavailable, Unprocessable
 from sdt.domain.message import Deposit, Redeem, Register, read_message
 from sdt.domain.personal import Business
 from sdt.domain.region import Region
 from sdt.domain.transaction import Event, Status
 from sdt.observing.context import about
-from sdt.ports import AchDirection, AchEntry, AchOrder, ExternalAccount, SecCode
-from sdt.store import Store, ach, banking, outbox, sanctions, transactions
+from sdt.ports import AchDirection, AchOrder, ExternalAccount, SecCode, VendorFault
+from sdt.store import Store, ach, banking, outbox, registry, sanctions, transactions
 from sdt.store.ach import AchEntryRow
 from sdt.store.banking import BankAccountRow, BankEntryRow
 from sdt.store.outbox import OutboxRow
@@ -103,7 +104,7 @@ class Instructions:
         assert row is not None, "the outbox names a transaction that is not there"
         begun_s, outcome = time.perf_counter(), "done"
         try:
-            await self._carry_out(row)
+            await self._carry_out(row, instruction.payload)
         except PayoutHeld:
             outcome = "held"
             await self._store.run(outbox.postpone, instruction.id, self._clock.now_ms() + HELD_MS)
@@ -114,7 +115,10 @@ class Instructions:
             await self._store.run(outbox.done, [instruction.id], self._clock.now_ms())
         HANDLER.observe(time.perf_counter() - begun_s, row.type, outcome)
 
-    async def _carry_out(self, row: TransactionRow) -> None:
+    async def _carry_out(self, row: TransactionRow, payload: str) -> None:
+        if "entry" in (asked := json.loads(payload)):
+            await self._pay_suspense(row, asked["entry"], asked["bank_account"], asked["units"])
+            return
         handler: dict[str, Callable[[TransactionRow], Awaitable[None]]] = {
             "deposit": self._collect,
             "redeem": self._pay_out,
@@ -129,7 +133,7 @@ class Instructions:
         if message.source.startswith("bank:"):
             linked = await self._linked(row, message.source)
             refusal = "unknown_bank_account" if linked is None else self._no_debit(linked)
-            if refusal or not await self._order(row, linked, AchDirection.DEBIT):
+            if refusal or not await self._order(row, linked, self._entry(row, AchDirection.DEBIT)):
                 await self._store.run(self._refuse, row.id, refusal or "unknown_bank_account")
 
     def _no_debit(self, linked: BankAccountRow) -> str:
@@ -149,14 +153,27 @@ class Instructions:
         if not message.destination.startswith("bank:"):
             return  # Metal was brought to the counter before the burn; its delivery goes on by itself.
         linked = await self._linked(row, message.destination)
-        ordered = await self._order(row, linked, AchDirection.CREDIT)
+        ordered = await self._order(row, linked, self._entry(row, AchDirection.CREDIT))
         assert ordered, "a redemption was accepted for a bank account that is not there"
+
+    async def _pay_suspense(self, row: TransactionRow, entry_id: str, reference: str, units: int) -> None:
+        """Two officers let dollars out of suspense to another bank account of their owner."""
+        if await self._store.read(self._must_wait, row):
+            raise PayoutHeld("This payout waits.")
+        linked = await self._linked(row, reference)
+        entry = self._entry(row, AchDirection.CREDIT)._replace(id=entry_id, units=units)
+        if not await self._order(row, linked, entry):
+            raise Unprocessable("The bank account is not linked any more.", code="unknown_bank_account")
+
+    def _must_wait(self, store: Store, row: TransactionRow) -> bool:
+        now_s = self._clock.now_s()
+        return payouts.held_because(store, row, now_s) is not None or payouts.stopped(store, *row.value, now_s)
 
     async def _linked(self, row: TransactionRow, reference: str) -> BankAccountRow | None:
         linked = await self._store.read(banking.bank_account, reference.removeprefix("bank:"))
         return linked if linked is not None and linked.account == row.account else None
 
-    async def _order(self, row: TransactionRow, linked: BankAccountRow | None, direction: AchDirection) -> bool:
+    async def _order(self, row: TransactionRow, linked: BankAccountRow | None, entry: BankEntryRow) -> bool:
         """Ask for an entry: of the next file, or of the bank at once. False when nobody's account is named."""
         if linked is None:
             return False
@@ -165,41 +182,46 @@ class Instructions:
         if details is None:
             return False
         business = isinstance(await self._people.party(account), Business)
-        is_credit = direction is AchDirection.CREDIT
+        is_credit = entry.direction == "credit"
         if self._config.delivery != "api":
-            same_day = self._config.same_day in ("all", f"{direction.value}s")
             wanted = wanted_entry(
-                f"ach:{row.id}",
+                entry.id,
                 linked,
                 token,
                 purpose="payment",
                 is_credit=is_credit,
-                units=row.units,
+                units=entry.units,
                 business=business,
                 reference=row.id,
                 at_ms=self._clock.now_ms(),
-                same_day=same_day,
+                same_day=self._config.same_day in ("all", f"{entry.direction}s"),
             )
-            await self._store.run(self._wanted, row, direction, wanted)
+            await self._store.run(self._wanted, entry, wanted)
             return True
         order = AchOrder(
-            direction=direction,
+            direction=AchDirection(entry.direction),
             account=bank_account(token, "clearing"),
-            amount=self._region.token(token).amount(row.units),
+            amount=self._region.token(token).amount(entry.units),
             counterparty=ExternalAccount(details.routing_number, details.account_number, details.kind, details.holder),
             sec_code=SecCode(sec_code_of(business=business, is_credit=is_credit, authorised="internet")),
             reference=row.id,
         )
-        entry = await self._vendors.bank.originate(order, key=row.id)
-        await self._store.run(self._filed, row, entry)
+        if await self._store.run(self._intended, row, entry):
+            try:
+                filed = await self._vendors.bank.originate(order, key=entry.id.removeprefix("ach:"))
+            except SdtError as error:
+                if error.kind.worker == "reject" and not isinstance(error, VendorFault):
+                    await self._store.run(self._tell, entry.id, EntryEvent.MISS)
+                raise
+            await self._store.run(self._filed, entry.id, filed.entry_id)
         return True
 
-    def _wanted(self, store: Store, row: TransactionRow, direction: AchDirection, wanted: AchEntryRow) -> None:
+    def _wanted(self, store: Store, entry: BankEntryRow, wanted: AchEntryRow) -> None:
         """Record the entry once, with what its file needs: it goes out at the next cut-off."""
-        if banking.put_entry(store, self._entry(row, direction, None)):
+        if banking.put_entry(store, entry):
             ach.want(store, wanted)
 
-    def _entry(self, row: TransactionRow, direction: AchDirection, external_id: str | None) -> BankEntryRow:
+    def _entry(self, row: TransactionRow, direction: AchDirection) -> BankEntryRow:
         assert row.token
         return BankEntryRow(
             id=f"ach:{row.id}",
@@ -207,25 +229,56 @@ class Instructions:
             direction=direction.value,
             token=row.token,
             units=row.units,
-            external_id=external_id,
+            external_id=None,
             status=EntryStatus.CREATED.value,
             code=None,
             updated_at_ms=self._clock.now_ms(),
         )
+
+    def _intended(self, store: Store, row: TransactionRow, entry: BankEntryRow) -> bool:
+        """Write down that the bank is about to have an order, before it has; False when it answered already.
+
+        Until it answers the entry is `unknown`: it counts as the bank's, and asking again is the same order again.
+        Whether it may go is judged in this very transaction: an order or a block that is committed before holds it.
+        """
+        registry.lock_account(store, row.value[1])
+        banking.put_entry(store, entry)
+        standing = banking.entry(store, entry.id, lock=True)
+        assert standing is not None, "it was just written"
+        if standing.status not in (EntryStatus.CREATED, EntryStatus.UNKNOWN):
+            return False
+        if standing.status == EntryStatus.CREATED:
+            if entry.direction == "credit" and self._must_wait(store, row):
+                raise PayoutHeld("This payout waits.")
+            self._tell(store, entry.id, EntryEvent.LOSE)
+        return True
+
+    def _filed(self, store: Store, entry_id: str, external_id: str) -> None:
+        """The bank has it: note its own number, with the posting that says the money is under way."""
+        standing = banking.entry(store, entry_id, lock=True)
+        assert standing is not None, "an order is written down before it is sent"
+        banking.update_entry(
+            store,
+            entry_id,
+            status=standing.status,
+            code=standing.code,
+            at_ms=self._clock.now_ms(),
+            external_id=external_id,
+        )
+        if standing.status == EntryStatus.UNKNOWN:
+            self._tell(store, entry_id, EntryEvent.FIND)
+
+    def _tell(self, store: Store, entry_id: str, event: EntryEvent) -> None:
+        entry, now_ms = banking.entry(store, entry_id), self._clock.now_ms()
+        assert entry is not None
+        on = datetime.fromtimestamp(now_ms / 1000, UTC).date()
+        bank_entries.apply(store, self._region, entry, event, code=None, on=on, at_ms=now_ms)
 
     async def _identify(self, row: TransactionRow) -> None:
         """A registration that settled: hand the party to the KYC vendor. Its desk decides on the outcome."""
         message = read_message(row.raw).message
         assert isinstance(message, Register)
         await self._identities.apply(message.account, row.id)
-
-    def _filed(self, store: Store, row: TransactionRow, entry: AchEntry) -> None:
-        """Record the entry once, with the posting that says the money is under way."""
-        now_ms = self._clock.now_ms()
-        filed = self._entry(row, entry.direction, entry.entry_id)
-        if banking.put_entry(store, filed):
-            on = datetime.fromtimestamp(now_ms / 1000, UTC).date()
-            bank_entries.apply(store, self._region, filed, EntryEvent.FILE, code=None, on=on, at_ms=now_ms)
 
     def _refuse(self, store: Store, transaction_id: str, code: str) -> None:
         current = transactions.get(store, transaction_id)

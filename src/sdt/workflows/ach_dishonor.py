@@ -14,19 +14,25 @@ from typing import Annotated, Any, Final
 from msgspec import Meta
 
 from sdt.domain.ach import dishonor
-from sdt.domain.ach.entry_life import EntryStatus
+from sdt.domain.ach.calendar import add_banking_days
+from sdt.domain.ach.entry_life import EntryEvent, EntryStatus
 from sdt.domain.claims import Reason
 from sdt.domain.errors import Conflict, NotFound, Unprocessable
 from sdt.domain.office import Act
 from sdt.domain.registry import Role
-from sdt.store import Store, ach, dishonors
+from sdt.store import Store, ach, bank_facts, banking, dishonors, ledger
 from sdt.store.ach import AchEntryRow
 from sdt.store.ach_files import RecordRow
+from sdt.store.banking import BankEntryRow
 from sdt.store.dishonors import DishonorRow
 from sdt.workflows.ach_reversal import bank_day
 from sdt.workflows.office import Acting, Entry
 
-__all__ = ["ENTRIES", "DishonorReturn", "fault_of"]
+__all__ = ["ENTRIES", "DishonorReturn", "disputed", "fault_of"]
+
+
+CONTESTED_WITHIN_BANKING_DAYS: Final = 2
+"""Source: Nacha Operating Rules, Article Three (contested dishonored returns)."""
 
 
 class DishonorReturn(Act, frozen=True, tag="dishonor_return"):
@@ -44,6 +50,30 @@ class DishonorReturn(Act, frozen=True, tag="dishonor_return"):
     def subject(self) -> str:
         """The entry."""
         return f"ach:{self.trace}"
+
+
+def disputed(store: Store, token: str, transaction_id: str, today: date) -> bool:
+    """Return whether a dishonored return of a transaction's entries is under way, or may still be contested.
+
+    Dollars that it brought, or that it takes, are nobody's to dispose of before that.
+    """
+    awaited = ledger.account_balance(store, f"DueFromBank:{token}:{transaction_id}")
+    return awaited.debits != awaited.credits or any(
+        _undecided(store, entry, today) for entry in banking.entries_of(store, [transaction_id])
+    )
+
+
+def _undecided(store: Store, entry: BankEntryRow, today: date) -> bool:
+    if entry.status not in (EntryStatus.RETURNED, EntryStatus.DISHONORED):
+        return False
+    # The dishonor of a duplicate (R67) moves nothing that is in the books.
+    ours = [one for one in dishonors.of_entry(store, entry.id) if one.stage != "refused" and one.reason != "R67"]
+    under_way = [one for one in ours if one.status not in (EntryStatus.REFUSED, EntryStatus.WINDOW_PASSED)]
+    if under_way or entry.status == EntryStatus.RETURNED:
+        return bool(under_way)
+    on = bank_facts.day_of(store, entry.id, EntryEvent.DISHONOR.value)
+    # Where our bank sent it back by itself there is no entry of ours to follow: the calendar alone says when.
+    return not ours and on is not None and today <= add_banking_days(on, CONTESTED_WITHIN_BANKING_DAYS)
 
 
 def fault_of(store: Store, row: DishonorRow, today: date) -> str:
@@ -79,7 +109,7 @@ def _checked(acting: Acting, act: DishonorReturn) -> tuple[AchEntryRow, RecordRo
     if row is None or row.purpose != "payment":
         raise NotFound("No payment has this trace number.", code="ach_entry_unknown")
     before = dishonors.of_entry(store, row.id)
-    if any(stage != "refused" and status != EntryStatus.REFUSED for stage, status in before):
+    if any(one.stage != "refused" and one.status != EntryStatus.REFUSED for one in before):
         raise Conflict("A return of this entry was sent back already.", code="ach_dishonored_already")
     returns = dishonors.returns_of(store, row.id)
     if row.is_credit or not returns or ach.standing(store, [row])[row.id] is not EntryStatus.RETURNED:

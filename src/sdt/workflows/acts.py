@@ -18,6 +18,7 @@ from sdt.workflows import (
     instructions,
     money_acts,
     sanctions_acts,
+    suspense,
 )
 from sdt.workflows.office import Entry, Office, act_types
 
@@ -33,6 +34,7 @@ ACTS: Final[dict[str, Entry]] = act_types(
         *sanctions_acts.ENTRIES,
         *ach_reversal.ENTRIES,
         *money_acts.ENTRIES,
+        *suspense.ENTRIES,
         *ach_dishonor.ENTRIES,
     )
 )

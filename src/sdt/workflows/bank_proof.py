@@ -15,12 +15,13 @@ from sdt.domain.ach.codes import RETURNS, Action
 from sdt.domain.ach.entry_life import EntryEvent, EntryStatus
 from sdt.domain.ach.micro_entries import MicroEntries, draw_micro_entries
 from sdt.domain.errors import Conflict, Unprocessable
-from sdt.store import Store, ach, bank_proofs, banking
+from sdt.domain.ledger import micro_entry
+from sdt.store import Store, ach, bank_proofs, banking, ledger
 from sdt.store.ach import AchEntryRow, Purpose
 from sdt.store.bank_proofs import ProofRow
 from sdt.store.banking import BankAccountRow
 
-__all__ = ["Method", "confirm", "entry_moved", "noted_return", "start", "wanted_entry"]
+__all__ = ["Method", "book", "confirm", "entry_moved", "noted_return", "start", "wanted_entry"]
 
 Method = Literal["micro", "prenote"]
 CLOSED: Final = "closed"
@@ -139,6 +140,22 @@ def entry_moved(store: Store, row: AchEntryRow, event: EntryEvent, *, code: str 
         banking.set_account_status(store, row.bank_ref, "verified")
     elif event in (EntryEvent.RETURN, EntryEvent.REFUSE) and linked.status != CLOSED:
         banking.set_account_status(store, row.bank_ref, "failed")
+
+
+def book(store: Store, row: AchEntryRow, stood: EntryStatus, event: EntryEvent, at_ms: int) -> None:
+    """Book the cents of a small entry when they move, and when they move back. `stood`: where it was before.
+
+    The three entries of a proof come to nothing; where one of them comes back, the rest is an expense of the region's.
+    """
+    moved = stood in (EntryStatus.SETTLED, EntryStatus.WINDOW_PASSED)
+    if event is EntryEvent.SETTLE:
+        comes_in = not row.is_credit
+    elif event is EntryEvent.RETURN and moved:
+        comes_in = row.is_credit
+    else:
+        return
+    postings = micro_entry(row.token, row.units, comes_in=comes_in)
+    ledger.post(store, [(row.reference, p) for p in postings], release=[], at_ms=at_ms)
 
 
 def noted_return(store: Store, row: AchEntryRow, code: str) -> None:

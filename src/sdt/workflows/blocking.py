@@ -9,7 +9,7 @@ from __future__ import annotations
 from sdt.domain.errors import Conflict, NotFound
 from sdt.domain.ledger import Posting, deposit_blocked, payout_blocked
 from sdt.domain.transaction import Event, Status
-from sdt.store import Store, ach, banking, blocked, ledger, reserve_moves, transactions
+from sdt.store import Store, ach, banking, blocked, ledger, registry, reserve_moves, transactions
 from sdt.store.blocked import BlockedRow
 from sdt.store.transactions import Change, TransactionRow
 from sdt.workflows import debts, payouts
@@ -34,7 +34,7 @@ def block_deposit(store: Store, transaction_id: str, *, reference: str, actor: s
     if row.status is Status.AWAITING_FUNDS:
         transactions.move(store, [Change(row.id, Event.REVIEW, code="in_review")], actor=actor, at_ms=at_ms)
     _note(store, row, "deposit", reference, at_ms)
-    if _standing(store, row.id) in ("settled", "window_passed"):
+    if _standing(store, row.id) & {"settled", "window_passed"}:
         funds_settled(store, row, at_ms)
     return True
 
@@ -49,7 +49,7 @@ def block_payout(store: Store, transaction_id: str, *, reference: str, actor: st
         return False
     if row.status not in (Status.SETTLED, Status.RETURNED) or payouts.due(store, row.value[0], row.id) == 0:
         raise Conflict("There is no payout that waits.", code="too_late_to_block")
-    if _standing(store, row.id) in _WITH_THE_BANK or _in_a_file(store, row.id):
+    if _standing(store, row.id, "credit") & _WITH_THE_BANK or _in_a_file(store, row.id):
         raise Conflict("The bank has the credit already: ask it to stop the entry.", code="too_late_to_block")
     _note(store, row, "payout", reference, at_ms)
     units = payouts.due(store, row.value[0], row.id)
@@ -90,19 +90,24 @@ def release(store: Store, transaction_id: str, *, actor: str, at_ms: int) -> Non
         _post(store, row.id, back, at_ms)
     if found.side == "deposit":
         transactions.move(store, [Change(row.id, Event.AWAIT_FUNDS)], actor=actor, at_ms=at_ms)
-        if _standing(store, row.id) == "window_passed":
+        if "window_passed" in _standing(store, row.id):
             reserve_moves.want(store, row.id, "in", found.token, row.units, "unblocked", at_ms)
 
 
 def _found(store: Store, transaction_id: str, type: str) -> TransactionRow:
+    known = transactions.get(store, transaction_id)
+    if known is not None and known.account is not None:
+        registry.lock_account(store, known.account)
     row = transactions.get_many(store, [transaction_id], lock=True).get(transaction_id)
     if row is None or row.type != type:
         raise NotFound(f"There is no such {type}.", code="not_found")
     return row
 
 
-def _standing(store: Store, transaction_id: str) -> str | None:
-    return next((entry.status for entry in banking.entries_of(store, [transaction_id])), None)
+def _standing(store: Store, transaction_id: str, *directions: str) -> set[str]:
+    """Return where the entries of a transaction stand that brought dollars in, or those of another direction."""
+    kinds = directions or ("debit", "in")
+    return {entry.status for entry in banking.entries_of(store, [transaction_id]) if entry.direction in kinds}
 
 
 def _in_a_file(store: Store, transaction_id: str) -> bool:

@@ -37,6 +37,7 @@ _ALONE: Final = {
     "LossFund": "loss_fund",
     "InFlight": "in_flight",
     "BankFees": "bank_fees",
+    "AccountProofs": "account_proofs",
     "Operating": "operating",
     "Vault": "vault",
 }

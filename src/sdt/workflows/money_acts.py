@@ -1,4 +1,4 @@
-"""Officers set right what the bank undid: debts repaid or written off, payouts let out of suspense, blocks lifted.
+"""Officers set right what the bank undid: debts repaid or written off, the loss fund endowed, dollars let go on.
 
 Money or rights move, so each takes two. What can never be carried out is refused before it waits, and judged once
 more when the second officer agrees: the books may have moved meanwhile.
@@ -11,17 +11,18 @@ from typing import Any, Final
 
 from sdt.domain.errors import Conflict, NotFound, Unprocessable
 from sdt.domain.ledger import loss_fund_endowed, token_account
-from sdt.domain.money_acts import EndowLossFund, RecordRepayment, ReleaseBlock, SettleSuspense, WriteOff
+from sdt.domain.money_acts import EndowLossFund, RecordRepayment, ReleaseBlock, WriteOff
 from sdt.domain.registry import Role
 from sdt.store import blocked, ledger, office, transactions
 from sdt.store.transactions import TransactionRow
-from sdt.workflows import blocking, debts, payouts
+from sdt.workflows import blocking, debts
 from sdt.workflows.office import Acting, Entry
 
-__all__ = ["ENTRIES"]
+__all__ = ["ENTRIES", "found", "unused"]
 
 
-def _found(acting: Acting, id: str, type: str) -> TransactionRow:
+def found(acting: Acting, id: str, type: str) -> TransactionRow:
+    """Return a transaction that nobody else moves until the commit. Errors: NotFound."""
     row = transactions.get_many(acting.store, [id], lock=True).get(id)
     if row is None or row.type != type:
         raise NotFound(f"There is no such {type}.", code="not_found")
@@ -33,7 +34,7 @@ def _checked_debt(acting: Acting, act: RecordRepayment | WriteOff) -> str:
 
     Errors: NotFound; Conflict while its mint is on the way; Unprocessable for nothing, or more than is owed.
     """
-    deposit = _found(acting, act.deposit, "deposit")
+    deposit = found(acting, act.deposit, "deposit")
     token = str(deposit.token)
     acting.check_token(token)
     if debts.mints_on_the_way(acting.store, deposit.id):
@@ -43,7 +44,7 @@ def _checked_debt(acting: Acting, act: RecordRepayment | WriteOff) -> str:
     return token
 
 
-def _unused(acting: Acting, evidence: str) -> None:
+def unused(acting: Acting, evidence: str) -> None:
     """Errors: Conflict when the bank's word for a payment was taken before."""
     if office.any_result(acting.store, _WITH_EVIDENCE, f'"evidence": "{evidence}"'):
         raise Conflict("This evidence was used before.", code="evidence_used")
@@ -51,13 +52,13 @@ def _unused(acting: Acting, evidence: str) -> None:
 
 def _repayable(acting: Acting, act: RecordRepayment) -> bool:
     _checked_debt(acting, act)
-    _unused(acting, act.evidence)
+    unused(acting, act.evidence)
     return True
 
 
 def _repay(acting: Acting, act: RecordRepayment) -> Mapping[str, Any]:
     token = _checked_debt(acting, act)
-    _unused(acting, act.evidence)
+    unused(acting, act.evidence)
     debts.repaid(acting.store, token, act.deposit, int(act.amount), acting.now_ms)
     left = debts.owed(acting.store, token, act.deposit)
     return {"deposit": act.deposit, "evidence": act.evidence, "amount": act.amount, "owed": str(left)}
@@ -81,7 +82,7 @@ def _bearable(acting: Acting, act: WriteOff) -> bool:
 def _write_off(acting: Acting, act: WriteOff) -> Mapping[str, Any]:
     """Book what the fund's dollars bear; of tokens, say what the issuer has to sign: only the chain burns them."""
     _bearable(acting, act)
-    row = _found(acting, act.deposit, "deposit")
+    row = found(acting, act.deposit, "deposit")
     token = str(row.token)
     told: dict[str, Any] = {"deposit": act.deposit, "bearer": act.bearer, "amount": act.amount}
     if act.bearer == "loss_fund":
@@ -105,7 +106,7 @@ def _endowable(acting: Acting, act: EndowLossFund) -> bool:
     symbols = [token.symbol for token in acting.region.tokens if token.domain == "dollar"]
     if act.token not in symbols or int(act.amount) == 0:
         raise Unprocessable("A loss fund holds dollars of a dollar token.", code="loss_fund_short")
-    _unused(acting, act.evidence)
+    unused(acting, act.evidence)
     return True
 
 
@@ -114,33 +115,6 @@ def _endow(acting: Acting, act: EndowLossFund) -> Mapping[str, Any]:
     postings = loss_fund_endowed(act.token, int(act.amount))
     ledger.post(acting.store, [(acting.act_id, p) for p in postings], release=[], at_ms=acting.now_ms)
     return {"token": act.token, "evidence": act.evidence, "amount": act.amount}
-
-
-def _checked_suspense(acting: Acting, act: SettleSuspense) -> TransactionRow:
-    """Errors: NotFound; Conflict when nothing is kept apart; Unprocessable when it cannot go that way."""
-    row = _found(acting, act.redemption, "redeem")
-    acting.check_token(row.value[0])
-    kept = payouts.suspended(acting.store, row)
-    if kept.total == 0 or (act.way == "unclaimed" and kept.suspense == 0):
-        raise Conflict("Nothing of this redemption is in suspense.", code="nothing_in_suspense")
-    if act.way == "unclaimed":
-        return row
-    token, account = row.value
-    if payouts.unpayable(acting.store, acting.region, token, account, acting.now_ms // 1000):
-        raise Unprocessable("Its owner's account is closed or under an order.", code="owner_not_payable")
-    return row
-
-
-def _settleable(acting: Acting, act: SettleSuspense) -> bool:
-    _checked_suspense(acting, act)
-    return True
-
-
-def _settle(acting: Acting, act: SettleSuspense) -> Mapping[str, Any]:
-    row = _checked_suspense(acting, act)
-    settle = payouts.out_of_suspense if act.way == "remint" else payouts.hold_unclaimed
-    units = settle(acting.store, row, acting.now_ms)
-    return {"redemption": row.id, "way": act.way, "amount": str(units)}
 
 
 def _blocked(acting: Acting, act: ReleaseBlock) -> bool:
@@ -162,8 +136,7 @@ ENTRIES: Final = (
     Entry(RecordRepayment, Role.CUSTODIAN, _repay, _repayable, seconds=_SECOND),
     Entry(WriteOff, _REGION_MONEY, _write_off, _bearable, seconds=Role.ADMINISTRATOR | Role.APPROVER),
     Entry(EndowLossFund, _REGION_MONEY, _endow, _endowable, seconds=Role.ADMINISTRATOR | Role.APPROVER),
-    Entry(SettleSuspense, Role.CUSTODIAN, _settle, _settleable, seconds=_SECOND),
     # What is blocked is for compliance alone to know.
     Entry(ReleaseBlock, Role.COMPLIANCE_OFFICER, _release, _blocked),
 )
-_WITH_EVIDENCE: Final = ("record_repayment", "endow_loss_fund")
+_WITH_EVIDENCE: Final = ("record_repayment", "endow_loss_fund", "settle_surplus")

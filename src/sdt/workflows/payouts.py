@@ -10,7 +10,7 @@ from sdt.domain.ledger import payout_suspended, suspense_ended, suspense_unclaim
 from sdt.domain.region import Region
 from sdt.domain.rules import UNKNOWN
 from sdt.domain.transaction import Event, Status
-from sdt.store import Store, blocked, cases, ledger, registry, reserve_moves, transactions, undone
+from sdt.store import Store, blocked, cases, ledger, registry, reserve_moves, sanctions, transactions, undone
 from sdt.store.transactions import Change, TransactionRow
 from sdt.store.undone import UndoneRow
 
@@ -21,7 +21,9 @@ __all__ = [
     "due",
     "held_because",
     "hold_unclaimed",
+    "let_out",
     "out_of_suspense",
+    "stopped",
     "suspend",
     "suspended",
     "unpayable",
@@ -80,8 +82,19 @@ def unpayable(store: Store, region: Region, token: str, account: str, now_s: int
     return None
 
 
-def suspend(store: Store, redemption: TransactionRow, why: str, on: date, at_ms: int) -> None:
-    """Keep apart what cannot go to its owner now, and hand it to an officer. Dollars in the reserve for it go back."""
+def stopped(store: Store, token: str, account: str, now_s: int) -> bool:
+    """Return whether an order or a review keeps an account from being paid. Units: now_s in unix seconds."""
+    found = registry.facts(store, [account]).get(account, UNKNOWN)
+    return found.is_frozen(token, now_s) or (sanctions.standing_of(store, account) or "clear") != "clear"
+
+
+def suspend(
+    store: Store, redemption: TransactionRow, why: str, on: date, at_ms: int, *, key: str | None = None
+) -> None:
+    """Keep apart what cannot go to its owner now, and hand it to an officer. Dollars in the reserve for it go back.
+
+    What was paid for a deposit's suspense and came back is kept apart again. `key` names the case, once.
+    """
     token, account = redemption.value
     units = due(store, token, redemption.id)
     if units == 0:
@@ -89,14 +102,15 @@ def suspend(store: Store, redemption: TransactionRow, why: str, on: date, at_ms:
     postings = payout_suspended(token, redemption.id, units)
     ledger.post(store, [(redemption.id, p) for p in postings], release=[], at_ms=at_ms)
     moves = [m for m in reserve_moves.of_transaction(store, redemption.id) if m.reason.startswith("remint")]
-    reserve_moves.cancel(store, redemption.id, "in", at_ms)
-    if moves and moves[-1].subject is not None:
-        reserve_moves.want(store, redemption.id, "out", token, units, f"suspended-{moves[-1].nth}", at_ms)
-    undone.end(store, redemption.id, at_ms)
+    if redemption.type == "redeem":
+        reserve_moves.cancel(store, redemption.id, "in", at_ms)
+        if moves and moves[-1].subject is not None:
+            reserve_moves.want(store, redemption.id, "out", token, units, f"suspended-{moves[-1].nth}", at_ms)
+        undone.end(store, redemption.id, at_ms)
     cases.open_case(
         store,
         kind="payout_suspense",
-        key=f"{redemption.id}:{len(moves)}",
+        key=f"{redemption.id}:{len(moves)}" if key is None else key,
         facts={"token": token, "units": units, "why": why, "code": redemption.code},
         detected_on=on,
         actor=ACTOR,
@@ -132,40 +146,38 @@ class Kept(NamedTuple):
         return self.suspense + self.unclaimed
 
 
-def suspended(store: Store, redemption: TransactionRow) -> Kept:
-    """Return what of a redemption waits in suspense or is held as unclaimed."""
-    token, _ = redemption.value
-    books = [ledger.account_balance(store, f"{kind}:{token}:{redemption.id}") for kind in ("Suspense", "Unclaimed")]
+def suspended(store: Store, token: str, transaction_id: str) -> Kept:
+    """Return what of a transaction waits in suspense or is held as unclaimed."""
+    books = [ledger.account_balance(store, f"{kind}:{token}:{transaction_id}") for kind in ("Suspense", "Unclaimed")]
     return Kept(*(found.credits - found.debits for found in books))
 
 
 def out_of_suspense(store: Store, redemption: TransactionRow, at_ms: int) -> int:
     """Let what an officer found payable be minted again; return how much."""
     token, account = redemption.value
-    units = _let_out(store, redemption, at_ms)
+    units = let_out(store, token, redemption.id, at_ms)
     undone.open_one(store, UndoneRow(redemption.id, "payout", account, token, units, None, at_ms, None))
     _want_remint(store, redemption, units, at_ms)
     return units
 
 
-def hold_unclaimed(store: Store, redemption: TransactionRow, at_ms: int) -> int:
+def hold_unclaimed(store: Store, token: str, transaction_id: str, at_ms: int) -> int:
     """Hold what nobody can be paid for the State's unclaimed property; return how much."""
-    token, _ = redemption.value
-    units = suspended(store, redemption).suspense
+    units = suspended(store, token, transaction_id).suspense
     assert units > 0, "there is nothing in suspense"
-    postings = suspense_unclaimed(token, redemption.id, units)
-    ledger.post(store, [(redemption.id, p) for p in postings], release=[], at_ms=at_ms)
+    postings = suspense_unclaimed(token, transaction_id, units)
+    ledger.post(store, [(transaction_id[:36], p) for p in postings], release=[], at_ms=at_ms)
     return units
 
 
-def _let_out(store: Store, redemption: TransactionRow, at_ms: int) -> int:
-    token, _ = redemption.value
-    kept = suspended(store, redemption)
+def let_out(store: Store, token: str, transaction_id: str, at_ms: int) -> int:
+    """Owe what is kept apart as a payout again; return how much."""
+    kept = suspended(store, token, transaction_id)
     assert kept.total > 0, "there is nothing in suspense"
     for units, unclaimed in ((kept.suspense, False), (kept.unclaimed, True)):
         if units:
-            postings = suspense_ended(token, redemption.id, units, unclaimed=unclaimed)
-            ledger.post(store, [(redemption.id, p) for p in postings], release=[], at_ms=at_ms)
+            postings = suspense_ended(token, transaction_id, units, unclaimed=unclaimed)
+            ledger.post(store, [(transaction_id, p) for p in postings], release=[], at_ms=at_ms)
     return kept.total
 
 

@@ -1,4 +1,4 @@
-"""What officers' acts about sanctions do: clear, confirm, end an ignore, put a list in force."""
+"""What officers' acts about sanctions do: clear, confirm, lift a block, end an ignore, put a list in force."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from sdt.domain.case_kinds import due_on
 from sdt.domain.claims import format_time, parse_time
 from sdt.domain.errors import Conflict, NotFound, Unprocessable
 from sdt.domain.registry import NEVER_S, Role
-from sdt.domain.sanctions.acts import ClearMatch, ConfirmMatch, EndIgnore, SetSanctionsList
+from sdt.domain.sanctions.acts import ClearMatch, ConfirmMatch, EndIgnore, LiftBlock, SetSanctionsList
 from sdt.domain.transaction import Status
-from sdt.store import Store, cases, reviews, sanctions
+from sdt.store import Store, blocked, cases, registry, reviews, sanctions
 from sdt.store.sanctions import ListRow, MatchRow
 from sdt.workflows.blocking import block_deposit, block_payout
 from sdt.workflows.office import Acting, Entry
-from sdt.workflows.sanctions import BLOCKED, CLEAR, REASON, day_of
+from sdt.workflows.sanctions import BLOCKED, CLEAR, REASON, REVIEW, day_of
 
 __all__ = ["ENTRIES", "freeze_claims"]
 
@@ -98,6 +98,43 @@ def _confirm(acting: Acting, act: ConfirmMatch) -> Mapping[str, Any]:
         "too_late": funds.too_late,
         "report_due": due.isoformat(),
         "freeze": freeze_claims(act.case, account, acting.now_ms // 1000),
+    }
+
+
+def _liftable(acting: Acting, act: LiftBlock) -> bool:
+    """Errors: Conflict for an account that is not blocked."""
+    if sanctions.standing_of(acting.store, act.account, lock=True) != BLOCKED:
+        raise Conflict("This account is not blocked.", code="account_not_blocked")
+    return True
+
+
+def _lift(acting: Acting, act: LiftBlock) -> Mapping[str, Any]:
+    """Let the account move again, screened anew at once; what was confirmed is ignored for its time.
+
+    Dollars that are blocked stay so, each until it is released by itself, and the chain's freeze until it is signed
+    away: both are named.
+    """
+    _liftable(acting, act)
+    store, now_s = acting.store, acting.now_ms // 1000
+    matches = sanctions.matches_of(store, act.account)
+    confirmed = [match for match in matches if match.status == "confirmed"]
+    for match in confirmed:
+        until_s = now_s + act.ignore_days * DAY_S
+        sanctions.decide_match(store, match.id, "cleared", acting.act_id, acting.now_ms, until_s)
+    for case_id in sorted({match.case_id for match in confirmed if match.case_id}):
+        cases.add_evidence(store, case_id, "act", acting.act_id, actor=acting.actor, at_ms=acting.now_ms)
+        reviews.release(store, REASON, case_id, "go")
+    standing = REVIEW if any(match.status == "open" for match in matches) else CLEAR
+    sanctions.set_standing(store, act.account, standing, now_s)
+    frozen = registry.freezes_of(store, act.account)
+    return {
+        "account": act.account,
+        "order": act.order,
+        "standing": standing,
+        "matches": len(confirmed),
+        "ignored_until": format_time(now_s + act.ignore_days * DAY_S),
+        "still_blocked": blocked.of_account(store, act.account),
+        "frozen_tokens": [row.token for row in frozen if row.expires_at_s > now_s],
     }
 
 
@@ -205,6 +242,7 @@ _OFFICER: Final = Role.COMPLIANCE_OFFICER
 ENTRIES: Final = (
     Entry(ClearMatch, _OFFICER, _clear, _needs_two),
     Entry(ConfirmMatch, _OFFICER, _confirm, _two_always),
+    Entry(LiftBlock, _OFFICER, _lift, _liftable),
     Entry(EndIgnore, _OFFICER, _end_ignore),
     Entry(SetSanctionsList, _OFFICER | Role.SCREENING_DESK, _set_list, _unusual_takes_two, _OFFICER),
 )

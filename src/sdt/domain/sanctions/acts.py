@@ -6,10 +6,10 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from sdt.domain.claims import Digest, Reason
+from sdt.domain.claims import Address, Digest, Legal, Reason
 from sdt.domain.office import Act
 
-__all__ = ["ClearMatch", "ConfirmMatch", "EndIgnore", "SetSanctionsList"]
+__all__ = ["ClearMatch", "ConfirmMatch", "EndIgnore", "LiftBlock", "SetSanctionsList"]
 
 CaseId = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
 Day = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")]
@@ -41,6 +41,25 @@ class ConfirmMatch(Act, frozen=True, tag="confirm_match"):
     def subject(self) -> str:
         """The case."""
         return self.case
+
+
+class LiftBlock(Act, frozen=True, tag="lift_block"):
+    """An account is blocked no longer: by a licence, an entry that left the list, or because it was a mistake.
+
+    `order` is the number of the licence or of the removal, `evidence` the SHA-256 of that paper. The same people and
+    the same entries are ignored for so many days, as where a likeness is cleared.
+    """
+
+    account: Address
+    order: Legal
+    evidence: Digest
+    reason: Reason
+    ignore_days: Annotated[int, Meta(ge=1, le=1096)]
+
+    @property
+    def subject(self) -> str:
+        """The account."""
+        return self.account
 
 
 class EndIgnore(Act, frozen=True, tag="end_ignore"):

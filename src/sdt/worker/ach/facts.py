@@ -61,6 +61,8 @@ class Facts:
             return
         if row.purpose == "reversal":
             self._reversal_moved(store, row, standing, event, on=on, at_ms=at_ms, code=code)
+        if row.purpose == "micro":
+            bank_proof.book(store, row, standing, event, at_ms)
         bank_proof.entry_moved(store, row, event, code=code, on=on, at_ms=at_ms)
 
     def _reversal_moved(

@@ -126,7 +126,7 @@ class Gatherer:
         after = (-1, "")
         while page := ach.wanted(store, token, self._config.entries_per_file_max, self._clock.now_s(), after):
             after = (page[-1].created_at_ms, page[-1].id)
-            yield from page
+            yield from ach.still_free(store, page, self._clock.now_s())
 
     def _order(
         self, store: Store, row: Wanted, keys: _Keys, sequence: int, same_day_on: date, today: date
