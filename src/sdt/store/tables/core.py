@@ -314,7 +314,7 @@ class BankEntry(Table):
 
     class Meta:
         table_name = "bank_entries"
-        indexes: Final = ((("transaction_id", "direction"), True), (("status",), False))
+        indexes: Final = ((("transaction_id",), False), (("status",), False))
         constraints: Final = [
             Check("units > 0", name="units_positive"),
             Check("direction IN ('debit', 'credit', 'book', 'in', 'out')", name="direction_known"),
@@ -322,6 +322,8 @@ class BankEntry(Table):
 
 
 index(BankEntry, "bank_entries_external", "external_id", where="external_id IS NOT NULL")
+# What came back may be paid again, by an entry of its own; a deposit comes in once.
+index(BankEntry, "bank_entries_once", "transaction_id, direction", where="direction <> 'credit'", unique=True)
 
 
 class Reserve(Table):
