@@ -65,8 +65,8 @@ class Sandbox:
     def kyc(self) -> HttpKyc:
         return HttpKyc(self.vendor("kyc", "kyc"))
 
-    def aml(self) -> HttpAml:
-        return HttpAml(self.vendor("aml", "aml"))
+    def aml(self, *, timeout_s: float = 5) -> HttpAml:
+        return HttpAml(self.vendor("aml", "aml", timeout_s=timeout_s))
 
 
 @contextmanager

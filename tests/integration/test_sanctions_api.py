@@ -38,7 +38,7 @@ def vendor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 @pytest.fixture
 async def rig(tmp_path: Path, vendor: Sandbox) -> AsyncIterator[Rig]:
-    aml = vendor.aml()
+    aml = vendor.aml(timeout_s=60)
     async with sanctions_rig(tmp_path, aml) as made:
         yield made
     await aml.close()
@@ -277,6 +277,7 @@ _NAMES = (
     "transaction_id",
     "accepted_at",
     "updated_at",
+    "expires_at",
     "account",
     "details",
     "next",

@@ -44,7 +44,7 @@ def vendor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 @pytest.fixture
 async def between(vendor: Sandbox) -> AsyncIterator[Between]:
-    aml = vendor.aml()
+    aml = vendor.aml(timeout_s=60)
     yield Between(aml)
     await aml.close()
 
