@@ -1,13 +1,14 @@
 # make demo   the whole platform on this machine, one story told with real parts
 # make endurance   10,000 signatures through kill -9 of each signer; MINUTES=60 for an hour's memory as well, of bare and of whole signers
 # make geth   the chain node for tests on a real network, installed with Go into .tools/bin
+# make aws-check   the templates of deploy/aws before cfn-lint and checkov
 # make emulators   emulators of Amazon's services for the tests, each in an environment of its own in .tools
 # make test   every test;  make check  the fast ones, lint and types;  make bench  the performance table
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: setup setup-dev geth emulators demo test check fast lint bench endurance lock clean
+.PHONY: setup setup-dev geth emulators aws-check demo test check fast lint bench endurance lock clean
 
 setup: $(VENV)/.runtime
 setup-dev: $(VENV)/.dev
@@ -52,9 +53,14 @@ geth: .tools/bin/geth
 	@command -v go >/dev/null || { echo "Go is needed to install geth. On Debian or Ubuntu: apt-get install golang-go"; exit 1; }
 	GOBIN=$(CURDIR)/.tools/bin GOFLAGS=-mod=mod go install $$(go version | grep -Eq 'go1\.(1[0-9]|2[0-2])([. ]|$$)' || echo -ldflags=-checklinkname=0) github.com/ethereum/go-ethereum/cmd/geth@$(GETH_VERSION)
 
-EMULATORS := localstack ministack moto
+EMULATORS := localstack ministack moto iac
 emulators:
 	@PYTHON=$(PYTHON) tests/emulators/install $(EMULATORS)
+
+# The templates of a region before cfn-lint and checkov, and our own rules of them.
+aws-check: setup-dev
+	@PYTHON=$(PYTHON) tests/emulators/install iac
+	$(BIN)/pytest -q tests/unit/test_aws_templates.py tests/integration/test_aws_lint.py
 
 MINUTES ?= 0
 endurance: setup-dev

@@ -10,10 +10,11 @@ from sdt.config.logs import set_up_logging
 
 if TYPE_CHECKING:
     from sdt.functions.api import ApiFunction
+    from sdt.functions.rotation import RotationFunction
     from sdt.functions.screening import ScreeningFunction
     from sdt.functions.sweep import SweepFunction
 
-__all__ = ["open_api", "open_screening", "open_sweep"]
+__all__ = ["open_api", "open_rotation", "open_screening", "open_sweep"]
 
 
 def _settings(function: str) -> Settings:
@@ -64,3 +65,14 @@ def open_sweep() -> SweepFunction:
 
     settings = _settings("sweep")
     return SweepFunction(open_database(settings), open_queue(settings), Clock())
+
+
+def open_rotation() -> RotationFunction:
+    """Open the rotation of the platform's own keys. Errors: ConfigurationInvalid."""
+    from sdt.adapters.aws import client
+    from sdt.functions.rotation import RotationFunction
+
+    settings = _settings("rotation")
+    # Not the key of people: what it wrapped before the last rotation but one would open no more.
+    names = [f"{settings.vault.prefix}transaction-ids/key"]
+    return RotationFunction(client("secretsmanager", settings.aws, read_s=10), names)
