@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from sdt import __doc__ as about
 from sdt.api import (
+    attestation,
     bank_accounts,
     bank_proof,
     cases,
@@ -55,6 +56,7 @@ _ROUTERS: Final = (
     bank_accounts.router,
     bank_proof.router,
     region.router,
+    attestation.router,
     desk.router,
     cases.router,
     travel.router,

@@ -166,10 +166,12 @@ _ROWS: Final = (
     ("date_of_birth", 422, "The date of birth cannot be", "Write it as YYYY-MM-DD, a day of the calendar in the past."),
     # The platform itself.
     ("backlog", 429, "More is waiting to be settled than the region allows", "Try again after `Retry-After` seconds with the same id and bytes."),
+    ("too_many_attestations", 429, "Too many ask for attestations at once", "Try again after `Retry-After` seconds."),
     ("internal", 500, "Something is wrong on our side", "Try again with the same id and bytes; tell us the `incident`."),
     ("database_unavailable", 503, "The database does not answer", "Try again with the same id and bytes: nothing is done twice."),
     ("chain_unavailable", 503, "The chain node cannot be asked", "Ask again later; nothing is lost."),
     ("receipt_unproven", 503, "What the chain node shows proves nothing", "Ask again later. The operator has been told: a node may be lying or behind."),
+    ("locations_silent", 503, "The signers' answers did not come in time", "Ask again with another nonce; the worker may be starting."),
     ("no_filer", 503, "Who files reports is not set", "The operator sets `api.filer`."),
     ("unavailable", 503, "A part that is needed does not answer", "Try again with the same id and bytes: nothing is done twice."),
 )  # fmt: skip

@@ -6,6 +6,7 @@ import typer
 
 from sdt.cli import (
     ach_office,
+    attest,
     cases,
     demo,
     identity,
@@ -46,6 +47,7 @@ app.command(rich_help_panel="The platform")(demo.demo)
 app.command(rich_help_panel="The platform")(operate.up)
 app.command(rich_help_panel="The platform")(status.status)
 app.add_typer(keys.keys, name="keys", rich_help_panel="The platform")
+app.add_typer(attest.attest, name="attest", rich_help_panel="The platform")
 app.add_typer(network.network, name="network", rich_help_panel="The platform")
 app.add_typer(operate.database, name="db", rich_help_panel="The platform")
 app.add_typer(ach_office.ach, name="ach", rich_help_panel="The platform")

@@ -30,6 +30,7 @@ from sdt.signing.coordinator import Coordinator, StockPolicy
 from sdt.vendors import open_ach_files, open_vendors
 from sdt.worker.ach.bank_time import BankTime
 from sdt.worker.ach.service import AchDesk
+from sdt.worker.attesting import Attesting
 from sdt.worker.clock import Clock
 from sdt.worker.counterparties import Counterparties
 from sdt.worker.currency import Currency
@@ -167,6 +168,7 @@ async def settle(settings: Settings, deployment: Deployment, tenancy: Tenancy, s
             Erasures(store, papers, clock).run(),
             Counterparties(store, region, vendors, poll_s, clock).run(),
             Statements(store, region, vendors, poll_s, clock).run(),
+            Attesting(watched, coordinator, clock).run(),
             watch_loop(),
         ]
         if settings.worker.screening == "in_process":

@@ -9,6 +9,7 @@ from typing import Final
 
 from sdt.store.tables import (
     ach,
+    attestation,
     cases,
     core,
     deliveries,
@@ -34,5 +35,6 @@ TABLES: Final[tuple[type[Table], ...]] = (
     *sanctions.TABLES,
     *money.TABLES,
     *lease.TABLES,
+    *attestation.TABLES,
 )
 """One line for each part of the platform."""
