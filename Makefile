@@ -36,12 +36,13 @@ lint: setup-dev
 	$(BIN)/lint-imports
 
 fast: setup-dev
-	$(BIN)/pytest -q -m "not slow"
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow"
 
 check: lint fast
 
 test: setup-dev lint
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "not alone"
+	$(BIN)/pytest -q -m alone
 
 bench: setup-dev
 	$(BIN)/python -m bench

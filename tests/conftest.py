@@ -14,6 +14,33 @@ import postgres
 from aws_rig import aws_credentials, localstack, ministack, moto_server  # noqa: F401  (fixtures)
 from store_rig import migrated_postgres, migrated_sqlite, postgres_store_url, store, store_url  # noqa: F401  (fixtures)
 
+ALONE = (
+    "faults/",
+    "integration/test_ach_day",
+    "integration/test_demo",
+    "integration/test_emulators",
+    "integration/test_function",
+    "integration/test_identity_platform",
+    "integration/test_localstack",
+    "integration/test_monitoring_scale",
+    "integration/test_queue_",
+    "integration/test_sanctions_rescreening",
+    "integration/test_scenes",
+    "integration/test_second_vendors",
+    "integration/test_signing_",
+    "integration/test_store_speed",
+    "integration/test_supervisor",
+)
+"""Tests that start a platform or an emulator, kill processes, or hold something against the clock."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need the machine to themselves; all others run two at a time."""
+    folder = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(folder).as_posix().startswith(ALONE):
+            item.add_marker(pytest.mark.alone)
+
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
