@@ -8,7 +8,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: setup setup-dev geth emulators aws-check demo test check fast lint bench endurance lock clean
+.PHONY: setup setup-dev geth emulators aws-check demo test test-postgres check fast lint bench endurance lock clean
 
 setup: $(VENV)/.runtime
 setup-dev: $(VENV)/.dev
@@ -43,6 +43,10 @@ check: lint fast
 test: setup-dev lint
 	$(BIN)/pytest -q -n 2 --dist loadfile -m "not alone"
 	$(BIN)/pytest -q -m alone
+
+# What has a SQLite file of its own in `make test` (API, officers, sanctions, identity, random days, whole platforms) on PostgreSQL too.
+test-postgres: setup-dev
+	CI=true SDT_TEST_DATABASE=postgresql $(BIN)/pytest -q tests/integration tests/property tests/faults
 
 bench: setup-dev
 	$(BIN)/python -m bench

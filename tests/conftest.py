@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import databases
 import outside
 import ports
 import postgres
@@ -70,3 +71,21 @@ def sdt_data() -> Path:
 def free_port() -> int:
     """A loopback port that nobody listens on now."""
     return ports.free_port()
+
+
+@pytest.fixture(autouse=databases.on_postgresql())
+def whole_platforms_on_postgresql(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """In a run on PostgreSQL, whole platforms too keep their books there; each test has a database of its own.
+
+    A module with EMBEDDED runs more than one platform in a test, each of which makes its own.
+    """
+    if hasattr(request.module, "running") and not hasattr(request.module, "EMBEDDED"):
+        home = request.getfixturevalue("tmp_path")
+        monkeypatch.setenv("SDT_DATABASE__URL", databases.database_at(home / "sdt.db"))
+    yield
+    databases.drop_all()
+
+
+def pytest_sessionfinish() -> None:
+    """End what the run had for itself."""
+    databases.stop()

@@ -106,12 +106,12 @@ def own_cluster(bin_folder: Path, options: tuple[str, ...] = _QUICK) -> Iterator
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def new_database(server_url: str, name: str) -> str:
-    """Create an empty database in the cluster and return its address."""
+def new_database(server_url: str, name: str, template: str = "template1") -> str:
+    """Create a database in the cluster, empty or a copy of another, and return its address."""
     bin_folder = binaries()
     assert bin_folder is not None
     base, _, _ = server_url.rpartition("/")
-    _psql(bin_folder, int(base.rpartition(":")[2]), f"CREATE DATABASE {name}")
+    _psql(bin_folder, int(base.rpartition(":")[2]), f"CREATE DATABASE {name} TEMPLATE {template}")
     return f"{base}/{name}"
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from nacl.signing import SigningKey
 
+from databases import database_at
 from domain_messages import texas
 from sdt import sandbox
 from sdt.adapters.queue.embedded import EmbeddedQueue
@@ -274,7 +275,7 @@ async def sanctions_rig(
     home: Path, aml: Aml, url: str | None = None, region: Region | None = None, lists: Path | None = INVENTED
 ) -> AsyncIterator[Rig]:
     """Everything over files in `home`."""
-    store = open_store(url or f"sqlite:///{home}/books.db", migrate=True)
+    store = open_store(url or database_at(home / "books.db"), migrate=True)
     await store.run(_officials)
     clock = MovedClock()
     if lists is not None:

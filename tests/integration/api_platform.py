@@ -16,6 +16,7 @@ import aiohttp
 import nacl.signing
 import uvicorn
 
+from databases import database_at
 from sdt.adapters.queue.embedded import EmbeddedQueue
 from sdt.api.app import Application, create_app
 from sdt.api.services import Deployment, Limits, Services
@@ -203,7 +204,7 @@ async def platform(
     clock = Clock()
     region = load_region(REGION_FILE.read_bytes())
     services = Services(
-        store=open_store(database or f"sqlite:///{folder / 'api.db'}", migrate=True),
+        store=open_store(database or database_at(folder / "api.db"), migrate=True),
         queue=EmbeddedQueue(folder / "queue.db"),
         region=region,
         network=NETWORK,

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from api_platform import NETWORK, Holder, settle
 
+from databases import database_at
 from sdt.store import open_store
 
 READY_S = 30
@@ -38,7 +39,7 @@ class Process:
 
 def prepare(home: Path, *holders: Holder) -> None:
     """Make the database, and the keys of `holders` count in it."""
-    store = open_store(f"sqlite:///{home / 'sdt.db'}", migrate=True)
+    store = open_store(database_at(home / "sdt.db"), migrate=True)
     try:
         for holder in holders:
             with store.transaction():
@@ -51,6 +52,7 @@ def prepare(home: Path, *holders: Holder) -> None:
 def process(home: Path) -> Iterator[Process]:
     """Start the API over a prepared home on a port of its own choice, and end it."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("SDT_")} | {"SDT_NETWORK": NETWORK}
+    environment["SDT_DATABASE__URL"] = database_at(home / "sdt.db")
     with (home / "api.log").open("a") as log:
         popen = subprocess.Popen(
             [sys.executable, "-m", "sdt.api", "--home", str(home)],

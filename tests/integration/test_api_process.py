@@ -17,6 +17,7 @@ import pytest
 from api_platform import NETWORK, Holder
 from api_process import prepare, process
 
+from databases import database_at
 from sdt.api.openapi import REPOSITORY
 from sdt.domain.envelope import seal_envelope
 from sdt.domain.message import format_time
@@ -69,7 +70,7 @@ async def test_what_was_acknowledged_outlives_a_kill(tmp_path: Path) -> None:
             api.popen.send_signal(signal.SIGKILL)
             acknowledged |= await sending
     # then everything that it acknowledged is stored
-    store = open_store(f"sqlite:///{tmp_path / 'sdt.db'}")
+    store = open_store(database_at(tmp_path / "sdt.db"))
     try:
         stored = transactions.get_many(store, sorted(acknowledged))
         assert len(acknowledged) > 50

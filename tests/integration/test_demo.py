@@ -19,6 +19,8 @@ from sdt.local.platform import Platform, running
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
 
+EMBEDDED = True
+
 
 async def _demo_once(folder: Path) -> tuple[int, str]:
     process = await asyncio.create_subprocess_exec(

@@ -17,6 +17,7 @@ from api_platform import Platform, platform
 from sandbox_servers import Sandbox, sandbox
 from typer.testing import CliRunner
 
+from databases import contents, database_at
 from sanctions_rig import OFFICERS, ROLES, Holder, Rig, business, person, sanctions_rig
 from sdt.cli.app import app
 from sdt.client import Network
@@ -46,7 +47,7 @@ async def rig(tmp_path: Path, vendor: Sandbox) -> AsyncIterator[Rig]:
 
 @pytest.fixture
 async def api(tmp_path: Path, rig: Rig) -> AsyncIterator[Platform]:
-    async with platform(tmp_path, database=f"sqlite:///{tmp_path}/books.db") as running:
+    async with platform(tmp_path, database=database_at(tmp_path / "books.db")) as running:
         yield running
 
 
@@ -82,7 +83,7 @@ async def test_an_officer_sees_who_may_be_meant_and_why(api: Platform, rig: Rig)
     assert details["transactions"] == [asked]
     assert (details["takes_two"], details["freeze"]) == (True, None)
     # and nothing of it stands in the database in the clear
-    raw = (rig.home / "books.db").read_bytes() + (rig.home / "books.db-wal").read_bytes()
+    raw = contents(rig.home / "books.db")
     for word in (b"Pretender", b"Ruprecht", b"Falsename", b"PRETENDER"):
         assert word not in raw
 

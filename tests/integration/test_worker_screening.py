@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from nacl.signing import SigningKey
 
+from databases import database_at
 from domain_messages import ALICE, BOB, texas
 from sdt.adapters.queue.embedded import EmbeddedQueue
 from sdt.domain.authority import parties
@@ -164,7 +165,7 @@ def prepare(store: Store) -> None:
 
 @pytest.fixture
 async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    store = open_store(f"sqlite:///{tmp_path}/books.db", migrate=True)
+    store = open_store(database_at(tmp_path / "books.db"), migrate=True)
     await store.run(prepare)
     queue = EmbeddedQueue(tmp_path / "queue.db")
     region, clock = texas(), MovedClock()

@@ -23,6 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from nacl.signing import SigningKey
 from peewee import IntegrityError
 
+from databases import database_at
 from domain_messages import texas
 from sdt.domain import reserve_plan
 from sdt.domain.ach.entry_life import EntryEvent, EntryStatus
@@ -632,8 +633,9 @@ class Days(RuleBasedStateMachine):
 def days(path: Path, examples: int, steps: int) -> None:
     from sdt.store import open_store
 
-    store = open_store(f"sqlite:///{path}/days.db", migrate=True)
-    store.execute("PRAGMA synchronous = off")
+    store = open_store(database_at(path / "days.db"), migrate=True)
+    if not store.postgres:
+        store.execute("PRAGMA synchronous = off")
     profile = settings(
         max_examples=examples,
         stateful_step_count=steps,

@@ -8,6 +8,7 @@ from sdt.cli import (
     ach_office,
     attest,
     cases,
+    database,
     demo,
     identity,
     identity_office,
@@ -49,7 +50,7 @@ app.command(rich_help_panel="The platform")(status.status)
 app.add_typer(keys.keys, name="keys", rich_help_panel="The platform")
 app.add_typer(attest.attest, name="attest", rich_help_panel="The platform")
 app.add_typer(network.network, name="network", rich_help_panel="The platform")
-app.add_typer(operate.database, name="db", rich_help_panel="The platform")
+app.add_typer(database.database, name="db", rich_help_panel="The platform")
 app.add_typer(ach_office.ach, name="ach", rich_help_panel="The platform")
 app.add_typer(money.money, name="money", rich_help_panel="Officers")
 app.add_typer(office.office, name="office", rich_help_panel="Officers")

@@ -1,18 +1,13 @@
-"""Running a platform: up, database."""
+"""Running a platform: up."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
-
-import typer
 
 from sdt.cli.chain_option import ChainUrls, Finality, NetworkFolder, chosen_chain
-from sdt.cli.options import Home, Json, console, run, show
+from sdt.cli.options import Home, console, run
 
-__all__ = ["database", "up"]
-
-database = typer.Typer(no_args_is_help=True, help="The database.")
+__all__ = ["up"]
 
 
 def up(
@@ -38,47 +33,3 @@ async def _up(home: Path, network: Path | None, urls: list[str] | None, finality
             await platform.supervisor.wait()
     except Interrupted:
         console.print("Stopped.")
-
-
-@database.command("ddl")
-def database_ddl(
-    kind: Annotated[str, typer.Argument(help="sqlite or postgresql")] = "postgresql",
-) -> None:
-    """Print the SQL that makes the database, for a database administrator to read."""
-    from sdt.store.ddl import ddl
-
-    known: dict[str, Literal["sqlite", "postgresql"]] = {"sqlite": "sqlite", "postgresql": "postgresql"}
-    if kind not in known:
-        raise typer.BadParameter("sqlite or postgresql", param_hint="kind")
-    typer.echo(ddl(known[kind]))
-
-
-@database.command("migrate")
-def database_migrate(home: Home = Path(".sdt"), as_json: Json = False) -> None:
-    """Bring the database up to this version. `sdt up` does so by itself; elsewhere do it before starting the parts."""
-    from sdt.local.platform import settings_of
-    from sdt.store import migrate
-
-    applied = migrate(settings_of(home).database.url)
-    show({"applied": applied}, as_json, f"Applied: {', '.join(applied) or 'nothing, it is up to date'}.")
-
-
-@database.command("verify")
-def database_verify(home: Home = Path(".sdt"), as_json: Json = False) -> None:
-    """Recompute the seals over the event log: any changed, missing or added event breaks one.
-
-    Adds up every account of the ledger anew, too.
-    """
-    from sdt.backends import open_database
-    from sdt.local.platform import settings_of
-    from sdt.store import events, ledger
-
-    store = open_database(settings_of(home))
-    try:
-        count = events.verify_seals(store)
-        wrong = ledger.discrepancies(store)
-    finally:
-        store.close()
-    text = f"The event log is whole under its {count} seals; the ledger adds up."
-    show({"seals": count, "discrepancies": wrong}, as_json, "\n".join(wrong) or text)
-    raise typer.Exit(1 if wrong else 0)

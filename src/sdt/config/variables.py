@@ -14,6 +14,7 @@ RESERVED = {
     "SDT_ENV": "which environment of the settings file is laid over the defaults",
     "SDT_SETTINGS": "a settings file laid over the packaged one",
     "SDT_DATA": "folder of the outside test data; read by the tests alone",
+    "SDT_TEST_DATABASE": "`postgresql` runs on it what else has a SQLite file of its own; read by the tests alone",
     "SDT_FAULT_SEED": "seed of the fault tests; read by them alone",
     "SDT_NETWORK_MINUTES": "how long a test kills nodes of a network; read by it alone",
 }

@@ -105,6 +105,7 @@ class Store:
         """`pooled`: one connection at most, opened at the first use, which `first` comes before."""
         self.database: Final = database
         self.postgres: Final[bool] = isinstance(database, peewee.PostgresqlDatabase)
+        self.pooled: Final = pooled
         self._first = first
         self.fence: Callable[[Store], None] | None = None
         """What each database transaction begins with: the settlement process makes sure that it still is the one."""

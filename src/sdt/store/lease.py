@@ -19,7 +19,7 @@ from sdt.domain.errors import Unavailable
 from sdt.store.database import Store
 from sdt.store.lease_lock import LeaseLock
 
-__all__ = ["Fence", "LeaseLost", "LeaseRow", "give_up", "look", "renew", "take"]
+__all__ = ["Fence", "LeaseLost", "LeaseRow", "all_of", "give_up", "look", "renew", "take"]
 
 _NOBODY: Final = ""
 _PATIENCE_MS: Final = 2_000
@@ -78,6 +78,12 @@ def look(store: Store, name: str) -> LeaseRow | None:
         (name,),
     )
     return LeaseRow(*found) if found else None
+
+
+def all_of(store: Store) -> list[LeaseRow]:
+    """Return every lease that somebody ever held."""
+    names = [name for (name,) in store.rows("SELECT name FROM leases ORDER BY name")]
+    return [row for name in names if (row := look(store, name)) is not None]
 
 
 def take(store: Store, lock: LeaseLock, name: str, holder: str, length_ms: int) -> Fence | None:

@@ -1,0 +1,128 @@
+"""The database: its tables as SQL, migrations, checks, and what a pooler's role needs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from sdt.cli.options import Home, Json, show
+
+if TYPE_CHECKING:
+    from sdt.store import Store
+
+__all__ = ["database"]
+
+database = typer.Typer(no_args_is_help=True, help="The database.")
+
+
+@database.command("ddl")
+def database_ddl(
+    kind: Annotated[str, typer.Argument(help="sqlite or postgresql")] = "postgresql",
+) -> None:
+    """Print the SQL that makes the database, for a database administrator to read."""
+    from sdt.store.ddl import ddl
+
+    known: dict[str, Literal["sqlite", "postgresql"]] = {"sqlite": "sqlite", "postgresql": "postgresql"}
+    if kind not in known:
+        raise typer.BadParameter("sqlite or postgresql", param_hint="kind")
+    typer.echo(ddl(known[kind]))
+
+
+@database.command("migrate")
+def database_migrate(home: Home = Path(".sdt"), as_json: Json = False) -> None:
+    """Bring the database up to this version. `sdt up` does so by itself; elsewhere do it before starting the parts.
+
+    A database of PostgreSQL may be in use meanwhile: each migration waits for its tables a second at a time.
+    """
+    from sdt.backends import database_access
+    from sdt.local.platform import settings_of
+    from sdt.store import migrate
+
+    settings = settings_of(home)
+    applied = migrate(settings.database.url, access=database_access(settings))
+    show({"applied": applied}, as_json, f"Applied: {', '.join(applied) or 'nothing, it is up to date'}.")
+
+
+@database.command("verify")
+def database_verify(home: Home = Path(".sdt"), as_json: Json = False) -> None:
+    """Recompute the seals over the event log: any changed, missing or added event breaks one.
+
+    Adds up every account of the ledger anew, too.
+    """
+    from sdt.backends import open_database
+    from sdt.local.platform import settings_of
+    from sdt.store import events, ledger
+
+    store = open_database(settings_of(home))
+    try:
+        count = events.verify_seals(store)
+        wrong = ledger.discrepancies(store)
+    finally:
+        store.close()
+    text = f"The event log is whole under its {count} seals; the ledger adds up."
+    show({"seals": count, "discrepancies": wrong}, as_json, "\n".join(wrong) or text)
+    raise typer.Exit(1 if wrong else 0)
+
+
+@database.command("status")
+def database_status(home: Home = Path(".sdt"), as_json: Json = False) -> None:
+    """Say which server this is, over what it is reached, which migrations it lacks, and who settles by it.
+
+    Exit status 1 when it lacks a migration.
+    """
+    from sdt.backends import database_access
+    from sdt.local.platform import settings_of
+    from sdt.store.database import connect
+
+    settings = settings_of(home)
+    store = connect(settings.database.url, database_access(settings))
+    try:
+        found = _status(store)
+    finally:
+        store.close()
+    text = f"{found['server']}, {'encrypted' if found['encrypted'] else 'not encrypted'}.\n"
+    text += f"Migrations: {found['applied']} applied, missing: {', '.join(found['missing']) or 'none'}."
+    text += "".join(f"\n{one['name']} is settled by {one['holder']}, epoch {one['epoch']}." for one in found["leases"])
+    show(found, as_json, text)
+    raise typer.Exit(1 if found["missing"] else 0)
+
+
+def _status(store: Store) -> dict[str, Any]:
+    from sdt.store import lease, migration
+
+    missing = migration.pending(store)
+    if store.postgres:
+        server, encrypted = store.row(
+            "SELECT version(), coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false)"
+        )
+    else:
+        server, encrypted = f"SQLite {store.row('SELECT sqlite_version()')[0]}", False
+    return {
+        "server": server.partition(" on ")[0],
+        "encrypted": encrypted,
+        "applied": len(migration.known()) - len(missing),
+        "missing": missing,
+        "leases": [asdict(one) for one in ([] if missing else lease.all_of(store))],
+    }
+
+
+@database.command("role")
+def database_role(
+    role: Annotated[str, typer.Argument(help="the role that connects through the pooler")], home: Home = Path(".sdt")
+) -> None:
+    """Print what gives a role the limits of the settings: behind RDS Proxy or PgBouncer no connection can ask for them.
+
+    Run it as the role's administrator: sdt db role sdt_api | psql …
+    """
+    from sdt.backends import database_access
+    from sdt.local.platform import settings_of
+    from sdt.store.access import role_settings
+
+    settings = settings_of(home)
+    statements = role_settings(role, database_access(settings))
+    if settings.database.login == "iam":
+        statements.append(f'GRANT rds_iam TO "{role}";')
+    typer.echo("\n".join(statements))
