@@ -17,6 +17,7 @@ import time
 from datetime import datetime
 from pathlib import Path
 
+from sdt.adapters.wrapping import VaultKey
 from sdt.config import load_settings
 from sdt.domain import sealing
 from sdt.domain.ach.calendar import EASTERN
@@ -30,8 +31,9 @@ from sdt.store.tables.ach import AchEntry
 from sdt.store.tables.core import BankAccount, BankEntry, User
 from sdt.store.tables.people import PersonKey
 from sdt.worker.ach.facts import Facts
-from sdt.worker.ach.gather import DATA_LABEL, Gatherer
+from sdt.worker.ach.gather import Gatherer
 from sdt.worker.clock import Clock
+from sdt.workflows.sealed_files import DATA_LABEL, open_file
 
 MASTER = b"m" * 32
 NOW = datetime(2026, 11, 30, 14, 31, tzinfo=EASTERN)
@@ -69,13 +71,13 @@ def fill(store: Store, deposits: int) -> None:
 def build(store: Store, region_file: Path) -> dict[str, object]:
     """Make the day's file and return what it took. Units: seconds, bytes, MB of memory at most."""
     region = load_region(region_file.read_bytes())
-    gatherer = Gatherer(store, Facts(region), load_settings(env="test").ach, lambda: MASTER, Clock())
+    gatherer = Gatherer(store, Facts(region), load_settings(env="test").ach, VaultKey(lambda: (MASTER,)), Clock())
     begun, worked = time.perf_counter(), time.process_time()
     with store.transaction():
         made = gatherer.close(store, "TXD", NOW, NOW)
     took = time.perf_counter() - begun
     assert made is not None
-    data = sealing.unseal(ach_files.file_data(store, made.name), DATA_LABEL + made.name, MASTER)
+    data = open_file(VaultKey(lambda: (MASTER,)), ach_files.file_data(store, made.name), DATA_LABEL + made.name)
     return {
         "entries": made.entry_count,
         "debits": made.debit_units,

@@ -26,6 +26,7 @@ class Front:
     refusals: list[tuple[int, str]] = field(default_factory=list)
     refuse_all: tuple[int, str] | None = None
     calls: list[str] = field(default_factory=list)
+    bodies: list[tuple[str, bytes]] = field(default_factory=list)
 
 
 @contextmanager
@@ -40,6 +41,7 @@ def front(target: str = "") -> Iterator[Front]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             call = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
             state.calls.append(call)
+            state.bodies.append((call, body))
             refusal = state.refuse_all or (state.refusals.pop(0) if state.refusals else None)
             if refusal:
                 self.answer(refusal[0], json.dumps({"__type": refusal[1], "message": "no"}).encode())
@@ -48,7 +50,7 @@ def front(target: str = "") -> Iterator[Front]:
             request = urllib.request.Request(state.target, body, headers)
             opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
             try:
-                with opener.open(request, timeout=20) as got:
+                with opener.open(request, timeout=60) as got:
                     status, answer = got.status, got.read()
             except urllib.error.HTTPError as error:
                 status, answer = error.code, error.read()

@@ -17,6 +17,7 @@ from databases import database_at
 from domain_messages import texas
 from sdt import sandbox
 from sdt.adapters.queue.embedded import EmbeddedQueue
+from sdt.adapters.wrapping import VaultKey
 from sdt.domain.authority import parties
 from sdt.domain.claims import format_time
 from sdt.domain.envelope import kid_of, message_digest, open_envelope, seal_envelope
@@ -282,7 +283,7 @@ async def sanctions_rig(
         first_list(store, home, lists, clock.now_ms())
     queue = EmbeddedQueue(home / "queue.db")
     region = region or texas()
-    people = People(store, lambda: MASTER_KEY)
+    people = People(store, VaultKey(lambda: (MASTER_KEY,)))
     searcher = Searcher(store, home)
     sanctions = Sanctions(store, people, aml, searcher, region, clock)
     screening = Screening(store, queue, region, sanctions, clock, 30, Reading())

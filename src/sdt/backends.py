@@ -5,16 +5,38 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from functools import lru_cache, partial
+from typing import Final
 
 from sdt.adapters.aws import client
 from sdt.adapters.queue.embedded import EmbeddedQueue
-from sdt.adapters.vault import SealedFile, VaultProtocol
+from sdt.adapters.vault import SealedFile, VaultProtocol, key_and_before, made_once
+from sdt.adapters.wrapping import KmsAndVault, KmsKey, VaultKey
 from sdt.config import Settings
 from sdt.config.model import Aws, Vault
+from sdt.domain.monitoring.persons import digest_key
+from sdt.domain.region import load_region
 from sdt.ports import Queue
+from sdt.ports.wrapping import Wrapping
 from sdt.store import Access, Store, open_store
 
-__all__ = ["database_access", "open_database", "open_queue", "open_vault"]
+__all__ = [
+    "IDS_KEY",
+    "PERSONAL_KEY",
+    "PERSONS_KEY",
+    "database_access",
+    "open_database",
+    "open_persons_key",
+    "open_queue",
+    "open_vault",
+    "open_wrapping",
+]
+
+IDS_KEY: Final = "transaction-ids/key"
+"""What marks the ids that the API gives."""
+PERSONAL_KEY: Final = "personal/key"
+"""What wraps the keys of people, where KMS does not."""
+PERSONS_KEY: Final = "monitoring/persons-key"
+"""What tells people apart in monitoring, by digests: it is not rotated, or nobody would be recognised."""
 
 
 def open_queue(settings: Settings) -> Queue:
@@ -75,6 +97,40 @@ def _password_in(secret: bytes) -> str:
     """Return the password in a secret: the secret itself, or the member of the JSON that RDS makes and rotates."""
     text = secret.decode()
     return str(json.loads(text)["password"]) if text.startswith("{") else text
+
+
+def open_wrapping(settings: Settings) -> Wrapping:
+    """Open what wraps the keys of people: the vault's key, or KMS as settings say.
+
+    Errors: those of the vault; KMS is asked only when something is wrapped or opened.
+    """
+    vault = open_vault(settings)
+    made_once(vault, PERSONAL_KEY)
+    by_vault = VaultKey(lambda: key_and_before(vault, PERSONAL_KEY), lambda: vault.look_again(PERSONAL_KEY))
+    if not settings.personal.kms_key:
+        return by_vault
+    region = load_region(settings.region_file(next(iter(settings.regions))).read_bytes()).id
+    kms = _kms(settings.personal.kms_key, settings.network, region, settings.aws.model_dump_json())
+    return KmsAndVault(kms, by_vault, by_vault=settings.personal.wrapped_by == "vault")
+
+
+def open_persons_key(settings: Settings) -> Callable[[], bytes]:
+    """Return what gives the key by which monitoring tells people apart."""
+    vault = open_vault(settings)
+
+    def first() -> bytes:
+        # Platforms from before it had a name of its own counted by a key derived from this one.
+        return digest_key(made_once(vault, PERSONAL_KEY).reveal())
+
+    made_once(vault, PERSONS_KEY, first)
+    return lambda: vault.get(PERSONS_KEY).reveal()
+
+
+@lru_cache(maxsize=4)
+def _kms(key: str, network: str, region: str, aws: str) -> KmsKey:
+    """Return this process's one opener of data keys for these settings: what it has open is open for all."""
+    context = {"network": network, "region": region, "purpose": "personal"}
+    return KmsKey(client("kms", Aws.model_validate_json(aws), read_s=3), key, context)
 
 
 @lru_cache(maxsize=4)

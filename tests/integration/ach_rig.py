@@ -12,6 +12,7 @@ from sandbox_servers import Sandbox
 
 from domain_messages import texas
 from sdt.adapters.ach import ApiAchFiles
+from sdt.adapters.wrapping import VaultKey
 from sdt.config import load_settings
 from sdt.config.model import Ach
 from sdt.domain.ach.entry_life import EntryStatus
@@ -53,7 +54,8 @@ class Rig:
     master_key: bytes = field(default_factory=lambda: nacl.utils.random(32))
 
     def __post_init__(self) -> None:
-        self.people = People(self.store, lambda: self.master_key)
+        self.keys = VaultKey(lambda: (self.master_key,))
+        self.people = People(self.store, self.keys)
         self.clock = Clock()
         self.restart()
 
@@ -66,9 +68,7 @@ class Rig:
     def restart(self) -> None:
         """Begin anew with what is stored, as the worker does after it was killed."""
         time = BankTime(self.bank, self.clock, "bank")
-        self.desk = AchDesk(
-            self.store, texas(), self.config, self.files, time, self.people, lambda: self.master_key, self.clock
-        )
+        self.desk = AchDesk(self.store, texas(), self.config, self.files, time, self.people, self.keys, self.clock)
 
     async def clock_set(self, **order: Any) -> None:
         """Change the bank's clock."""

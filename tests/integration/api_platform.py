@@ -18,7 +18,9 @@ import uvicorn
 
 from databases import database_at
 from sdt.adapters.queue.embedded import EmbeddedQueue
+from sdt.adapters.wrapping import VaultKey
 from sdt.api.app import Application, create_app
+from sdt.api.ids import Ids
 from sdt.api.services import Deployment, Limits, Services
 from sdt.domain.envelope import b64url, kid_of, seal_envelope
 from sdt.domain.fincen.parties import read_filer
@@ -26,7 +28,6 @@ from sdt.domain.message import NEVER_S, format_time
 from sdt.domain.proof import make_proof
 from sdt.domain.region import load_region
 from sdt.domain.registry import Role
-from sdt.domain.transaction_id import IdIssuer
 from sdt.store import Store, accounts, open_store
 from sdt.store.accounts import KeyRow, UserRow
 
@@ -208,8 +209,8 @@ async def platform(
         queue=EmbeddedQueue(folder / "queue.db"),
         region=region,
         network=NETWORK,
-        ids=IdIssuer(region.id, (b"i" * 32,)),
-        personal_key=b"p" * 32,
+        ids=Ids(region.id, lambda: (b"i" * 32,)),
+        keys=VaultKey(lambda: (b"p" * 32,)),
         documents_folder=folder / "documents",
         public_url=url,
         deployment=deployment,

@@ -15,16 +15,15 @@ from ach_rig import Rig
 from sandbox_servers import Sandbox, sandbox
 
 from domain_messages import texas
-from sdt.domain import sealing
 from sdt.domain.ach.entry_life import EntryStatus
 from sdt.domain.errors import Conflict, NotFound, Unprocessable
 from sdt.domain.nacha import faults_of, read_file, read_inbound
 from sdt.domain.nacha.addenda import DishonoredReturn
 from sdt.store import Store, ach, ach_files, ledger
-from sdt.worker.ach.gather import DATA_LABEL
 from sdt.workflows.ach_dishonor import ENTRIES, DishonorReturn
 from sdt.workflows.clearing import explain_clearing
 from sdt.workflows.office import Acting
+from sdt.workflows.sealed_files import DATA_LABEL, open_file
 from store_rig import TOKEN, transaction_id
 
 pytestmark = pytest.mark.slow
@@ -123,7 +122,7 @@ async def test_a_late_return_goes_back_in_the_next_file_and_its_dollars_come(rig
     assert (net(rig, DUE), net(rig, SUSPENSE), net(rig, CLEARING)) == (10_000, -10_000, 0)
     assert ("due_from_bank", -10_000) in [(item.kind, item.units) for item in explain_clearing(rig.store, TOKEN)]
     name = ach_files.files(rig.store)[0].name
-    file = read_file(sealing.unseal(ach_files.file_data(rig.store, name), DATA_LABEL + name, rig.master_key))
+    file = read_file(open_file(rig.keys, ach_files.file_data(rig.store, name), DATA_LABEL + name))
     assert faults_of(file) == ()
     [batch] = file.batches
     [sent] = batch.entries
@@ -289,7 +288,7 @@ async def test_the_bank_takes_a_dishonored_return_of_what_it_returned_and_no_oth
     await at(rig, "2026-12-07", "10:11")
     await rig.desk.gatherer.work(await rig.now())
     name = ach_files.files(rig.store)[0].name
-    file = read_file(sealing.unseal(ach_files.file_data(rig.store, name), DATA_LABEL + name, rig.master_key))
+    file = read_file(open_file(rig.keys, ach_files.file_data(rig.store, name), DATA_LABEL + name))
     [sent] = file.batches[0].entries
     wrong = replace(sent, addenda=(replace(sent.addenda[0], **change),))  # type: ignore[arg-type]
     data = replace(file, batches=(replace(file.batches[0], entries=(wrong,)),)).data()

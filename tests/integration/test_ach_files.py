@@ -15,7 +15,6 @@ from ach_rig import GOOD_NUMBER, Rig
 from sandbox_servers import Sandbox, sandbox
 
 from domain_messages import texas
-from sdt.domain import sealing
 from sdt.domain.ach.entry_life import EntryEvent, EntryStatus
 from sdt.domain.ach.reference import reference_of
 from sdt.domain.authority import KeyFacts
@@ -28,11 +27,11 @@ from sdt.ports import StateUnknown
 from sdt.store import Store, ach, ach_files, banking, ledger, registry, reserve_moves, undone
 from sdt.store.ach import AchEntryRow
 from sdt.store.registry import FreezeRow
-from sdt.worker.ach.gather import DATA_LABEL
 from sdt.worker.ach.service import ach_samples
 from sdt.workflows import blocking, payouts
 from sdt.workflows.ach_reversal import ENTRIES, ReverseEntry
 from sdt.workflows.office import Acting
+from sdt.workflows.sealed_files import DATA_LABEL, open_file
 from store_rig import TOKEN, address, status_of, transaction_id
 
 pytestmark = pytest.mark.slow
@@ -101,7 +100,7 @@ async def test_the_file_is_what_was_wanted_and_its_totals_agree(rig: Rig) -> Non
 
     [row] = ach_files.files(rig.store)
     sealed = ach_files.file_data(rig.store, row.name)
-    data = sealing.unseal(sealed, DATA_LABEL + row.name, rig.master_key)
+    data = open_file(rig.keys, sealed, DATA_LABEL + row.name)
     file = read_file(data)
     assert faults_of(file) == ()
     assert GOOD_NUMBER.encode() not in sealed

@@ -22,10 +22,12 @@ from monitoring_rig import (
     pay,
     read_all,
 )
+from sdt.adapters.wrapping import VaultKey
 from sdt.domain.errors import NotFound
 from sdt.domain.ledger import Posting, transfer_postings
 from sdt.domain.monitoring.persons import digest_key, person_id, persons_in
 from sdt.domain.personal import Business, Owner, Party, Person, PersonAddress
+from sdt.domain.sealing import SealBroken
 from sdt.store import Store, accounts, cases, ledger, movements, people_behind, person_keys, registry, travel
 from sdt.store.accounts import UserRow
 from sdt.store.cases import CaseRow, Filter
@@ -66,7 +68,7 @@ class Fixed(Clock):
 
 
 def user(store: Store, n: int, party: Party) -> None:
-    people = People(store, lambda: MASTER)
+    people = People(store, VaultKey(lambda: (MASTER,)))
     with store.transaction():
         row = UserRow(f"user-{n}", address(n), f"user{n}.tx", "US-TX", NOW_MS, registered=True)
         accounts.create_user(store, row)
@@ -79,7 +81,9 @@ def opened(store: Store, kind: str) -> list[CaseRow]:
 
 
 def monitor(store: Store, at_s: int = FAR_S) -> Monitor:
-    return Monitor(store, REGION, People(store, lambda: MASTER), lambda: MASTER, PRICES, Fixed(at_s))
+    return Monitor(
+        store, REGION, People(store, VaultKey(lambda: (MASTER,))), lambda: digest_key(MASTER), PRICES, Fixed(at_s)
+    )
 
 
 @pytest.mark.parametrize(("cents", "reports"), [(10_000_00, 0), (10_000_01, 1)])
@@ -248,11 +252,11 @@ async def test_travel_data_is_sealed_with_each_partys_key_and_goes_with_an_erase
     assert await store.read(travel.get, transaction_id(2)) is None
     assert row.payer_sealed
     assert b"Plantedname" not in row.payer_sealed
-    people = People(store, lambda: MASTER)
+    people = People(store, VaultKey(lambda: (MASTER,)))
     opened_note = await people.open_note(address(1), "travel", bytes(row.payer_sealed))
     assert opened_note is not None
     assert json.loads(opened_note)["name"] == "Dora Plantedname"
-    with pytest.raises(AssertionError):
+    with pytest.raises(SealBroken):
         await people.open_note(address(2), "travel", bytes(row.payer_sealed))
     await store.run(person_keys.erase, "user-1", NOW_MS)
     assert await people.open_note(address(1), "travel", bytes(row.payer_sealed)) is None
@@ -332,7 +336,12 @@ async def test_health_tells_numbers_and_nobody(store: Store) -> None:
     assert told["prices_missing"] == ["XAU"], "the price is from January"
     assert address(1) not in str(told)
     silent = Monitor(
-        store, replace(REGION, monitors=()), People(store, lambda: MASTER), lambda: MASTER, PRICES, Fixed(NOON_S)
+        store,
+        replace(REGION, monitors=()),
+        People(store, VaultKey(lambda: (MASTER,))),
+        lambda: digest_key(MASTER),
+        PRICES,
+        Fixed(NOON_S),
     )
     assert "currency_report" in (await silent.health())["patterns_not_in_force"]
 

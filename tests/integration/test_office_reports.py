@@ -13,6 +13,7 @@ from test_monitoring import DORA, EVE, HOME, SHOP
 from test_office_cases import act, proposed, seen
 
 from monitoring_rig import NOON_S, PRICES, REGION, Payment, count_currency, pay, read_all
+from sdt.adapters.wrapping import VaultKey
 from sdt.domain.monitoring.persons import digest_key, person_id
 from sdt.domain.personal import Party
 from sdt.domain.registry import Role
@@ -55,7 +56,7 @@ async def ben(api: Platform) -> Holder:
 
 
 def user(store: Store, n: int, party: Party) -> None:
-    people = People(store, lambda: MASTER)
+    people = People(store, VaultKey(lambda: (MASTER,)))
     key = digest_key(MASTER)
     with store.transaction():
         accounts.create_user(store, UserRow(f"user-{n}", address(n), f"user{n}.tx", "US-TX", NOW_MS, registered=True))
@@ -69,7 +70,7 @@ def hand_in(store: Store, n: int, holder: int, cents: int, at_s: int) -> None:
     """Currency for a holder by a courier's hand."""
     carl = person_id(digest_key(MASTER), "Carl", "Courier", "1980-05-17")
     deposit = count_currency(store, n, holder, cents, at_s, conductor=carl)
-    people = People(store, lambda: MASTER)
+    people = People(store, VaultKey(lambda: (MASTER,)))
     with store.transaction():
         note = people.seal_note(store, address(holder), CONDUCTOR_NOTE, msgspec.json.encode(COURIER), NOW_MS)
         store.execute("UPDATE currency_deposits SET conductor_sealed = ? WHERE transaction_id = ?", (note, deposit))
@@ -169,7 +170,9 @@ async def test_a_travel_record_names_both_sides(api: Platform, ann: Holder) -> N
         pay(store, [Payment(1, 1, 2, 3_000_00, NOON_S)])
 
     await api.store.run(set_up)
-    worker = Monitor(api.store, REGION, People(api.store, lambda: MASTER), lambda: MASTER, PRICES, Clock())
+    worker = Monitor(
+        api.store, REGION, People(api.store, VaultKey(lambda: (MASTER,))), lambda: digest_key(MASTER), PRICES, Clock()
+    )
     for _ in range(2):
         await worker.round()
     status, found = await api.get(f"/v1/office/travel-records/{transaction_id(1)}", ann)

@@ -15,8 +15,10 @@ from api_platform import Holder, Platform, platform
 from test_office_cases import act, proposed
 
 from monitoring_rig import PRICES, REGION, count_currency
+from sdt.adapters.wrapping import VaultKey
 from sdt.api.openapi import document
 from sdt.domain.ledger import transfer_postings
+from sdt.domain.monitoring.persons import digest_key
 from sdt.domain.registry import Role
 from sdt.store import Store, cases, registry, transactions
 from sdt.store.cases import Filter
@@ -71,7 +73,9 @@ async def _suspected(api: Platform, suspect: Holder, other: Holder, ann: Holder,
 
     await api.store.run(movements)
     await act(api, "watch_address", ann, address=FEE_ACCOUNT, reason="Watched for this test.")
-    worker = Monitor(api.store, REGION, People(api.store, lambda: MASTER), lambda: MASTER, PRICES, Clock())
+    worker = Monitor(
+        api.store, REGION, People(api.store, VaultKey(lambda: (MASTER,))), lambda: digest_key(MASTER), PRICES, Clock()
+    )
     for _ in range(3):
         await worker.round()
     status, answer = await act(

@@ -12,7 +12,8 @@ from test_monitoring import DORA, KEY, MASTER, user
 from test_sandbox_currency import CONDUCTOR
 
 from monitoring_rig import REGION
-from sdt.domain.monitoring.persons import person_id
+from sdt.adapters.wrapping import VaultKey
+from sdt.domain.monitoring.persons import digest_key, person_id
 from sdt.domain.transaction import Event
 from sdt.ports import Bank
 from sdt.store import Store, banking, cases, currency, ledger, transactions
@@ -71,8 +72,8 @@ async def test_what_was_counted_is_booked_once(store: Store, server: Sandbox, ba
     user(store, 1, DORA)
     deposit = waiting(store, 1, 10_000_01)
     await counted(server, deposit, 10_000_01)
-    people = People(store, lambda: MASTER)
-    worker = Currency(store, REGION, bank, people, lambda: MASTER, Clock(), 1.0)
+    people = People(store, VaultKey(lambda: (MASTER,)))
+    worker = Currency(store, REGION, bank, people, lambda: digest_key(MASTER), Clock(), 1.0)
     for _ in range(3):
         await worker.look()
     assert books(store, f"Clearing:{TOKEN}") == 10_000_01
@@ -101,7 +102,9 @@ async def test_what_no_deposit_asks_for_in_just_that_amount_is_a_case(
     await counted(server, short, 4_999_00)
     await counted(server, ended, 5_000_00)
     await counted(server, "nothing-known", 100)
-    worker = Currency(store, REGION, bank, People(store, lambda: MASTER), lambda: MASTER, Clock(), 1.0)
+    worker = Currency(
+        store, REGION, bank, People(store, VaultKey(lambda: (MASTER,))), lambda: digest_key(MASTER), Clock(), 1.0
+    )
     for _ in range(2):
         await worker.look()
     found = cases.cases(store, Filter(("ach_unmatched",)))

@@ -9,11 +9,29 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sdt.config.model import Aws
+from sdt.domain.errors import Unavailable
 
-__all__ = ["client"]
+__all__ = ["AwsRefused", "AwsUnreachable", "call", "client"]
 
 CONNECT_S: Final = 5
 ATTEMPTS: Final = 4
+_BUSY: Final = frozenset({"RequestLimitExceeded", "Throttling", "ThrottlingException", "TooManyRequestsException"})
+
+
+class AwsRefused(Unavailable):
+    """A service refuses a call. `aws_code` is its word for why; whoever called says what that means."""
+
+    code = "aws_refused"
+
+    def __init__(self, service: str, operation: str, aws_code: str) -> None:
+        super().__init__(f"{service} refuses {operation}: {aws_code}")
+        self.aws_code = aws_code
+
+
+class AwsUnreachable(Unavailable):
+    """A service does not answer, fails, or has had too many calls, after all attempts: trying later helps."""
+
+    code = "aws_unreachable"
 
 
 def client(service: str, aws: Aws, *, read_s: float = 30, connections: int = 10) -> Any:
@@ -36,3 +54,27 @@ def client(service: str, aws: Aws, *, read_s: float = 30, connections: int = 10)
             parameter_validation=False,
         ),
     )
+
+
+def call(asked: Any, operation: str, **arguments: Any) -> Any:
+    """Make one call of a client. No error of the client library leaves here: it may hold what was sent.
+
+    Errors: AwsRefused, AwsUnreachable.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+
+    service = asked.meta.service_model.service_id
+    failed: Unavailable
+    try:
+        return getattr(asked, operation)(**arguments)
+    except ClientError as error:
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        if code in _BUSY or error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
+            failed = AwsUnreachable(f"{service}: {code}")
+        else:
+            failed = AwsRefused(service, operation, code)
+    except (NoCredentialsError, PartialCredentialsError):
+        failed = AwsRefused(service, operation, "there are no credentials")
+    except BotoCoreError as error:
+        failed = AwsUnreachable(f"{service} does not answer: {type(error).__name__}")
+    raise failed

@@ -6,6 +6,7 @@ Rules of the region, history and sanctions are the worker's; every signer repeat
 
 from __future__ import annotations
 
+from sdt.api.ids import Ids
 from sdt.domain.authority import KeyFacts, check_authority, check_times, own_key, parties
 from sdt.domain.envelope import Envelope, kid_of
 from sdt.domain.errors import Invalid, Unauthenticated, Unprocessable
@@ -13,7 +14,6 @@ from sdt.domain.items import CLIENT_KEY_LIFE_S, fee_of
 from sdt.domain.message import Register, Signed, read_message
 from sdt.domain.region import Region
 from sdt.domain.registry import Role
-from sdt.domain.transaction_id import IdIssuer
 from sdt.store.intake import AcceptedRow
 
 __all__ = ["authenticate", "check_act", "row_of"]
@@ -52,7 +52,7 @@ def _registered_by(envelope: Envelope, signed: Signed) -> KeyFacts:
     )
 
 
-def check_id(signed: Signed, ids: IdIssuer, expected: str | None) -> None:
+def check_id(signed: Signed, ids: Ids, expected: str | None) -> None:
     """Refuse an id nobody was given, and a message sent to another id's address. Errors: Invalid, NotFound."""
     transaction_id = signed.message.transaction_id
     if expected is not None and expected != transaction_id:

@@ -173,6 +173,7 @@ _ROWS: Final = (
     ("receipt_unproven", 503, "What the chain node shows proves nothing", "Ask again later. The operator has been told: a node may be lying or behind."),
     ("locations_silent", 503, "The signers' answers did not come in time", "Ask again with another nonce; the worker may be starting."),
     ("no_filer", 503, "Who files reports is not set", "The operator sets `api.filer`."),
+    ("seal_broken", 503, "A sealed record does not open", "Nothing you can mend: the operator must restore what is missing. Tell them which request it was."),
     ("unavailable", 503, "A part that is needed does not answer", "Try again with the same id and bytes: nothing is done twice."),
 )  # fmt: skip
 

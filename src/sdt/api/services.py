@@ -5,18 +5,19 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdt.api.access import Access
 from sdt.domain.region import Region
-from sdt.domain.transaction_id import IdIssuer
 from sdt.store import Store
 
 if TYPE_CHECKING:
+    from sdt.api.ids import Ids
     from sdt.domain.fincen.parties import Filer
     from sdt.ports import Queue
+    from sdt.ports.wrapping import Wrapping
     from sdt.workflows.people import People
 
 __all__ = ["Deployment", "Limits", "Services"]
@@ -54,7 +55,7 @@ def _now_ms() -> int:
 class Services:
     """One region's API and everything it reaches.
 
-    `public_url` is where clients reach it, as proofs name it. `personal_key` wraps the keys of people.
+    `public_url` is where clients reach it, as proofs name it. `keys` wraps the keys of people.
     `chain_urls` are the nodes that receipts are made from. `documents_folder` is where sealed documents are kept.
     """
 
@@ -62,8 +63,8 @@ class Services:
     queue: Queue
     region: Region
     network: str
-    ids: IdIssuer
-    personal_key: bytes = field(repr=False)
+    ids: Ids
+    keys: Wrapping
     public_url: str
     deployment: Deployment
     chain_urls: tuple[str, ...] = ()
@@ -81,7 +82,7 @@ class Services:
         """Who stands behind accounts: what seals and opens everything personal."""
         from sdt.workflows.people import People  # who pays has no need of what opens names
 
-        return People(self.store, lambda: self.personal_key)
+        return People(self.store, self.keys)
 
     @property
     def now_s(self) -> int:

@@ -26,8 +26,10 @@ async def standing_of(
 
     Errors: Invalid, NotFound for an id that was never given.
     """
-    services.ids.check(parse_id(transaction_id))
-    row = await services.store.read(transactions.get, transaction_id)
+    row = await services.store.read(transactions.get, parse_id(transaction_id))
+    if row is None:
+        # Only now: what was sent outlives the keys that mark ids.
+        services.ids.check(transaction_id)
     if wait_s > 0 and (row is None or row.status not in DONE):
         await waiting.until_done(transaction_id, min(wait_s, services.limits.wait_s_max))
         row = await services.store.read(transactions.get, transaction_id)

@@ -26,7 +26,8 @@ router = APIRouter(route_class=StrictRoute, tags=["transactions"])
 async def give_ids(services: Services, request: models.IdRequest, caller: Caller | None) -> models.Ids:
     """Give ids without writing anything: an id is recognised by itself when it comes back."""
     now_ms = services.now_ms()
-    ids = [services.ids.issue(now_ms, services.random(RANDOM_BYTES)) for _ in range(request.count)]
+    issuer = services.ids.issuer()
+    ids = [issuer.issue(now_ms, services.random(RANDOM_BYTES)) for _ in range(request.count)]
     expires_at_s = now_ms // 1000 + services.region.acceptance_window_s
     quote = await _quote(services, request.quote, caller) if request.quote else None
     return models.Ids(transaction_id=ids[0], transaction_ids=ids, expires_at=format_time(expires_at_s), quote=quote)

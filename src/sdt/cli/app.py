@@ -22,6 +22,7 @@ from sdt.cli import (
     sanctions,
     sandbox,
     sandbox_clock,
+    secrets,
     status,
     user_bank,
     users,
@@ -49,6 +50,7 @@ app.command(rich_help_panel="The platform")(operate.up)
 app.command(rich_help_panel="The platform")(status.status)
 app.add_typer(keys.keys, name="keys", rich_help_panel="The platform")
 app.add_typer(attest.attest, name="attest", rich_help_panel="The platform")
+app.add_typer(secrets.secrets, name="secrets", rich_help_panel="The platform")
 app.add_typer(network.network, name="network", rich_help_panel="The platform")
 app.add_typer(database.database, name="db", rich_help_panel="The platform")
 app.add_typer(ach_office.ach, name="ach", rich_help_panel="The platform")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from datetime import time
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -25,6 +25,7 @@ __all__ = [
     "Desks",
     "Functions",
     "Logging",
+    "Personal",
     "Queue",
     "Sandbox",
     "Settings",
@@ -118,6 +119,22 @@ class Vault(Section):
     sealed_file: FilePath
     key_file: FilePath
     passphrase_file: FilePath | None
+
+
+_KMS_NAME = "(key|alias)/[A-Za-z0-9/_-]{1,256}"
+
+
+class Personal(Section):
+    """What wraps the keys of people."""
+
+    wrapped_by: Literal["vault", "kms"]
+    kms_key: Annotated[str, Field(pattern=rf"^((arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{{12}}:)?{_KMS_NAME})?$")]
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if self.wrapped_by == "kms" and not self.kms_key:
+            raise ValueError("kms_key names the KMS key that wraps")
+        return self
 
 
 class Chain(Section):
@@ -344,6 +361,7 @@ class Settings(Section):
     database: Database
     queue: Queue
     vault: Vault
+    personal: Personal
     chain: Chain
     signing: Signing
     signers: dict[str, Signer]

@@ -18,8 +18,8 @@ __all__ = [
     "Person",
     "PersonAddress",
     "check_routing",
-    "open_by_master",
     "open_record",
+    "read_record",
     "seal_record",
 ]
 
@@ -134,7 +134,7 @@ def seal_record(record: Party | BankDetails, account: str, key: bytes, nonce: by
 
 
 def open_record(sealed: bytes, account: str, key: bytes, kind: Any) -> Any:
-    """Return the `Party` or `BankDetails` that was sealed for this account. Anything else: an AssertionError."""
+    """Return the `Party` or `BankDetails` that was sealed for this account. Errors: SealBroken for anything else."""
     label = f"{account} {'bank' if kind is BankDetails else 'party'}"
     return msgspec.json.decode(sealing.unseal(sealed, label, key), type=kind)
 
@@ -143,6 +143,6 @@ def _name(record: Party | BankDetails) -> str:
     return "bank" if isinstance(record, BankDetails) else "party"
 
 
-def open_by_master(sealed: bytes, account: str, master_key: bytes, kind: type[_T]) -> _T:
-    """Return a record from before people had keys of their own: sealed for the account with the master key."""
-    return msgspec.json.decode(sealing.unseal(sealed, account, master_key), type=kind)
+def read_record(plain: bytes, kind: type[_T]) -> _T:
+    """Return a record from before people had keys of their own, unsealed."""
+    return msgspec.json.decode(plain, type=kind)

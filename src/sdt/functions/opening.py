@@ -37,7 +37,7 @@ def open_api() -> ApiFunction:
 def open_screening() -> ScreeningFunction:
     """Open screening. Errors: ConfigurationInvalid; those of the store, the vault and the vendor's folder."""
     from sdt.adapters.aml.http import HttpAml
-    from sdt.backends import open_database, open_vault
+    from sdt.backends import open_database, open_vault, open_wrapping
     from sdt.domain.region import load_region
     from sdt.functions.list_search import ListSearch
     from sdt.functions.screening import ScreeningFunction
@@ -51,7 +51,7 @@ def open_screening() -> ScreeningFunction:
     store = open_database(settings)
     region = load_region(settings.region_file(next(iter(settings.regions))).read_bytes())
     clock = Clock()
-    people = People(store, lambda: vault.get("personal/key").reveal())
+    people = People(store, open_wrapping(settings))
     aml = HttpAml(open_vendor(settings, "aml", secret=lambda: vault.get(settings.vendors.aml.key_secret).text()))
     sanctions = Sanctions(store, people, aml, ListSearch(store, settings.home), region, clock)
     return ScreeningFunction(store, region, sanctions, clock)

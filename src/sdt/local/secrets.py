@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Final
 
 import nacl.signing
-import nacl.utils
 
-from sdt.adapters.vault import SecretNotFound, VaultProtocol
+from sdt.adapters.vault import made_once
 from sdt.adapters.vault.private_file import write_private
 from sdt.adapters.vendor.auth import needs_id
 from sdt.adapters.vendor.folder import load_folder
-from sdt.backends import open_vault
+from sdt.backends import PERSONAL_KEY, open_persons_key, open_vault
 from sdt.config import Settings
 from sdt.desk.desk import desk_key
 from sdt.vendors import READ_ONLY, SANDBOX_SERVICES, find_folder
@@ -45,7 +44,8 @@ class Official:
 def make_secrets(settings: Settings) -> None:
     """Make what is missing: the platform's own keys, and a key for every official."""
     vault = open_vault(settings)
-    _put(vault, "personal/key", nacl.utils.random(32))
+    made_once(vault, PERSONAL_KEY)
+    open_persons_key(settings)
     folder = settings.desks.keys_folder
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in (*DESKS, *ADMINISTRATORS):
@@ -65,18 +65,10 @@ def take_vendor_keys(settings: Settings, sandbox: Path) -> None:
             (vendor.key_secret + READ_ONLY, "read", f"{service}.read.key"),
         ):
             key = (f"{who}:" * with_id + (sandbox / file).read_text().strip()).encode()
-            _put(vault, name, key)
-            if vault.get(name).reveal() != key:
-                vault.rotate(name, key)
+            made_once(vault, name, lambda key=key: key)  # type: ignore[misc]
+            vault.rotate(name, key)
 
 
 def officials(settings: Settings) -> list[Official]:
     """Return the two administrators of this home."""
     return [Official(name, desk_key(settings, name)) for name in ADMINISTRATORS]
-
-
-def _put(vault: VaultProtocol, name: str, value: bytes) -> None:
-    try:
-        vault.get(name)
-    except SecretNotFound:
-        vault.put(name, value)

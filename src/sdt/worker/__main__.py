@@ -20,7 +20,7 @@ import uvloop
 from sdt.adapters.chain.client import ChainClient
 from sdt.adapters.chain.deploy import Deployment, load_deployment
 from sdt.adapters.chain.reader import ChainReader
-from sdt.backends import open_database, open_queue, open_vault
+from sdt.backends import open_database, open_persons_key, open_queue, open_wrapping
 from sdt.config import Settings, load_settings
 from sdt.config.logs import set_up_logging
 from sdt.domain.monitoring.value import read_prices
@@ -93,7 +93,6 @@ async def settle(settings: Settings, deployment: Deployment, tenancy: Tenancy, s
     keeping = asyncio.create_task(tenancy.keep())
     region_name, _ = next(iter(settings.regions.items()))
     region = load_region(settings.region_file(region_name).read_bytes())
-    vault = open_vault(settings)
     store = open_database(settings)
     store.fence = tenancy.fence
     queue = open_queue(settings)
@@ -108,12 +107,11 @@ async def settle(settings: Settings, deployment: Deployment, tenancy: Tenancy, s
     vendors = open_vendors(settings)
     ach_files = open_ach_files(settings) if settings.ach.delivery != "api" else None
 
-    def personal_key() -> bytes:
-        return vault.get("personal/key").reveal()
+    keys, persons_key = open_wrapping(settings), open_persons_key(settings)
 
     stock = settings.signing
     policy = StockPolicy(low=stock.stock_per_pair_min, target=stock.stock_per_pair, per_job=stock.job_presignatures)
-    people = People(store, personal_key)
+    people = People(store, keys)
     await people.adopt(clock.now_ms())
     papers = Documents(store, people, settings.home / "documents")
     poll_s = min(1.0, settings.sandbox.banking_day_s / 2)
@@ -147,7 +145,7 @@ async def settle(settings: Settings, deployment: Deployment, tenancy: Tenancy, s
     watched = open_database(settings)
     watched.fence = tenancy.fence
     prices = read_prices(settings.price_file().read_bytes())
-    monitor = Monitor(watched, region, People(watched, personal_key), personal_key, prices, clock)
+    monitor = Monitor(watched, region, People(watched, keys), persons_key, prices, clock)
     async with Coordinator(settings.home / "coordinator", settings.network, policy) as coordinator:
         lane = Lane(store, region, coordinator, follower, screening.screened, limits, clock, reading, tenancy.demand)
         parts: list[Coroutine[Any, Any, None]] = [
@@ -158,7 +156,7 @@ async def settle(settings: Settings, deployment: Deployment, tenancy: Tenancy, s
             follower.run(),
             follower.keep_sent(),
             Expiry(store, clock).run(),
-            Currency(store, region, vendors.bank, people, personal_key, clock, poll_s).run(),
+            Currency(store, region, vendors.bank, people, persons_key, clock, poll_s).run(),
             monitor.run(),
             monitor.run_people(),
             Deliveries(store, vendors.depository, screening.screened, clock, poll_s).run(),
@@ -176,7 +174,7 @@ async def settle(settings: Settings, deployment: Deployment, tenancy: Tenancy, s
         desk: AchDesk | None = None
         if ach_files is not None:
             bank_time = BankTime(vendors.bank, clock, settings.ach.clock)
-            desk = AchDesk(store, region, settings.ach, ach_files, bank_time, people, personal_key, clock)
+            desk = AchDesk(store, region, settings.ach, ach_files, bank_time, people, keys, clock)
             parts.append(desk.run())
         await follower.recover()
         looks = Looks(

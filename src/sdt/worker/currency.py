@@ -17,7 +17,7 @@ import msgspec
 from sdt.domain.ach.entry_life import EntryStatus
 from sdt.domain.errors import NotFound, SdtError
 from sdt.domain.ledger import currency_taken_in, currency_unmatched
-from sdt.domain.monitoring.persons import digest_key, person_id
+from sdt.domain.monitoring.persons import person_id
 from sdt.domain.region import Region, Token
 from sdt.domain.transaction import FINAL
 from sdt.ports import Bank, Conductor, CurrencyDeposit, Flow, StatementLine
@@ -48,7 +48,7 @@ class Currency:
         region: Region,
         bank: Bank,
         people: People,
-        master_key: Callable[[], bytes],
+        persons_key: Callable[[], bytes],
         clock: Clock,
         poll_s: float,
     ) -> None:
@@ -56,7 +56,7 @@ class Currency:
         self._region = region
         self._bank = bank
         self._people = people
-        self._master_key = master_key
+        self._persons_key = persons_key
         self._clock = clock
         self._poll_s = poll_s
 
@@ -125,9 +125,7 @@ class Currency:
             token=token.symbol,
             units=line.amount.units,
             by_holder=counted.by_holder,
-            conductor=person_id(
-                digest_key(self._master_key()), who.given_name, who.family_name, who.born_on.isoformat()
-            ),
+            conductor=person_id(self._persons_key(), who.given_name, who.family_name, who.born_on.isoformat()),
             conductor_sealed=self._sealed(store, account, who, now_ms),
             counted_at_s=int(line.at.timestamp()),
         )

@@ -17,7 +17,7 @@ import msgspec
 
 from sdt.domain.errors import NotFound, SdtError
 from sdt.domain.monitoring.movements import Pattern
-from sdt.domain.monitoring.persons import digest_key, persons_in
+from sdt.domain.monitoring.persons import persons_in
 from sdt.domain.monitoring.value import Prices
 from sdt.domain.personal import Party, PersonAddress
 from sdt.domain.region import Region
@@ -74,14 +74,14 @@ class Monitor:
         store: Store,
         region: Region,
         people: People,
-        master_key: Callable[[], bytes],
+        persons_key: Callable[[], bytes],
         prices: Prices,
         clock: Clock,
     ) -> None:
         self._store = store
         self._region = region
         self._people = people
-        self._master_key = master_key
+        self._persons_key = persons_key
         self._prices = prices
         self._clock = clock
         self._horizon: Horizon | None = None
@@ -173,16 +173,18 @@ class Monitor:
         """Go once through everybody; return how many there are."""
         after: str | None = None
         seen = 0
-        while page := await self._people.parties(after, PEOPLE_PAGE):
-            key = digest_key(self._master_key())
+        while True:
+            page, next_after = await self._people.parties(after, PEOPLE_PAGE)
+            if next_after is None:
+                return seen
+            key = self._persons_key()
             for account, party in page:
                 await self._store.run(people_behind.link, account, persons_in(party, key))
-            after, seen = page[-1][0], seen + len(page)
+            after, seen = next_after, seen + len(page)
             await asyncio.sleep(BETWEEN_PAGES_S)
-        return seen
 
     async def _link(self, accounts: list[str]) -> None:
-        key = digest_key(self._master_key())
+        key = self._persons_key()
         for account in accounts:
             party = await self._people.party(account)
             if party is not None:

@@ -6,12 +6,14 @@ Everybody is held against the platform's own list and asked of the vendor; eithe
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from typing import Final, Protocol
 
 from sdt.domain.personal import Business, Party
 from sdt.domain.region import Region
 from sdt.domain.sanctions.subjects import Found, Subject, asked_of, subjects_of
+from sdt.domain.sealing import SealBroken
 from sdt.ports import Aml, PostalAddress, Purpose, Screening, ScreeningOutcome, ScreeningRequest
 from sdt.store import Store, sanctions
 from sdt.store.sanctions import ListRow, StandingRow
@@ -20,6 +22,8 @@ from sdt.workflows.people import People
 from sdt.workflows.sanctions import CLEAR, Finding, Stands, record
 
 __all__ = ["Sanctions", "Searches", "postal"]
+
+log = logging.getLogger(__name__)
 
 _PURPOSES: Final = {
     "register": Purpose.ONBOARDING,
@@ -70,7 +74,16 @@ class Sanctions:
 
     async def look_again(self, accounts: Sequence[str]) -> list[Finding]:
         """Return who may be listed now, by the list in force: for everybody in one question, whatever was known."""
-        known = [(account, party) for account in accounts if (party := await self._people.party(account))]
+        known = []
+        for account in accounts:
+            try:
+                party = await self._people.party(account)
+            except SealBroken as error:
+                # They stay due, and are tried again in each round; nobody behind them waits for that.
+                log.error("%s cannot be held against the list: %s", account, error.detail)
+                continue
+            if party is not None:
+                known.append((account, party))
         subjects = [subjects_of(party) for _, party in known]
         digest, found = await self._searcher.find(subjects, self._threshold)
         return [

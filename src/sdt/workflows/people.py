@@ -1,51 +1,72 @@
-"""Everything personal is sealed and opened here, with a key for each person that the vault's master key wraps.
+"""Everything personal is sealed and opened here, with a key for each person that the vault's key or KMS wraps.
 
-Records from before people had keys of their own are sealed with the master key; they are read as they are, and
+Records from before people had keys of their own are sealed with the vault's key; they are read as they are, and
 sealed anew with a key of the person's own by `adopt`, or by whatever is written of that person first.
+What opens something runs in the thread that reads the database: unwrapping may ask a key service.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import secrets
-from collections.abc import Callable
 from typing import Final
 
 from sdt.domain import sealing
 from sdt.domain.errors import NotFound
-from sdt.domain.personal import BankDetails, Party, Person, open_by_master, open_record, seal_record
+from sdt.domain.personal import BankDetails, Party, Person, open_record, read_record, seal_record
+from sdt.domain.sealing import SealBroken
+from sdt.ports.wrapping import Wrapping
 from sdt.store import Store, accounts, banking, person_keys
 from sdt.store.person_keys import PersonKeyRow
 
 __all__ = ["People"]
 
 _ADOPTED_AT_ONCE: Final = 200
+log = logging.getLogger(__name__)
 
 
 class People:
-    """Who stands behind accounts. `master_key` is asked for each time: a rotation in the vault shows at once."""
+    """Who stands behind accounts. Errors of whatever opens something: SealBroken; those of the wrapping."""
 
-    def __init__(self, store: Store, master_key: Callable[[], bytes]) -> None:
+    def __init__(self, store: Store, keys: Wrapping) -> None:
         self._store = store
-        self._master_key = master_key
+        self._keys = keys
 
     def __repr__(self) -> str:
         return "People(…)"
 
     async def party(self, account: str) -> Party | None:
         """Return who stands behind an account; None for nobody, or for somebody who was erased."""
-        row = await self._store.read(person_keys.of_account, account)
-        return self._opened(account, row) if row else None
+        return await self._store.read(self.party_in, account)
 
-    async def parties(self, after: str | None, limit: int) -> list[tuple[str, Party]]:
-        """Return everybody, by account, a page at a time: `after` is the last page's last account."""
-        page = await self._store.read(person_keys.page, after or "", limit)
-        return [(account, party) for account, row in page if (party := self._opened(account, row))]
+    async def parties(self, after: str | None, limit: int) -> tuple[list[tuple[str, Party]], str | None]:
+        """Return everybody, by account, a page at a time, and the account after which the next page begins.
+
+        A record that does not open is logged and left out: it must not keep the others from being read.
+        """
+        return await self._store.read(self._page, after or "", limit)
+
+    def _page(self, store: Store, after: str, limit: int) -> tuple[list[tuple[str, Party]], str | None]:
+        found: list[tuple[str, Party]] = []
+        page = person_keys.page(store, after, limit)
+        for account, row in page:
+            try:
+                party = self._opened(account, row)
+            except SealBroken as error:
+                log.error("what is known of %s cannot be read: %s", account, error.detail)
+                continue
+            if party is not None:
+                found.append((account, party))
+        return found, page[-1][0] if page else None
 
     async def bank_details(self, account: str, sealed: bytes) -> BankDetails | None:
         """Return the bank account that was sealed for this account; None when the person was erased."""
-        row = await self._store.read(person_keys.of_account, account)
+        return await self._store.read(self._details_unless_erased, account, sealed)
+
+    def _details_unless_erased(self, store: Store, account: str, sealed: bytes) -> BankDetails | None:
+        row = person_keys.of_account(store, account)
         if row is None or row.erased_at_ms is not None:
             return None
         return self._details(account, row, sealed)
@@ -55,7 +76,7 @@ class People:
 
         None for nobody, or for somebody who was erased.
         """
-        return self._fingerprint(await self._store.read(person_keys.of_account, account), data)
+        return await self._store.read(self.fingerprint_in, account, data)
 
     def fingerprint_in(self, store: Store, account: str, data: bytes) -> str | None:
         """Return that digest within a database transaction."""
@@ -90,7 +111,10 @@ class People:
 
     async def open_note(self, account: str, label: str, sealed: bytes) -> bytes | None:
         """Return a note that was sealed for this account under this label; None when the person was erased."""
-        row = await self._store.read(person_keys.of_account, account)
+        return await self._store.read(self._note, account, label, sealed)
+
+    def _note(self, store: Store, account: str, label: str, sealed: bytes) -> bytes | None:
+        row = person_keys.of_account(store, account)
         if row is None or row.wrapped is None:
             return None
         return sealing.unseal(sealed, f"{account} {label}", self._key(row))
@@ -126,13 +150,13 @@ class People:
         if row is None or row.created_at_ms is not None:
             return 0
         key = secrets.token_bytes(sealing.KEY_BYTES)
-        if not person_keys.add(store, row.user_id, sealing.wrap(key, row.user_id, self._master_key(), _nonce()), at_ms):
+        if not person_keys.add(store, row.user_id, self._keys.wrap(key, row.user_id), at_ms):
             return 0  # another process did it at this moment
         if row.person_sealed is not None:
-            person = open_by_master(row.person_sealed, account, self._master_key(), Person)
+            person = read_record(self._keys.unseal(row.person_sealed, account), Person)
             accounts.set_person(store, account, seal_record(person, account, key, _nonce()))
         for linked in banking.accounts_of(store, row.user_id):
-            details = open_by_master(linked.details_sealed, account, self._master_key(), BankDetails)
+            details = read_record(self._keys.unseal(linked.details_sealed, account), BankDetails)
             banking.set_details(store, linked.ref, seal_record(details, account, key, _nonce()))
         return 1
 
@@ -140,19 +164,19 @@ class People:
         if row.person_sealed is None or row.erased_at_ms is not None:
             return None
         if row.wrapped is None:
-            return open_by_master(row.person_sealed, account, self._master_key(), Person)
+            return read_record(self._keys.unseal(row.person_sealed, account), Person)
         party: Party = open_record(row.person_sealed, account, self._key(row), Party)
         return party
 
     def _details(self, account: str, row: PersonKeyRow, sealed: bytes) -> BankDetails:
         if row.wrapped is None:
-            return open_by_master(sealed, account, self._master_key(), BankDetails)
+            return read_record(self._keys.unseal(sealed, account), BankDetails)
         details: BankDetails = open_record(sealed, account, self._key(row), BankDetails)
         return details
 
     def _key(self, row: PersonKeyRow) -> bytes:
         assert row.wrapped is not None
-        return sealing.unwrap(row.wrapped, row.user_id, self._master_key())
+        return self._keys.unwrap(row.wrapped, row.user_id)
 
 
 def _nonce() -> bytes:

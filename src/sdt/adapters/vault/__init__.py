@@ -15,6 +15,7 @@ from sdt.adapters.vault.errors import (
     VaultUnreachable,
     VaultUnreadable,
 )
+from sdt.adapters.vault.made import key_and_before, made_once
 from sdt.adapters.vault.sealed_file import SealedFile
 from sdt.adapters.vault.secret import Secret
 
@@ -28,6 +29,8 @@ __all__ = [
     "VaultProtocol",
     "VaultUnreachable",
     "VaultUnreadable",
+    "key_and_before",
+    "made_once",
 ]
 
 

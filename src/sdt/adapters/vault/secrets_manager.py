@@ -20,8 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
-
+from sdt.adapters.aws import AwsRefused, AwsUnreachable, call
 from sdt.adapters.vault.errors import SecretExists, SecretNotFound, VaultUnreachable, VaultUnreadable
 from sdt.adapters.vault.limits import check_name, check_value, is_name
 from sdt.adapters.vault.secret import Secret
@@ -35,7 +34,6 @@ PAGE: Final = 100
 _CURRENT: Final = "AWSCURRENT"
 _PREVIOUS: Final = "AWSPREVIOUS"
 _ENCODED: Final = "base64:"
-_BUSY: Final = frozenset({"RequestLimitExceeded", "Throttling", "ThrottlingException", "TooManyRequestsException"})
 log = logging.getLogger("sdt.vault")
 
 
@@ -218,22 +216,12 @@ class SecretsManager:
         return Secret(value), str(answer["VersionId"])
 
     def _call(self, operation: str, name: str, **arguments: Any) -> Any:
-        """Make one call. No error of the client library leaves here: it may hold what was sent."""
         try:
-            return getattr(self._client, operation)(**arguments)
-        except ClientError as error:
-            said = error.response
-            failed = _typed(
-                str(said.get("Error", {}).get("Code", "")),
-                name,
-                operation,
-                answers=said.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) < 500,
-            )
-        except (NoCredentialsError, PartialCredentialsError):
-            failed = VaultUnreadable("Secrets Manager: there are no credentials to call it with")
-        except BotoCoreError as error:
-            failed = VaultUnreachable(f"Secrets Manager does not answer: {type(error).__name__}")
-        raise failed
+            return call(self._client, operation, **arguments)
+        except AwsUnreachable as error:
+            raise VaultUnreachable(error.detail) from None
+        except AwsRefused as error:
+            raise _typed(error, name, operation) from None
 
 
 def _as_text(value: bytes) -> str:
@@ -253,19 +241,17 @@ def _as_bytes(text: str) -> bytes:
     return text.encode()
 
 
-def _typed(code: str, name: str, operation: str, *, answers: bool) -> SdtError:
-    if code == "ResourceNotFoundException":
+def _typed(refused: AwsRefused, name: str, operation: str) -> SdtError:
+    if refused.aws_code == "ResourceNotFoundException":
         return _not_found(name)
-    if code == "ResourceExistsException":
+    if refused.aws_code == "ResourceExistsException":
         return SecretExists(f"there is a secret {name} already: rotate it")
-    if code == "InvalidRequestException":
+    if refused.aws_code == "InvalidRequestException":
         # The only state in which our requests are wrong: the secret is marked for deletion.
         if operation == "create_secret":
             return SecretExists(f"a secret {name} is waiting to be deleted: restore it, or wait")
         return SecretNotFound(f"the secret {name} is waiting to be deleted")
-    if code in _BUSY or not answers:
-        return VaultUnreachable(f"Secrets Manager: {code}")
-    return VaultUnreadable(f"Secrets Manager refuses {operation} of {name or 'all'}: {code}")
+    return VaultUnreadable(f"{refused.detail} ({name or 'all'})")
 
 
 def _not_found(name: str) -> SecretNotFound:

@@ -7,23 +7,22 @@ answered for, asks the bank; only its word that it has nothing lets the file go 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from datetime import date, datetime
 from typing import Final
 
-from sdt.domain import sealing
 from sdt.domain.ach.calendar import EASTERN, settlement_of
 from sdt.domain.ach.entry_life import EntryEvent, EntryStatus
 from sdt.domain.errors import Conflict, Invalid, SdtError, Unavailable, Unprocessable
 from sdt.ports import StateUnknown, VendorFault
 from sdt.ports.ach_files import AchFiles, FileStanding
+from sdt.ports.wrapping import Wrapping
 from sdt.store import Store, ach, ach_files
 from sdt.store.ach import AchEntryRow
 from sdt.store.ach_files import AchFileRow
 from sdt.worker.ach.bank_time import moment_text
 from sdt.worker.ach.facts import Facts
-from sdt.worker.ach.gather import DATA_LABEL
 from sdt.worker.clock import Clock
+from sdt.workflows.sealed_files import DATA_LABEL, open_file
 
 __all__ = ["Deliverer"]
 
@@ -36,13 +35,11 @@ PAUSE_MS_MAX: Final = 60_000
 class Deliverer:
     """Takes what is built to the bank, and tells the entries."""
 
-    def __init__(
-        self, store: Store, facts: Facts, files: AchFiles, master_key: Callable[[], bytes], clock: Clock
-    ) -> None:
+    def __init__(self, store: Store, facts: Facts, files: AchFiles, keys: Wrapping, clock: Clock) -> None:
         self._store = store
         self._facts = facts
         self._files = files
-        self._master_key = master_key
+        self._keys = keys
         self._clock = clock
 
     async def work(self, now: datetime) -> int:
@@ -79,7 +76,7 @@ class Deliverer:
 
     async def _send(self, file: AchFileRow, now: datetime) -> int:
         sealed = await self._store.read(ach_files.file_data, file.name)
-        data = sealing.unseal(sealed, DATA_LABEL + file.name, self._master_key())
+        data = open_file(self._keys, sealed, DATA_LABEL + file.name)
         await self._store.run(self._set, file.name, "sending", tried=True)
         try:
             await self._files.put(file.name, data)

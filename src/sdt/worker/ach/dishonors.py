@@ -5,25 +5,24 @@ from __future__ import annotations
 from datetime import date
 from typing import Final
 
-from sdt.domain import sealing
 from sdt.domain.ach.entry_life import EntryEvent, EntryStatus
 from sdt.domain.nacha import Dishonored, Order, Receiver, find_return, read_file
 from sdt.domain.nacha.controls import check_digit
 from sdt.domain.nacha.dishonor import INFORMATION
 from sdt.domain.region import Region
+from sdt.ports.wrapping import Wrapping
 from sdt.store import Store, banking, dishonors
 from sdt.store.ach import AchEntryRow, Wanted
 from sdt.worker import bank_entries
 from sdt.workflows.ach_dishonor import fault_of
+from sdt.workflows.sealed_files import INBOUND_LABEL, open_file
 
-__all__ = ["INBOUND_LABEL", "followed", "order_of"]
+__all__ = ["followed", "order_of"]
 
-INBOUND_LABEL: Final = "ach inbound "
-"""What the sealed bytes of a file that came in are sealed as, with its digest behind it."""
 DESCRIPTION: Final = "DISHONORED"
 
 
-def order_of(store: Store, row: Wanted, sequence: int, master_key: bytes, today: date) -> Order | str:
+def order_of(store: Store, row: Wanted, sequence: int, keys: Wrapping, today: date) -> Order | str:
     """Return the order that sends a return back, or what is against it today.
 
     It repeats the return as its own bank sent it, from the file that is kept, not the account as we know it now.
@@ -36,7 +35,7 @@ def order_of(store: Store, row: Wanted, sequence: int, master_key: bytes, today:
     if source is None:
         return "the file that brought the return is not kept any more"
     digest, day, sealed = source
-    file = read_file(sealing.unseal(sealed, INBOUND_LABEL + digest, master_key))
+    file = read_file(open_file(keys, sealed, INBOUND_LABEL + digest))
     found = find_return(file, answers.record, f"{date.fromisoformat(day):%j}")
     assert found is not None, f"{digest} does not hold what was read in it"
     detail, addenda, settled_on_day = found

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Final
 
 from anyascii import anyascii
 
 from sdt.config.model import Ach
-from sdt.domain import sealing
 from sdt.domain.ach.calendar import EASTERN, effective_date
 from sdt.domain.ach.entry_life import EntryEvent
 from sdt.domain.ach.micro_entries import DESCRIPTION
@@ -23,7 +21,9 @@ from sdt.domain.ach.reference import reference_of
 from sdt.domain.errors import Unavailable
 from sdt.domain.nacha import Limits, NachaFile, Order, Originator, Receiver, Stamp, build_file, faults_of
 from sdt.domain.nacha.build import SEQUENCE_MAX, fault_of
-from sdt.domain.personal import BankDetails, open_by_master, open_record
+from sdt.domain.personal import BankDetails, open_record, read_record
+from sdt.domain.sealing import SealBroken
+from sdt.ports.wrapping import Wrapping
 from sdt.store import Store, ach, ach_files
 from sdt.store.ach import Wanted
 from sdt.store.ach_files import AchFileRow
@@ -32,13 +32,12 @@ from sdt.worker.ach.dishonors import order_of
 from sdt.worker.ach.facts import Facts
 from sdt.worker.clock import Clock
 from sdt.workflows.ach_reversal import may_reverse, reversed_id
+from sdt.workflows.sealed_files import DATA_LABEL, seal_file
 
-__all__ = ["DATA_LABEL", "Gatherer"]
+__all__ = ["Gatherer"]
 
 log = logging.getLogger(__name__)
 
-DATA_LABEL: Final = "ach file "
-"""What the sealed bytes of a file are sealed as, with its name behind it."""
 MODIFIERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 TRACE_LIFE_MS: Final = 100 * 86_400_000
 """A trace number is not given again before nobody can return its entry any more."""
@@ -49,11 +48,11 @@ _DESCRIPTIONS: Final = {"micro": DESCRIPTION, "reversal": "REVERSAL"}
 class Gatherer:
     """Closes the files of one region's dollar tokens."""
 
-    def __init__(self, store: Store, facts: Facts, config: Ach, master_key: Callable[[], bytes], clock: Clock) -> None:
+    def __init__(self, store: Store, facts: Facts, config: Ach, keys: Wrapping, clock: Clock) -> None:
         self._store = store
         self._facts = facts
         self._config = config
-        self._master_key = master_key
+        self._keys = keys
         self._clock = clock
         self._closed: datetime | None = None
 
@@ -98,7 +97,7 @@ class Gatherer:
         # What is above the limit of a whole day would wait for ever.
         most = min(config.entry_cents_max, config.account_day_cents_max, config.day_cents_max, config.file_cents_max)
         limits = Limits(most, config.file_cents_max, config.entries_per_file_max)
-        first, keys = self._first_sequence(store, config.entries_per_file_max), _Keys(self._master_key())
+        first, keys = self._first_sequence(store, config.entries_per_file_max), _Keys(self._keys)
         same_day_on = effective_date(here, same_day=True)
         selected: list[tuple[str, Order]] = []
         for row in self._waiting(store, token):
@@ -135,7 +134,7 @@ class Gatherer:
         if details is None:
             return "the account is not known any more"
         if row.purpose == "dishonor":
-            return order_of(store, row, sequence, self._master_key(), today)
+            return order_of(store, row, sequence, self._keys, today)
         same_day = bool(row.same_day) and row.units <= self._config.same_day_entry_cents_max
         return Order(
             sec_code=row.sec_code,  # type: ignore[arg-type]
@@ -222,8 +221,7 @@ class Gatherer:
             delivered_at_ms=None,
             updated_at_ms=at_ms,
         )
-        nonce = secrets.token_bytes(sealing.NONCE_BYTES)
-        ach_files.add_file(store, row, sealing.seal(data, DATA_LABEL + name, self._master_key(), nonce))
+        ach_files.add_file(store, row, seal_file(self._keys, data, DATA_LABEL + name))
         placed = []
         for batch in built.batches:
             for entry in batch.entries:
@@ -241,8 +239,8 @@ class Gatherer:
 class _Keys:
     """Opens the details of accounts; a person's key is unwrapped once a file."""
 
-    def __init__(self, master_key: bytes) -> None:
-        self._master_key = master_key
+    def __init__(self, keys: Wrapping) -> None:
+        self._keys = keys
         self._known: dict[str, bytes] = {}
 
     def details(self, row: Wanted) -> BankDetails | None:
@@ -251,11 +249,11 @@ class _Keys:
             return None
         if row.wrapped is None:
             try:
-                return open_by_master(row.details_sealed, row.account, self._master_key, BankDetails)
-            except AssertionError:
+                return read_record(self._keys.unseal(row.details_sealed, row.account), BankDetails)
+            except SealBroken:
                 return None  # the key is gone: the person was erased
         key = self._known.get(row.user_id)
         if key is None:
-            key = self._known[row.user_id] = sealing.unwrap(row.wrapped, row.user_id, self._master_key)
+            key = self._known[row.user_id] = self._keys.unwrap(row.wrapped, row.user_id)
         details: BankDetails = open_record(row.details_sealed, row.account, key, BankDetails)
         return details

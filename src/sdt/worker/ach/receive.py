@@ -8,26 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import secrets
-from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from sdt.domain import sealing
 from sdt.domain.ach.acknowledgement import read_acknowledgement
 from sdt.domain.ach.calendar import EASTERN
 from sdt.domain.errors import SdtError
 from sdt.domain.nacha import Inbound, NachaFile, faults_of, read_file, read_inbound
 from sdt.ports.ach_files import AchFiles
+from sdt.ports.wrapping import Wrapping
 from sdt.store import Store, ach, ach_files
 from sdt.store.ach_files import InboundRow
 from sdt.worker.ach.deliver import Deliverer
-from sdt.worker.ach.dishonors import INBOUND_LABEL
 from sdt.worker.ach.facts import Facts
 from sdt.worker.ach.records import Records
 from sdt.worker.clock import Clock
+from sdt.workflows.sealed_files import INBOUND_LABEL, open_file, seal_file
 
-__all__ = ["INBOUND_LABEL", "Receiver"]
+__all__ = ["Receiver"]
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +42,7 @@ class Receiver:
         files: AchFiles,
         deliverer: Deliverer,
         records: Records,
-        master_key: Callable[[], bytes],
+        keys: Wrapping,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -52,7 +50,7 @@ class Receiver:
         self._files = files
         self._deliverer = deliverer
         self.records = records
-        self._master_key = master_key
+        self._keys = keys
         self._clock = clock
 
     async def work(self, now: datetime) -> int:
@@ -77,9 +75,7 @@ class Receiver:
         digest, at_ms = hashlib.sha256(data).hexdigest(), self._clock.now_ms()
         kind, day, fault = _kind_of(data, now.astimezone(EASTERN).date())
         ach_files.note_name(store, name, digest, at_ms)
-        sealed = sealing.seal(
-            data, INBOUND_LABEL + digest, self._master_key(), secrets.token_bytes(sealing.NONCE_BYTES)
-        )
+        sealed = seal_file(self._keys, data, INBOUND_LABEL + digest)
         row = InboundRow(digest, name, kind, "faulty" if fault else "stored", day, 0, 0, fault[:400], at_ms)
         fresh = ach_files.add_inbound(store, row, sealed)
         if not fresh:
@@ -93,7 +89,7 @@ class Receiver:
 
     async def _read_stored(self, now: datetime) -> None:
         for row, sealed in await self._store.read(ach_files.unread):
-            data = sealing.unseal(sealed, INBOUND_LABEL + row.digest, self._master_key())
+            data = open_file(self._keys, sealed, INBOUND_LABEL + row.digest)
             if row.kind == "ack":
                 await self._acknowledged(row, data, now)
             else:

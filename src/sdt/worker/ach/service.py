@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from datetime import date, time
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from sdt.domain.errors import SdtError
 from sdt.domain.region import Region
 from sdt.observing.figures import Sample, gauge
 from sdt.ports.ach_files import AchFiles
+from sdt.ports.wrapping import Wrapping
 from sdt.store import Store, ach, ach_files
 from sdt.worker.ach.bank_time import BankTime
 from sdt.worker.ach.deliver import Deliverer
@@ -45,17 +45,17 @@ class AchDesk:
         files: AchFiles,
         bank_time: BankTime,
         people: People,
-        master_key: Callable[[], bytes],
+        keys: Wrapping,
         clock: Clock,
     ) -> None:
         facts = Facts(region)
         self._store = store
         self._poll_s = config.poll_s
         self._bank_time = bank_time
-        self.gatherer = Gatherer(store, facts, config, master_key, clock)
-        self.deliverer = Deliverer(store, facts, files, master_key, clock)
+        self.gatherer = Gatherer(store, facts, config, keys, clock)
+        self.deliverer = Deliverer(store, facts, files, keys, clock)
         records = Records(facts, people)
-        self.receiver = Receiver(store, facts, files, self.deliverer, records, master_key, clock)
+        self.receiver = Receiver(store, facts, files, self.deliverer, records, keys, clock)
         missing_after = time.fromisoformat(config.returns_missing_after)
         self.follower = Follower(store, facts, missing_after, clock)
         self.rates = Rates(store, facts, clock)
