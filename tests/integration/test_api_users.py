@@ -16,6 +16,7 @@ from sdt.domain.ledger import Posting, currency_taken_in, deposit_blocked, prefu
 from sdt.domain.message import format_time
 from sdt.domain.proof import make_proof
 from sdt.domain.registry import Role
+from sdt.domain.sealing import SealBroken
 from sdt.domain.transaction import Event
 from sdt.store import Store, accounts, banking, ledger, transactions
 from sdt.store.accounts import FreezeRow, IdentityRow
@@ -216,7 +217,7 @@ async def test_a_bank_account_is_sealed_and_linked_once(api: Platform, alice: Ho
     assert details.account_number == BANK["account_number"]
     bob = await api.settle(Holder("bob"))
     await api.post("/v1/users/me/bank-accounts", BANK, bob)
-    with pytest.raises(AssertionError):
+    with pytest.raises(SealBroken):
         await api.services.people.bank_details(bob.account, row.details_sealed)
     # when the routing number has a wrong check digit, then it is refused
     status, problem = await api.post("/v1/users/me/bank-accounts", BANK | {"routing_number": "021000020"}, alice)
