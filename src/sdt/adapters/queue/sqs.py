@@ -244,7 +244,7 @@ class SqsQueue:
 
 
 def _is_refusal(failed: dict[str, Any]) -> bool:
-    return str(failed.get("Code", "")).rpartition(".")[2] in _REFUSED
+    return str(failed.get("Code", "")).rpartition(".")[2].removesuffix("Exception") in _REFUSED
 
 
 async def _pause(attempt: int, answer: dict[str, Any]) -> None:
