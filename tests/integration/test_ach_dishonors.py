@@ -17,14 +17,16 @@ from sandbox_servers import Sandbox, sandbox
 from domain_messages import texas
 from sdt.domain.ach.entry_life import EntryStatus
 from sdt.domain.errors import Conflict, NotFound, Unprocessable
+from sdt.domain.ledger import payout_paid
 from sdt.domain.nacha import faults_of, read_file, read_inbound
 from sdt.domain.nacha.addenda import DishonoredReturn
-from sdt.store import Store, ach, ach_files, ledger
-from sdt.workflows.ach_dishonor import ENTRIES, DishonorReturn
+from sdt.store import Store, ach, ach_files, ledger, registry
+from sdt.store.registry import IdentityRow
+from sdt.workflows.ach_dishonor import ENTRIES, DishonorReturn, disputed
 from sdt.workflows.clearing import explain_clearing
 from sdt.workflows.office import Acting
 from sdt.workflows.sealed_files import DATA_LABEL, open_file
-from store_rig import TOKEN, transaction_id
+from store_rig import TOKEN, address, transaction_id
 
 pytestmark = pytest.mark.slow
 S = EntryStatus
@@ -300,3 +302,65 @@ async def test_the_bank_takes_a_dishonored_return_of_what_it_returned_and_no_oth
         other = data.replace(sent.detail.trace_number.encode(), b"111000020999999")  # type: ignore[union-attr]
         await rig.files.put("TXD-again.ach", other)
         assert json.loads(await rig.files.fetch("ack-TXD-again.ach.json"))["code"] == "dishonored_twice"
+
+
+async def paid_back(rig: Rig, number: str, units: int = 10_000) -> tuple[str, str]:
+    """A payout that comes back on Monday the 7th, settled on the 1st; returns its id and trace."""
+    entry = rig.payout(1, rig.user(1, number), units)
+    # An account that is open: what comes back is to be minted again.
+    registry.set_identity(rig.store, IdentityRow(address(1), "dollar", 1, True, 2**40))
+    await at(rig, "2026-11-30", "10:11")
+    await rig.round(2)
+    for day in (1, 2, 3, 4, 7):
+        await at(rig, f"2026-12-{day:02d}", "08:45")
+        await rig.round()
+    row = ach.entry(rig.store, entry)
+    assert row is not None
+    assert row.trace is not None
+    return entry, row.trace
+
+
+async def test_a_payout_that_came_back_too_late_goes_out_again_and_is_minted_for_nobody(rig: Rig) -> None:
+    opening = await at_bank(rig)
+    entry, trace = await paid_back(rig, "9990000202")
+    assert rig.status(entry) is S.RETURNED
+    payout = f"Payout:{TOKEN}:{transaction_id(1)}"
+    assert (net(rig, payout), net(rig, SUSPENSE), await at_bank(rig) - opening) == (-10_000, 0, 0)
+
+    dishonor(rig, trace)
+    assert (net(rig, payout), net(rig, SUSPENSE)) == (0, -10_000)
+    assert disputed(rig.store, TOKEN, transaction_id(1), date(2026, 12, 7))
+    await at(rig, "2026-12-07", "10:11")
+    await rig.round(2)
+    assert rig.status(entry) is S.DISHONORED
+    assert (net(rig, DUE), net(rig, SUSPENSE), net(rig, payout)) == (-10_000, 0, 0)
+    assert net(rig, CLEARING) == await at_bank(rig) - opening == 0
+
+    await at(rig, "2026-12-08", "08:45")
+    await rig.round()
+    assert net(rig, CLEARING) == await at_bank(rig) - opening == -10_000
+    assert (net(rig, DUE), net(rig, SUSPENSE)) == (0, 0)
+    assert ledger.discrepancies(rig.store) == []
+
+
+async def test_a_contested_dishonor_of_a_payouts_return_is_an_officers(rig: Rig) -> None:
+    opening = await at_bank(rig)
+    entry, trace = await paid_back(rig, "9990000302")
+    dishonor(rig, trace)
+    await at(rig, "2026-12-07", "10:11")
+    await rig.round(2)
+    for day in (8, 9):
+        await at(rig, f"2026-12-{day:02d}", "08:45")
+        await rig.round()
+    assert rig.status(entry) is S.CONTESTED
+    assert (net(rig, DUE), net(rig, SUSPENSE)) == (0, -10_000)
+    assert net(rig, CLEARING) == await at_bank(rig) - opening == 0
+    assert not disputed(rig.store, TOKEN, transaction_id(1), date(2026, 12, 9))
+
+
+async def test_what_was_paid_out_again_is_not_asked_of_the_bank(rig: Rig) -> None:
+    _, trace = await paid_back(rig, "9990000202")
+    paid = [(transaction_id(1), p) for p in payout_paid(TOKEN, transaction_id(1), 1)]
+    ledger.post(rig.store, paid, release=[], at_ms=1)
+    with pytest.raises(Conflict):
+        dishonor(rig, trace)

@@ -156,7 +156,7 @@ _ROWS: Final = (
     ("suspense_disputed", 409, "These dollars may still go back to the other bank", "A dishonored return is under way or may still be contested: wait until two banking days after it settled."),
     ("owner_not_payable", 422, "The owner's account is closed or under an order", "Wait until that ends, or hold it as unclaimed."),
     ("ach_reversal_late", 422, "It is too late for a reversal", "Within five banking days of settlement and one day of discovery; ask the bank."),
-    ("ach_not_dishonorable", 409, "No return of this entry can be sent back", "It is no debit that a file of returns brought back, or its return was dishonored."),
+    ("ach_not_dishonorable", 409, "No return of this entry can be sent back", "No file of returns brought it back, its return was dishonored, or what came back was given to its owner again."),
     ("ach_dishonored_already", 409, "A return of this entry was sent back already", "`GET /v1/office/ach/entries` says where that stands."),
     ("ach_dishonor_refused", 422, "The rules do not let this return be sent back for this reason", "docs/ach.md says what each of R61 and R67 to R70 asks for."),
     ("no_proof", 409, "There are no amounts to confirm", "Begin a verification by small credits first, and wait until they stand on the statement."),

@@ -242,14 +242,18 @@ def surplus_taken_back(token: str, deposit: str, units: int) -> list[Posting]:
     return [Posting(f"Suspense:{token}:{deposit}", f"Clearing:{token}", token, units)]
 
 
-def dishonored_awaited(token: str, deposit: str, units: int) -> list[Posting]:
-    """The bank took our dishonored return, whose dollars come with its settlement: until then the bank owes them."""
-    return [Posting(f"DueFromBank:{token}:{deposit}", f"Clearing:{token}", token, units)]
+def dishonored_awaited(token: str, of: str, units: int, *, of_credit: bool = False) -> list[Posting]:
+    """The bank took our dishonored return, whose dollars move with its settlement: until then it owes them.
+
+    Those of a payout's return leave us again: until then we owe them, and the account's sign is the other one.
+    """
+    sides = (f"DueFromBank:{token}:{of}", f"Clearing:{token}")
+    return [Posting(*(sides[::-1] if of_credit else sides), token, units)]
 
 
-def dishonored_settled(token: str, deposit: str, units: int) -> list[Posting]:
-    """The dollars of our dishonored return are in clearing."""
-    return [Posting(f"Clearing:{token}", f"DueFromBank:{token}:{deposit}", token, units)]
+def dishonored_settled(token: str, of: str, units: int, *, of_credit: bool = False) -> list[Posting]:
+    """The dollars of our dishonored return are in clearing, or out of it."""
+    return dishonored_awaited(token, of, units, of_credit=not of_credit)
 
 
 def recovered_twice(token: str, deposit: str, units: int) -> list[Posting]:

@@ -175,17 +175,18 @@ def dishonor_taken(store: Store, region: Region, entry: BankEntryRow, *, code: s
         assert standing is not None, f"there is no entry {entry.id}"
         apply(store, region, standing, EntryEvent.DISHONOR, code=code, on=on, at_ms=at_ms)
         if standing.status == EntryStatus.RETURNED:
-            awaited = dishonored_awaited(standing.token, standing.transaction_id, standing.units)
+            of_credit = standing.direction == "credit"
+            awaited = dishonored_awaited(standing.token, standing.transaction_id, standing.units, of_credit=of_credit)
             ledger.post(store, [(standing.transaction_id, p) for p in awaited], release=[], at_ms=at_ms)
 
 
 def dishonor_arrived(store: Store, entry: BankEntryRow, *, at_ms: int) -> None:
-    """Book that the dollars of a dishonored return are in clearing, once; none are awaited where the bank made it."""
+    """Book that the dollars of a dishonored return moved, once; none are awaited where the bank made it."""
     token, deposit = entry.token, entry.transaction_id
     with store.transaction():
         awaited = ledger.account_balance(store, f"DueFromBank:{token}:{deposit}")
         if units := awaited.debits - awaited.credits:
-            here = dishonored_settled(token, deposit, units)
+            here = dishonored_settled(token, deposit, abs(units), of_credit=units < 0)
             ledger.post(store, [(deposit, p) for p in here], release=[], at_ms=at_ms)
 
 
@@ -272,6 +273,8 @@ def _credit_dishonored(store: Store, region: Region, fact: _Fact) -> None:
 
 def _credit_contested(store: Store, region: Region, fact: _Fact) -> None:
     """The other bank insists on its return of a payout: the dollars are here again, for an officer to dispose of."""
+    # They went before they came, whatever the calendar has told so far.
+    dishonor_arrived(store, fact.entry, at_ms=fact.at_ms)
     _return_dishonored(store, region, fact)
 
 

@@ -20,11 +20,12 @@ from sdt.domain.claims import Reason
 from sdt.domain.errors import Conflict, NotFound, Unprocessable
 from sdt.domain.office import Act
 from sdt.domain.registry import Role
-from sdt.store import Store, ach, bank_facts, banking, dishonors, ledger
+from sdt.store import Store, ach, bank_facts, banking, dishonors, ledger, transactions
 from sdt.store.ach import AchEntryRow
 from sdt.store.ach_files import RecordRow
 from sdt.store.banking import BankEntryRow
 from sdt.store.dishonors import DishonorRow
+from sdt.workflows import adjusting, payouts
 from sdt.workflows.ach_reversal import bank_day
 from sdt.workflows.office import Acting, Entry
 
@@ -112,13 +113,24 @@ def _checked(acting: Acting, act: DishonorReturn) -> tuple[AchEntryRow, RecordRo
     if any(one.stage != "refused" and one.status != EntryStatus.REFUSED for one in before):
         raise Conflict("A return of this entry was sent back already.", code="ach_dishonored_already")
     returns = dishonors.returns_of(store, row.id)
-    if row.is_credit or not returns or ach.standing(store, [row])[row.id] is not EntryStatus.RETURNED:
-        raise Conflict("This is no debit that a file of returns brought back.", code="ach_not_dishonorable")
+    if not returns or ach.standing(store, [row])[row.id] is not EntryStatus.RETURNED:
+        raise Conflict("This is nothing that a file of returns brought back.", code="ach_not_dishonorable")
+    # The dishonor of a duplicate (R67) takes nothing that its owner was given back.
+    if row.is_credit and act.code != "R67" and not _still_here(store, row):
+        raise Conflict("What came back was minted or paid to its owner again.", code="ach_not_dishonorable")
     # Of two returns the first one was booked: a duplicate is the one that came last.
     answered = returns[-1] if act.code == "R67" else returns[0]
     if fault := _against(store, row, answered, act.code, act.fields, bank_day(acting)):
         raise Unprocessable(f"{fault[0].upper()}{fault[1:]}.", code="ach_dishonor_refused")
     return row, answered, len(before)
+
+
+def _still_here(store: Store, row: AchEntryRow) -> bool:
+    """Return whether all that a payout brought back is still with us, and no mint of it is on its way."""
+    kept = payouts.suspended(store, row.token, row.reference).suspense
+    return not adjusting.live_for(store, row.reference) and (
+        payouts.due(store, row.token, row.reference) + kept >= row.units
+    )
 
 
 def _judged(acting: Acting, act: DishonorReturn) -> bool:
@@ -138,6 +150,10 @@ def _dishonor(acting: Acting, act: DishonorReturn) -> Mapping[str, Any]:
     )
     fresh = ach.want(acting.store, wanted)
     assert fresh, "a dishonor is numbered anew"
+    if row.is_credit and act.code != "R67":
+        # From here on nobody is given what the bank is to pay again.
+        of = transactions.get_many(acting.store, [row.reference], lock=True)[row.reference]
+        payouts.suspend(acting.store, of, "dishonor", bank_day(acting), acting.now_ms, key=wanted.id)
     dishonors.add(acting.store, DishonorRow(wanted.id, row.id, answered.record, act.code, "*".join(act.fields)))
     last = dishonor.last_day(date.fromisoformat(answered.day))
     return {"entry": row.id, "dishonor": wanted.id, "amount": str(row.units), "file_by": last.isoformat()}

@@ -44,7 +44,7 @@ def order_of(store: Store, row: Wanted, sequence: int, keys: Wrapping, today: da
         return "the return does not say which bank it is from"
     return Order(
         sec_code=row.sec_code,  # type: ignore[arg-type]
-        credit=False,
+        credit=bool(row.is_credit),
         receiver=Receiver(
             rdfi + check_digit(rdfi),
             detail.account,

@@ -108,7 +108,7 @@ class Records:
                 code=record.code,
                 title=known.title if known else "an unknown code",
                 to_do=_LATE if late else (known.action.value if known else ""),
-                dishonor_by=last_day(day).isoformat() if late and not row.is_credit else None,
+                dishonor_by=last_day(day).isoformat() if late and row.purpose == "payment" else None,
                 settled_on=settled_on,
                 died_on=record.died_on,
             )
