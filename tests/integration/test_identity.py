@@ -17,9 +17,10 @@ from sdt.domain.claims import format_time
 from sdt.domain.key_scope import KeyScope
 from sdt.domain.personal import Business
 from sdt.domain.registry import Role
-from sdt.store import Store, accounts, cases, examinations
+from sdt.store import Store, accounts, cases, documents, examinations
 from sdt.store.accounts import IdentityRow
 from sdt.store.cases import Filter
+from sdt.store.documents import DocumentRow
 
 pytestmark = pytest.mark.slow
 DAY_S = 86_400
@@ -328,6 +329,7 @@ async def test_what_the_vendor_leaves_open_two_officers_decide(office: Bureau) -
     claims: dict[str, Any] = {
         "account": ann.account, "application": row.application, "decision": "pass", "tier": 2, "resident": True,
         "evidence": "ab" * 32, "reason": "Seen in person with passport.", "expires_at": format_time(now_s + DAY_S),
+        "seen": await _seen(office, kyc, ann),
     }  # fmt: skip
     # then nonsense is refused before it waits
     for change, code in (
@@ -341,6 +343,14 @@ async def test_what_the_vendor_leaves_open_two_officers_decide(office: Bureau) -
     for officer in (second, stranger):
         _, problem, _ = await office.act("decide_identity", officer, **claims)
         assert problem["code"] == "wrong_role"
+    # when what is known changes after the first has signed, then the second agrees to nothing, and it is looked at anew
+    _, waiting, _ = await office.act("decide_identity", kyc, **claims)
+    await office.api.store.run(_add_paper, ann.account)
+    _, problem, _ = await office.act("agree", second, digest=waiting["digest"])
+    assert problem["code"] == "review_changed"
+    _, problem, _ = await office.act("decide_identity", kyc, **claims)
+    assert problem["code"] == "review_changed"
+    claims["seen"] = await _seen(office, kyc, ann)
     # when two agree, then it counts, and the vendor's later word does not undo it
     await office.agreed("decide_identity", kyc, second, **claims)
     assert (await office.check(ann))["status"] == "passed"
@@ -356,12 +366,23 @@ async def test_what_the_vendor_leaves_open_two_officers_decide(office: Bureau) -
     assert problem["code"] == "identity_closed"
     # when it turns out wrong, then two officers take it back, and the desk has work until the chain says so
     await office.api.store.run(accounts.set_identity, IdentityRow(ann.account, "dollar", 2, True, now_s + DAY_S))
-    await office.agreed("decide_identity", kyc, second, **claims | {"decision": "fail", "tier": 0, "resident": False})
+    back = {"decision": "fail", "tier": 0, "resident": False, "seen": await _seen(office, kyc, ann)}
+    await office.agreed("decide_identity", kyc, second, **claims | back)
     found = await office.check(ann)
     assert (found["status"], found["next"]) == ("failed", "contact")
     assert len(await office.api.store.read(_desk)) == 1
     await office.api.store.run(accounts.set_identity, IdentityRow(ann.account, "dollar", 0, False, now_s + DAY_S))
     assert await office.api.store.read(_desk) == []
+
+
+async def _seen(office: Bureau, kyc: Holder, who: Holder) -> str:
+    _, found = await office.api.get(f"/v1/office/identities/{who.account}", kyc)
+    return str(found["seen"])
+
+
+def _add_paper(store: Store, account: str) -> None:
+    row = DocumentRow("paper", account, "identity", "holder", "application/pdf", 9, "ef" * 32, 1, True, 1)
+    documents.add(store, row)
 
 
 async def test_officers_see_what_waits_and_every_look_is_on_record(office: Bureau) -> None:

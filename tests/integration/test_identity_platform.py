@@ -78,11 +78,12 @@ async def _decide(platform: Platform, who: Actor) -> None:
         tasks = await second.get("/v1/office/cases", kind="kyc")
         assert [case["account"] for case in tasks["cases"]] == [who.account]
         application = tasks["cases"][0]["facts"]["application"]
+        looked = await kyc.get(f"/v1/office/identities/{who.account}")
         act = await kyc.act(
             "decide_identity",
             {
                 "account": who.account, "application": application, "decision": "pass", "tier": 2, "resident": True,
-                "evidence": "ab" * 32, "reason": "Seen in person, with passport.",
+                "seen": looked["seen"], "evidence": "ab" * 32, "reason": "Seen in person, with passport.",
                 "expires_at": format_time(int(time.time()) + 86_400),
             },
         )  # fmt: skip

@@ -48,7 +48,8 @@ def act(kind: str, key: SigningKey, **claims: Any) -> bytes:
 def decision(key: SigningKey = MAKER, **changes: Any) -> bytes:
     claims = {
         "account": ACCOUNT, "application": "kyc_1", "decision": "pass", "tier": 1, "resident": True,
-        "evidence": "ab" * 32, "reason": "Seen in person.", "expires_at": format_time(NOW_S + 86_400),
+        "seen": "cd" * 32, "evidence": "ab" * 32, "reason": "Seen in person.",
+        "expires_at": format_time(NOW_S + 86_400),
     }  # fmt: skip
     return act("decide_identity", key, **claims | changes)
 

@@ -62,8 +62,9 @@ class Retention(BaseModel):
 
 
 class OfficeIdentityDetails(OfficeIdentity):
-    """An identity check with what belongs to it; names nobody."""
+    """An identity check with what belongs to it; names nobody. A decision names `seen`: the digest of what is shown."""
 
+    seen: str
     erased: bool
     documents: list[Document]
     established: list[Established]

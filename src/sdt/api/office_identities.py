@@ -87,6 +87,7 @@ def _details(store: Store, account: str, now_s: int) -> models.OfficeIdentityDet
     return models.OfficeIdentityDetails.model_validate(
         _members(row, now_s)
         | {
+            "seen": identity.seen_of(store, row),
             "erased": keys.erased_at_ms is not None,
             "documents": [paper(document) for document in documents.of_account(store, account)],
             "established": established_of(accounts.identities_of(store, account)),

@@ -1,16 +1,33 @@
-"""The second officer's desk: opens the evidence once more, from its own side, before money is made or taken."""
+"""The second officer's desk: opens the evidence once more, from its own side, before money is made or taken.
+
+What it reads must be what the issuer signed the digest of. A vendor whose answers differ from one reading to the next
+(a time of day in each) leaves all of them to a person.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import hashlib
+from typing import Any, Final
 
 from sdt.client import Client
 from sdt.desk.desk import Evidence, Waiting, client_of
-from sdt.desk.issuer import returned
+from sdt.desk.issuer import adjustment_evidence, returned
 from sdt.domain.envelope import message_digest
 from sdt.domain.message import Adjust, Issue, read_message
 
 __all__ = ["Approver"]
+
+
+ATTEMPTS_MAX: Final = 200
+"""How many adjustments of one original are told apart; beyond them a person approves."""
+
+
+def _names(message: Adjust, returned_digest: bytes) -> bool:
+    """Return whether an adjustment names this word of the bank, as whichever attempt."""
+    documents = (
+        adjustment_evidence(message.kind, nth, message.original, returned_digest) for nth in range(ATTEMPTS_MAX)
+    )
+    return any(hashlib.sha256(document).hexdigest() == message.evidence for document in documents)
 
 
 class Approver:
@@ -41,11 +58,13 @@ class Approver:
                 "original": message.original,
                 "amount": message.amount,
             }
-            return await returned(self._evidence, claims, entry) is not None
+            proof = await returned(self._evidence, claims, entry)
+            return proof is not None and _names(message, proof)
         if not isinstance(message, Issue):
             return False
         deposit = Waiting(message.deposit, message.token, message.account, int(message.amount), str(entry["entry"]))
-        return await self._evidence.of_deposit(deposit) is not None
+        proof = await self._evidence.of_deposit(deposit)
+        return proof is not None and proof.hex() == message.evidence
 
     async def close(self) -> None:
         """Let go of connections."""

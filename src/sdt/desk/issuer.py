@@ -12,7 +12,7 @@ from sdt.desk.desk import Evidence, Waiting, client_of
 from sdt.domain.errors import NotFound, Unprocessable
 from sdt.ports import AchDirection
 
-__all__ = ["Issuer", "returned"]
+__all__ = ["Issuer", "adjustment_evidence", "returned"]
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +24,12 @@ async def returned(evidence: Evidence, task: Mapping[str, Any], entry: Mapping[s
     if int(task["amount"]) > whole or (direction is AchDirection.CREDIT and int(task["amount"]) != whole):
         return None
     return await evidence.of_return(task["token"], task["original"], whole, direction, external_id)
+
+
+def adjustment_evidence(kind: str, nth: int, original: str, returned_digest: bytes) -> bytes:
+    """Return what an adjustment names the digest of: the bank's word, and which attempt it is: no two are alike."""
+    evidence = {"adjust": kind, "nth": nth, "original": original, "returned": returned_digest.hex()}
+    return json.dumps(evidence, sort_keys=True, separators=(",", ":")).encode()
 
 
 class Issuer:
@@ -63,13 +69,12 @@ class Issuer:
         await self._client.wait(transaction_id, until=("held", "in_review", "completed"))
 
     async def _adjust(self, task: Mapping[str, Any]) -> None:
-        """Set right what the bank itself says it undid. The evidence names the attempt, so that no two are alike."""
+        """Set right what the bank itself says it undid."""
         kind, original, entry = str(task["adjust"]), str(task["original"]), task.get("bank_entry") or {}
         proof = await returned(self._evidence, task, entry)
         if proof is None or (kind == "remint" and await self._headroom(task["token"]) < int(task["amount"])):
             return
-        evidence = {"adjust": kind, "nth": int(task["nth"]), "original": original, "returned": proof.hex()}
-        digest = self._evidence.keep(json.dumps(evidence, sort_keys=True, separators=(",", ":")).encode())
+        digest = self._evidence.keep(adjustment_evidence(kind, int(task["nth"]), original, proof))
         transaction_id = await self._client.submit(
             "adjust",
             {

@@ -26,13 +26,15 @@ class _AboutAccount(Act, frozen=True):
 class DecideIdentity(_AboutAccount, frozen=True, tag="decide_identity"):
     """An identity that the vendor left open is established, or is not; an identity already attested is taken back.
 
-    `application` is the vendor's; `evidence` the digest of what the officer looked at. For `fail` the tier is 0.
+    `application` is the vendor's; `seen` the digest of what the platform showed of the check, its people and documents;
+    `evidence` that of the officer's own paper. For `fail` the tier is 0.
     """
 
     application: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,64}\Z")]
     decision: Literal["pass", "fail"]
     tier: Annotated[int, Meta(ge=0, le=9)]
     resident: bool
+    seen: Digest
     evidence: Digest
     reason: Reason
     expires_at: Time

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, Final
@@ -13,7 +15,7 @@ from sdt.domain.identity_acts import DecideIdentity
 from sdt.domain.personal import Party, Person, PersonAddress
 from sdt.domain.registry import Role
 from sdt.ports import KycApplication, KycBusiness, KycOutcome, KycOwner, KycPerson, PostalAddress
-from sdt.store import Store, accounts, cases, examinations, outbox
+from sdt.store import Store, accounts, cases, documents, examinations, outbox
 from sdt.store.cases import Filter, open_case
 from sdt.store.examinations import ExaminationRow
 from sdt.workflows.office import Acting, Entry
@@ -28,6 +30,7 @@ __all__ = [
     "record",
     "renew",
     "residency_asked",
+    "seen_of",
     "status_of",
     "try_again",
 ]
@@ -201,6 +204,27 @@ def _examination(store: Store, account: str) -> ExaminationRow:
     return row
 
 
+def seen_of(store: Store, row: ExaminationRow) -> str:
+    """Return the digest of all that officers are shown of a check, which their decision names.
+
+    It is of the sealed record of who it is, so that it tells nobody anything, and changes with every change of that.
+    """
+    user = accounts.user_by_account(store, row.account)
+    sealed = user.person_sealed if user and user.person_sealed is not None else b""
+    shown = {
+        "account": row.account,
+        "application": row.application,
+        "round": row.round,
+        "status": row.status,
+        "reasons": list(row.reasons),
+        "residency": row.residency,
+        "subjects": list(row.subjects),
+        "party": hashlib.sha256(sealed).hexdigest(),
+        "documents": [[one.kind, one.subject, one.digest] for one in documents.of_account(store, row.account)],
+    }
+    return hashlib.sha256(json.dumps(shown, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
 def _may_decide(acting: Acting, act: DecideIdentity) -> bool:
     """Refuse a decision that could not be carried out, before it waits; every one needs a second officer."""
     _check_decision(acting, act)
@@ -251,6 +275,8 @@ def _check_decision(acting: Acting, act: DecideIdentity) -> ExaminationRow:
         raise Unprocessable("What is not established has tier 0 and no residency.", code="decision")
     if act.decision == "pass" and not (act.tier and now_s < expires_s <= now_s + LIFE_S_MAX):
         raise Unprocessable("What is established has a tier, and ends within five years.", code="decision")
+    if act.seen != seen_of(acting.store, row):
+        raise Conflict("What is known has changed since this was looked at: look again.", code="review_changed")
     return row
 
 
