@@ -288,6 +288,26 @@ def test_what_nobody_can_be_paid_is_held_for_the_state_and_may_still_be_claimed(
     assert net(store, f"Unclaimed:{TOKEN}:{redemption}") == 0
 
 
+# --- one person, two keys ---
+
+
+def test_two_keys_of_one_person_are_not_maker_and_checker(store: Store) -> None:
+    redemption = suspense(store)
+    claims = {"redemption": redemption, "way": "remint", **NAMED}
+    with pytest.raises(NotFound):
+        act(store, "name_holder", "admin", key="A" * 43, holder="TX-4711", **NAMED)
+    for name in ("treasury", "treasury-2"):
+        kid = kid_of(bytes(KEYS[name].verify_key))
+        agree(store, act(store, "name_holder", "admin", key=kid, holder="TX-4711", **NAMED), "ann")
+    first = act(store, "settle_suspense", "treasury", **claims)
+    with refused("same_officer"):
+        agree(store, first, "treasury-2")
+    # When the second key went to somebody else, they agree
+    kid = kid_of(bytes(KEYS["treasury-2"].verify_key))
+    agree(store, act(store, "name_holder", "admin", key=kid, holder="TX-0815", **NAMED), "ann")
+    assert agree(store, first, "treasury-2")["amount"] == "100"
+
+
 # --- blocks ---
 
 

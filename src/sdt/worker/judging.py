@@ -14,7 +14,7 @@ from sdt.domain.message import Adjust, Approve, Issue, RotateKey, Seize, read_me
 from sdt.domain.region import Region
 from sdt.domain.rules import UNKNOWN, AccountFacts, Refusal, check_seizure
 from sdt.domain.transaction import Event, Status
-from sdt.store import Store, banking, ledger, registry, transactions
+from sdt.store import Store, banking, key_holders, ledger, registry, transactions
 from sdt.store.transactions import Change, TransactionRow
 from sdt.workflows.adjusting import check_adjustment
 from sdt.workflows.cover import alone_with_cover, cover_of
@@ -122,7 +122,7 @@ def judge_approval(
     key = registry.key(store, row.kid)
     if key is None or not key.roles & approver_role(target.type):
         return [Change(row.id, Event.REJECT, code="wrong_role", detail=f"A {target.type} is approved by another role.")]
-    if target.kid == row.kid:
+    if key_holders.same_person(store, target.kid, row.kid):
         return [Change(row.id, Event.REJECT, code="same_officer", detail="Maker and checker are the same person.")]
     try:
         check_token(read_message(bytes(target.raw)).message, registry.key_facts(key), region)

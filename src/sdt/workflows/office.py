@@ -28,7 +28,7 @@ from sdt.domain.office import (
 )
 from sdt.domain.region import Region
 from sdt.domain.registry import Role
-from sdt.store import Store, office, registry
+from sdt.store import Store, key_holders, office, registry
 from sdt.store.office import ActRow
 
 __all__ = ["Acting", "Entry", "Office", "act_types"]
@@ -174,7 +174,7 @@ class Office:
 
     def _agreed(self, store: Store, entry: Entry, first: ActRow, second: KeyFacts, now_ms: int) -> Mapping[str, Any]:
         maker = _key(store, first.kid)
-        if maker.kid == second.kid or maker.public_key == second.public_key:
+        if maker.public_key == second.public_key or key_holders.same_person(store, maker.kid, second.kid):
             raise Forbidden("Maker and checker are the same person.", code="same_officer")
         # Whoever lost the key or the role since is no maker any more.
         check_officer(maker, entry.roles, first.type, now_ms // 1000)

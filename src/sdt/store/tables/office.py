@@ -37,4 +37,17 @@ index(OfficeAct, "office_acts_waiting", "seq", where="status = 'waiting'")
 index(OfficeAct, "office_acts_type", "type, seq")
 index(OfficeAct, "office_acts_subject", "subject, seq", where="subject <> ''")
 
-TABLES: Final[tuple[type[Table], ...]] = (OfficeAct,)
+
+class KeyHolder(Table):
+    """Which person holds an official's key: their personnel number, and the act that said so."""
+
+    kid = text(43, primary_key=True)
+    holder = text(40, index=True)
+    act_id = text(36)
+    named_at_ms = BigIntegerField()
+
+    class Meta:
+        table_name = "key_holders"
+
+
+TABLES: Final[tuple[type[Table], ...]] = (OfficeAct, KeyHolder)
