@@ -45,6 +45,7 @@ class Locations:
         if change is None:
             return None
         about = {"network": NETWORK, "party": party, "intent_key": "cd" * 32, "chain_key": ADDRESS, "agreement": ""}
+        about["seal"] = "kms key"
         image = change.pop("image", IMAGE)
         return self.nitro.document(nonce, image, user_data=LocationStatement(**{**about, **change}).encode())
 
@@ -52,7 +53,9 @@ class Locations:
 def policy(folder: Path, nitro: Nitro) -> Path:
     file = folder / "attestation.toml"
     registers = "".join(f'pcr{number} = "{register.hex()}"\n' for number, register in IMAGE.items())
-    file.write_text(f'root_sha256 = "{nitro.root_sha256.hex()}"\n[[image]]\nname = "signer"\n{registers}')
+    file.write_text(
+        f'seals = ["kms key"]\nroot_sha256 = "{nitro.root_sha256.hex()}"\n[[image]]\nname = "signer"\n{registers}'
+    )
     return file
 
 
@@ -136,6 +139,7 @@ def test_three_good_documents_are_attested(tmp_path, nitro):
     [
         ({"image": OTHER_IMAGE}, "image"),
         ({"party": 3}, "statement"),
+        ({"seal": "file"}, "seal"),
         (None, "missing"),
     ],
 )

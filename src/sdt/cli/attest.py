@@ -142,6 +142,8 @@ def _judge(one: dict[str, Any], rules: ImagePolicy, nonce: bytes, now_ms: int) -
         said = LocationStatement.of(checked)
         if said.party != location:
             raise AttestationRefused("statement", "The document is of another location.")
+        if rules.seals and said.seal not in rules.seals:
+            raise AttestationRefused("seal", "The enclave seals its secrets under what the policy does not name.")
     except SdtError as error:
         check = error.check if isinstance(error, AttestationRefused) else error.code
         return {"location": location, "ok": False, "check": check, "detail": error.detail}
@@ -152,6 +154,7 @@ def _judge(one: dict[str, Any], rules: ImagePolicy, nonce: bytes, now_ms: int) -
         "chain_key": said.chain_key,
         "intent_key": said.intent_key,
         "agreement": said.agreement,
+        "seal": said.seal,
         "module": checked.module_id,
         "pcr0": checked.pcrs[0].hex(),
         "at": datetime.fromtimestamp(checked.timestamp_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),

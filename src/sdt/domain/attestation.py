@@ -105,6 +105,8 @@ class ImagePolicy:
     images: tuple[Mapping[int, bytes], ...]
     age_s_max: int = 300
     root_sha256: bytes = NITRO_ROOT_SHA256
+    seals: tuple[str, ...] = ()
+    """What a signer's secrets may be sealed under; none named, and it is not asked."""
 
 
 def read_document(raw: bytes) -> Document:

@@ -2,6 +2,7 @@
 
 ```toml
 age_s_max = 300
+seals = ["kms arn:aws:kms:…"]  # what a signer's secrets may be sealed under
 [[image]]                     # several: an old and a new image, for as long as an upgrade takes
 name = "signer 0.1.0"
 pcr0 = "…"                    # the image; pcr1: its kernel; pcr2: its application; 96 hex digits each
@@ -46,6 +47,7 @@ class _Image(Struct, frozen=True, forbid_unknown_fields=True):
 class _File(Struct, frozen=True, forbid_unknown_fields=True):
     image: Annotated[tuple[_Image, ...], Meta(min_length=1, max_length=IMAGES_MAX)]
     age_s_max: Annotated[int, Meta(ge=10, le=3600)] = 300
+    seals: Annotated[tuple[str, ...], Meta(max_length=IMAGES_MAX)] = ()
     root_sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] = NITRO_ROOT_SHA256.hex()
 
 
@@ -61,7 +63,7 @@ def load_policy(file: Path) -> ImagePolicy:
     images = tuple(image.registers() for image in said.image)
     if not all(any(register) for image in images for register in image.values()):
         raise Invalid(f"{file.name} names a register of zeros: that is debug mode.", code="attestation_policy")
-    return ImagePolicy(images, said.age_s_max, bytes.fromhex(said.root_sha256))
+    return ImagePolicy(images, said.age_s_max, bytes.fromhex(said.root_sha256), said.seals)
 
 
 def agreement_of(network: str, intent_keys: Mapping[int, str], policy: bytes) -> str:

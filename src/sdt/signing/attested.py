@@ -44,6 +44,7 @@ class PeerNotAttested(Forbidden):
 class LocationStatement:
     """What a location says of itself in `user_data`: one spelling, JSON with its members in order.
 
+    `seal` says what its secrets at rest are sealed under: `kms` and the key's name, where only KMS gives the key.
     Shape: intent_key 64 hex digits; chain_key an address, or empty before key generation; agreement 64 hex digits, or
     empty where nothing is demanded.
     """
@@ -53,6 +54,7 @@ class LocationStatement:
     intent_key: str
     chain_key: str
     agreement: str
+    seal: str
 
     def encode(self) -> bytes:
         """Return it as it stands in a document."""
@@ -67,7 +69,7 @@ class LocationStatement:
             statement = cls(**said)
         except (Invalid, TypeError):
             raise AttestationRefused("statement", "The document is not about a signer.") from None
-        texts = (statement.network, statement.intent_key, statement.chain_key, statement.agreement)
+        texts = (statement.network, statement.intent_key, statement.chain_key, statement.agreement, statement.seal)
         if not all(isinstance(each, str) for each in texts) or type(statement.party) is not int:
             raise AttestationRefused("statement", "The document is not about a signer.")
         if statement.encode() != raw:
@@ -159,6 +161,8 @@ class PeerChecks:
                 raise AttestationRefused("statement", "The enclave speaks for another location.")
             if said.agreement != self._agreement:
                 raise AttestationRefused("agreement", "The enclave was told other peers or another policy.")
+            if policy.seals and said.seal not in policy.seals:
+                raise AttestationRefused("seal", "The enclave seals its secrets under what the policy does not name.")
         except (AttestationRefused, Invalid) as error:
             check = error.check if isinstance(error, AttestationRefused) else error.code
             _log.error("The attestation of location %d is refused (%s): %s", party, check, error.detail)

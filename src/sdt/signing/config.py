@@ -14,6 +14,7 @@ from nacl.signing import SigningKey, VerifyKey
 from sdt.domain.attestation import ImagePolicy
 from sdt.domain.errors import Invalid
 from sdt.signing.attestation_policy import agreement_of, load_policy
+from sdt.signing.enclave.kms import load_kms_settings
 from sdt.signing.enclave.nsm import Nsm
 from sdt.signing.pki import TlsFiles, ends_s
 from sdt.signing.seal import Sealer, SealKind, open_sealer
@@ -127,6 +128,10 @@ class SignerConfig:
         """
         nsm = nsm or (Nsm(self.nsm) if self.nsm else None)
         return open_sealer(self.seal, self.home, self.passphrase_file, self.seal_command, nsm)
+
+    def seal_name(self) -> str:
+        """Return what the secrets are sealed under, as an attestation says it."""
+        return f"kms {load_kms_settings(self.home).name}" if self.seal == "kms" else self.seal
 
     def intent_key(self, sealer: Sealer) -> SigningKey:
         """Unseal this location's own signing key.

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from sdt.domain.errors import Invalid
 from sdt.signing.tls import Credentials, name_of
 
 AUTHORITY_DAYS: Final = 3650
@@ -102,15 +103,42 @@ class Authority:
 
     def issue(self, party: int, folder: Path, now: datetime) -> TlsFiles:
         """Write `tls.pem`, `tls.key` (0600) and `authority.pem` for one holder into its folder."""
+        key = Ed25519PrivateKey.generate()
+        certificate = self._certify(party, key.public_key(), now)
+        files = TlsFiles(str(folder / "tls.pem"), str(folder / "tls.key"), str(folder / "authority.pem"))
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        Path(files.certificate).write_bytes(certificate)
+        Path(files.authority).write_bytes(self.certificate_path.read_bytes())
+        Path(files.key).unlink(missing_ok=True)
+        write_secret(Path(files.key), _pem(key))
+        return files
+
+    def certify(self, party: int, request: bytes, now: datetime) -> bytes:
+        """Return a certificate in PEM for a key that was made elsewhere, as in an enclave that shows its request only.
+
+        Errors: Invalid for a request that is none, or whose holder does not have the key.
+        """
+        try:
+            asked = x509.load_pem_x509_csr(request)
+            key = asked.public_key()
+            good = asked.is_signature_valid and isinstance(key, Ed25519PublicKey)
+        except (ValueError, TypeError):
+            good = False
+        if not good:
+            raise Invalid("That is no certificate request over an Ed25519 key.", code="certificate_request")
+        assert isinstance(key, Ed25519PublicKey)
+        return self._certify(party, key, now)
+
+    def _certify(self, party: int, key: Ed25519PublicKey, now: datetime) -> bytes:
         issuer = x509.load_pem_x509_certificate(self.certificate_path.read_bytes())
         issuer_key = load_pem_private_key(self._key_path.read_bytes(), None)
         assert isinstance(issuer_key, Ed25519PrivateKey)
-        key, name = Ed25519PrivateKey.generate(), name_of(party)
+        name = name_of(party)
         certificate = (
             x509.CertificateBuilder()
             .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
             .issuer_name(issuer.subject)
-            .public_key(key.public_key())
+            .public_key(key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - _BACKDATED)
             .not_valid_after(now + timedelta(days=HOLDER_DAYS))
@@ -124,13 +152,20 @@ class Authority:
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
             .sign(issuer_key, None)
         )
-        files = TlsFiles(str(folder / "tls.pem"), str(folder / "tls.key"), str(folder / "authority.pem"))
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        Path(files.certificate).write_bytes(certificate.public_bytes(Encoding.PEM))
-        Path(files.authority).write_bytes(self.certificate_path.read_bytes())
-        Path(files.key).unlink(missing_ok=True)
-        write_secret(Path(files.key), _pem(key))
-        return files
+        return certificate.public_bytes(Encoding.PEM)
+
+
+def request_of(party: int, key: bytes) -> bytes:
+    """Return the request for a certificate over a key in PEM."""
+    private = load_pem_private_key(key, None)
+    assert isinstance(private, Ed25519PrivateKey)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name_of(party))])
+    return x509.CertificateSigningRequestBuilder().subject_name(subject).sign(private, None).public_bytes(Encoding.PEM)
+
+
+def new_key() -> bytes:
+    """Return a fresh key in PEM."""
+    return _pem(Ed25519PrivateKey.generate())
 
 
 def _usage(*, authority: bool) -> x509.KeyUsage:

@@ -108,6 +108,7 @@ class Signer:
         self._now_s = now_s
         self._sealer = config.sealer(nsm)
         self._intent_key = config.intent_key(self._sealer)
+        self._seal_name = config.seal_name()
         self._peer_keys = config.intent_keys()
         self.store = store
         self._lineage = Lineage(self.store, builder.message_life_ms)
@@ -255,6 +256,7 @@ class Signer:
             bytes(self._intent_key.verify_key).hex(),
             "0x" + key.address.hex() if key else "",
             self._config.agreement,
+            self._seal_name,
         )
 
     # Signing

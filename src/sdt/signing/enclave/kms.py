@@ -68,6 +68,11 @@ class KmsSettings(Struct, frozen=True, forbid_unknown_fields=True):
     authority: str = ""
 
     @property
+    def name(self) -> str:
+        """What vouches for the key: its name, and who else than the system's authorities vouches for the service."""
+        return f"{self.key_id} by {self.authority}" if self.authority else self.key_id
+
+    @property
     def host(self) -> str:
         """The service's name, which its certificate must show."""
         return f"kms.{self.region}.amazonaws.com"

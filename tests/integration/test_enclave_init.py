@@ -1,0 +1,204 @@
+"""A location in an enclave: its keys are made there, kept outside sealed, and come back without a presignature."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sqlite3
+import sys
+from datetime import UTC, datetime
+
+import pytest
+
+import vsock
+from enclave_rig import IMAGE, OTHER_IMAGE, Nitro, StandInModule
+from kms_rig import KEY_ID, FakeKms
+from sdt.domain.errors import SdtError
+from sdt.signing.config import load_signer_config
+from sdt.signing.enclave import init
+from sdt.signing.enclave.folder import unpack
+from sdt.signing.enclave.init import Enclave, NotEnclosed
+from sdt.signing.enclave.keeper import Disk, Keeper
+from sdt.signing.enclave.kms import PURPOSE
+from sdt.signing.enclave.nsm import Nsm
+from sdt.signing.pki import Authority
+from sdt.signing.provision import write_locations
+from sdt.signing.seal import SealBroken
+from sdt.signing.sockets import Endpoint
+from signing_rig import BARE, Line, Rig, coordinator, sign
+
+pytestmark = pytest.mark.slow
+
+
+class Host:
+    """The machine around one enclave: its keeper, and what an operator does there."""
+
+    def __init__(self, tmp_path, folder) -> None:
+        self.nitro = Nitro()
+        self.rig = Rig(tmp_path / "rig")
+        self.nitro.write(tmp_path / "nitro")
+        self.rig.nitro = tmp_path / "nitro"
+        self.kms = FakeKms(tmp_path, self.nitro)
+        self.home = folder / "enclave-home"
+        self.disk_folder = tmp_path / "disk"
+        self.given = self.disk_folder / "given"
+        self.given.mkdir(parents=True)
+        (tmp_path / "nsm").touch()
+        self.device = tmp_path / "nsm"
+        (self.given / "kms.toml").write_text(self.kms.settings())
+        (self.given / "seal.kms").write_bytes(self.kms.new_data_key(PURPOSE))
+        listen, call = vsock.host(folder, "parent")
+        port = vsock.free_port()
+        self.keeper = Keeper(self.disk_folder, Endpoint.of(listen, port))
+        self.disk = Disk(Endpoint.of(call, port))
+
+    def enclave(self, image=IMAGE) -> Enclave:
+        """A fresh enclave: nothing of the one before is in it."""
+        shutil.rmtree(self.home, ignore_errors=True)
+        module = StandInModule(self.nitro, image)
+        signer = [sys.executable, str(BARE), "--home", str(self.home), "--nitro", str(self.rig.nitro)]
+        return Enclave(self.home, 1, self.disk, Nsm(self.device, module.ioctl), [*signer, "--image", "IMAGE"])
+
+    def certify(self) -> None:
+        """What operators do once they have seen the enclave's keys: certificate, configuration, policy."""
+        rig = self.rig
+        shown = self.disk_folder / "shown"
+        authority = Authority(rig.home / "signing-authority")
+        certificate = authority.certify(1, (shown / "tls.csr").read_bytes(), datetime.now(UTC))
+        (rig.folder(1) / "intent.pub").write_bytes((shown / "intent.pub").read_bytes())
+        write_locations(rig.home, load_signer_config(rig.folder(2)).locations)
+        seal = f"kms {KEY_ID} by {self.kms.authority}"
+        policy = f'seals = ["{seal}", "file"]\nroot_sha256 = "{self.nitro.root_sha256.hex()}"\n'
+        policy += '[[image]]\nname = "signer"\n'
+        policy += "".join(f'pcr{number} = "{register.hex()}"\n' for number, register in IMAGE.items())
+        for party in (1, 2, 3):
+            (rig.folder(party) / "attestation.toml").write_text(policy)
+            rig.settings(party, 'attestation = "attestation.toml"\n')
+        said = (rig.folder(1) / "signer.toml").read_text().splitlines()
+        left_out = ("region_file", "deployment_file", "counter_file")
+        lines = ['seal = "kms"', 'nsm = "/dev/nsm"', 'region_file = "region.toml"', 'deployment_file = "d.json"']
+        lines += [line for line in said if line.split(" = ")[0] not in left_out]
+        (self.given / "signer.toml").write_text("\n".join(lines))
+        (self.given / "tls.pem").write_bytes(certificate)
+        for name in ("authority.pem", "attestation.toml"):
+            shutil.copy(rig.folder(1) / name, self.given / name)
+
+
+@pytest.fixture
+async def host(tmp_path, tmp_path_factory, monkeypatch):
+    monkeypatch.setattr(init, "LOOK_S", 0.2)
+    made = Host(tmp_path, tmp_path_factory.mktemp("e"))
+    await made.keeper.start()
+    yield made
+    await made.keeper.close()
+    made.kms.close()
+    made.rig.stop()
+
+
+async def test_an_enclaves_share_survives_it_and_its_presignatures_do_not(host):
+    # given a first start, which makes the keys and shows their public halves
+    assert not await host.enclave().open()
+    assert not (host.disk_folder / "shown" / "tls.key").exists()
+    host.certify()
+    # when the next starts with its certificate, and the three make a key and stock
+    enclave, stop, line = host.enclave(), asyncio.Event(), Line()
+    assert await enclave.open()
+    running = asyncio.create_task(enclave.run(stop))
+    for party in (2, 3):
+        host.rig.start(party, image="IMAGE")
+        host.rig.processes[1] = host.rig.processes[party]  # so that the coordinator waits for all three
+    async with coordinator(host.rig) as to:
+        address = await to.keygen()
+        await to.presign((1, 2), 4)
+        batch = line.batch()
+        assert (await sign(to, batch)).pair == (1, 2)
+        line.settled(batch)
+        stop.set()
+        assert await running == 0
+        # then what is kept outside opens to this image only, and holds the share but no presignature
+        kept = (host.disk_folder / "kept.sealed").read_bytes()
+        with pytest.raises(SealBroken):
+            await host.enclave(OTHER_IMAGE).open()
+        enclave, stop = host.enclave(), asyncio.Event()
+        assert await enclave.open()
+        database = unpack(bytes(enclave._sealer.unseal(init.FOLDER_LABEL, kept)))["signer.db"]
+        copy = host.home.with_name("look.db")
+        copy.write_bytes(database)
+        db = sqlite3.connect(copy)
+        assert db.execute("SELECT count(*) FROM key_share WHERE state = 'active'").fetchone() == (1,)
+        assert db.execute("SELECT count(*) FROM presignature WHERE sealed IS NOT NULL").fetchone() == (0,)
+        assert db.execute("SELECT state, count(*) FROM presignature GROUP BY state ORDER BY 1").fetchall() == [
+            ("burnt", 3),
+            ("released", 1),
+        ]
+        db.close()
+        # and the enclave that starts with it signs again, from new stock
+        running = asyncio.create_task(enclave.run(stop))
+        async with coordinator(host.rig) as again:
+            assert again.address() == address and again.stock()[1, 2] == 0
+            await again.presign((1, 2), 2)
+            assert (await sign(again, line.batch())).pair == (1, 2)
+        stop.set()
+        assert await running == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("signer.db", b"x"),
+        ("tls.key", b"x"),
+        ("intent.sealed", b"x"),
+    ],
+)
+async def test_the_machine_around_gives_no_secrets(host, name, content):
+    (host.given / name).write_bytes(content)
+    with pytest.raises(NotEnclosed):
+        await host.enclave().open()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('seal = "kms"', 'seal = "file"'),
+        ('seal = "kms"', 'seal = "command"\nseal_command = ["cat", "tls.key"]'),
+        ('seal = "kms"', 'seal = "kms"\nseal_command = ["cat", "tls.key"]'),
+        ('nsm = "/dev/nsm"\n', ""),
+        ('attestation = "attestation.toml"\n', ""),
+        ('region_file = "region.toml"', 'region_file = "/etc/passwd"'),
+        ('deployment_file = "d.json"', 'deployment_file = "../d.json"'),
+        ("party = 1", 'counter_file = "/run/counter"\nparty = 1'),
+        ("party = 1", "party = 2"),
+    ],
+)
+async def test_a_configuration_that_lets_the_machine_around_in_is_refused(host, old, new):
+    await host.enclave().open()
+    host.certify()
+    file = host.given / "signer.toml"
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new, 1))
+    with pytest.raises(SdtError):
+        await host.enclave().open()
+
+
+async def test_what_is_kept_cannot_be_changed_or_replaced(host):
+    await host.enclave().open()
+    file = host.disk_folder / "kept.sealed"
+    kept = bytearray(file.read_bytes())
+    kept[50] ^= 1
+    file.write_bytes(kept)
+    with pytest.raises(SealBroken):
+        await host.enclave().open()
+
+
+async def test_a_keeper_refuses_what_is_no_request_and_an_enclave_a_keeper_that_is_away(host):
+    for sent in (b"X" + bytes(8), b"K" + b"\xff" * 8, b"S" + (5).to_bytes(8, "big") + b"notar"):
+        reader, writer = await asyncio.open_connection(sock=await asyncio.to_thread(host.disk._keeper.dial, 2.0))
+        writer.write(sent)
+        assert await reader.read(10) == b""
+        writer.close()
+    assert not (host.disk_folder / "kept.sealed").exists()
+    await host.keeper.close()
+    host.disk._keeper = Endpoint.parse("tcp://127.0.0.1:1")
+    with pytest.raises(SdtError) as caught:
+        await host.enclave().open()
+    assert caught.value.code == "keeper_failed"
