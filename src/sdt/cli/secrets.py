@@ -76,7 +76,7 @@ def rotate(name: Name, home: Home = Path(".sdt"), random: Random = False, as_jso
         if not random:
             raise Invalid(f"{PERSONAL_KEY} is made here, by nobody: --random.", code="random_only")
         open_persons_key(settings)
-        _settle(settings)
+        _settle(settings, quiet=as_json)
         if left := run(_left(settings)):
             raise Conflict(
                 f"{left} keys are not wrapped by the newest {PERSONAL_KEY} yet: first sdt secrets rewrap.",
@@ -96,7 +96,7 @@ def rewrap(home: Home = Path(".sdt"), as_json: Json = False) -> None:
     """
     settings = _settings(home)
     # Every process has seen the newest key, so that nobody wraps with the one before while we go through.
-    _settle(settings)
+    _settle(settings, quiet=as_json)
     done, broken = run(_rewrap(settings, quiet=as_json))
     text = f"{done} keys wrapped anew, nothing left." if not broken else f"{done} keys wrapped anew."
     if broken:
@@ -135,11 +135,13 @@ def _seen_within_s(settings: Settings) -> float:
     return settings.vault.seen_within_s if settings.vault.backend == "secrets_manager" else 0
 
 
-def _settle(settings: Settings) -> None:
+def _settle(settings: Settings, *, quiet: bool) -> None:
     """Wait until every running process has seen the last rotation."""
-    if wait_s := _seen_within_s(settings):
+    if not (wait_s := _seen_within_s(settings)):
+        return
+    if not quiet:
         console.print(f"Waiting {wait_s:g} s, until every process has seen the newest key.", style="dim")
-        time.sleep(wait_s)
+    time.sleep(wait_s)
 
 
 async def _left(settings: Settings) -> int:
