@@ -79,7 +79,7 @@ class Sandbox:
         app.router.add_post(f"{_ROOT}/invocation/{{id}}/response", self._take)
         app.router.add_post(f"{_ROOT}/invocation/{{id}}/error", self._take_error)
         app.router.add_post(f"{_ROOT}/init/error", self._take_init_error)
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
