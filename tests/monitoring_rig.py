@@ -44,7 +44,7 @@ def pay(store: Store, payments: Iterable[Payment]) -> None:
             posted = transfer_postings(
                 TOKEN, address(p.payer), address(p.payee), p.cents, 5, REGION.token(TOKEN).fee_account
             )
-            _post(store, transaction_id(p.n), posted, p.at_s)
+            post(store, transaction_id(p.n), posted, p.at_s)
 
 
 def count_currency(
@@ -59,11 +59,11 @@ def count_currency(
             CurrencyRow(deposit, f"cur_{n}", address(holder), TOKEN, cents, not conductor, conductor, b"sealed", at_s),
         )
         booked = [Posting(f"Clearing:{TOKEN}", f"Pending:{TOKEN}:{deposit}", TOKEN, cents)]
-        _post(store, deposit, booked, booked_s or at_s)
+        post(store, deposit, booked, booked_s or at_s)
     return deposit
 
 
-def _post(store: Store, id_: str, postings: Sequence[Posting], at_s: int) -> None:
+def post(store: Store, id_: str, postings: Sequence[Posting], at_s: int) -> None:
     # What accounts hold is not looked at here: the table's own check would ask for their funding first.
     store.many(
         "INSERT INTO postings (transaction_id, debit, credit, token, units, at_ms) VALUES (?, ?, ?, ?, ?, ?)",

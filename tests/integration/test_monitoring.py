@@ -20,23 +20,37 @@ from monitoring_rig import (
     judge_all,
     noticed,
     pay,
+    post,
     read_all,
 )
 from sdt.adapters.wrapping import VaultKey
 from sdt.domain.errors import NotFound
-from sdt.domain.ledger import Posting, transfer_postings
-from sdt.domain.monitoring.persons import digest_key, person_id, persons_in
+from sdt.domain.ledger import Posting, currency_unmatched, suspense_matched, transfer_postings
+from sdt.domain.monitoring.persons import PREFIX, digest_key, person_id, persons_in
 from sdt.domain.personal import Business, Owner, Party, Person, PersonAddress
 from sdt.domain.sealing import SealBroken
-from sdt.store import Store, accounts, cases, ledger, movements, people_behind, person_keys, registry, travel
+from sdt.store import (
+    Store,
+    accounts,
+    cases,
+    currency,
+    ledger,
+    movements,
+    people_behind,
+    person_keys,
+    registry,
+    transactions,
+    travel,
+)
 from sdt.store.accounts import UserRow
 from sdt.store.cases import CaseRow, Filter
+from sdt.store.currency import CurrencyRow
 from sdt.store.registry import FreezeRow
 from sdt.worker.clock import Clock
 from sdt.worker.monitor import Monitor
 from sdt.workflows.monitoring import look_at_page, write_page
 from sdt.workflows.people import People
-from store_rig import NOW_MS, TOKEN, address, transaction_id
+from store_rig import NOW_MS, TOKEN, accepted, address, transaction_id
 
 MASTER = b"m" * 32
 KEY = digest_key(MASTER)
@@ -184,6 +198,48 @@ def test_whoever_hands_it_in_counts_too(store: Store) -> None:
     count_currency(store, 7, 7, 6_000_00, NOON_S, conductor=dora)
     read_all(store, [2], NOON_S)
     assert len(opened(store, "currency")) == 1
+
+
+def kept(store: Store, number: str, account: str, cents: int, *, of: str, by_holder: bool = False) -> None:
+    """Write currency that no deposit asked for: `of` is the transaction that its line named, or its own number."""
+    row = CurrencyRow(number, number, account, TOKEN, cents, by_holder, f"{PREFIX}hand", b"", NOON_S)
+    with store.transaction():
+        assert currency.put(store, row)
+        post(store, of, currency_unmatched(TOKEN, number, cents), NOON_S)
+
+
+def people_reported(store: Store) -> set[str]:
+    return {str(json.loads(case.facts)["person"]) for case in opened(store, "currency")}
+
+
+def test_currency_that_no_deposit_asked_for_counts_for_whoever_handed_it_in(store: Store) -> None:
+    user(store, 1, DORA)
+    kept(store, "cur_1", "", 10_000_01, of="cur_1")
+    read_all(store, [1], FAR_S)
+    assert people_reported(store) == {f"{PREFIX}hand"}
+    # when officers find its deposit, then it counts for the holder as well, and its mint moves nothing again
+    with store.transaction():
+        transactions.insert_accepted(store, [accepted(9, 1, 1, 10_000_01, type="deposit")])
+        currency.give(store, "cur_1", transaction_id(9), address(1))
+        post(store, transaction_id(9), suspense_matched(TOKEN, "cur_1", transaction_id(9), 10_000_01), NOON_S)
+    read_all(store, [1], FAR_S)
+    assert people_reported(store) == {f"{PREFIX}hand", address(1)}
+
+
+def test_currency_whose_slip_names_a_deposit_counts_for_its_holder_at_once(store: Store) -> None:
+    user(store, 1, DORA)
+    transactions.insert_accepted(store, [accepted(9, 1, 1, 5, type="deposit")])
+    kept(store, "cur_1", address(1), 10_000_01, of=transaction_id(9), by_holder=True)
+    read_all(store, [1], FAR_S)
+    assert people_reported(store) == {address(1)}
+    # and giving it to another deposit of theirs counts nothing twice
+    with store.transaction():
+        transactions.insert_accepted(store, [accepted(10, 1, 1, 10_000_01, type="deposit")])
+        currency.give(store, "cur_1", transaction_id(10), address(1))
+        post(store, "act", suspense_matched(TOKEN, "cur_1", transaction_id(10), 10_000_01), NOON_S)
+    read_all(store, [1], FAR_S)
+    (case,) = opened(store, "currency")
+    assert json.loads(case.facts)["cents"] == 10_000_01
 
 
 def test_gold_is_held_against_dollars_by_the_price_of_its_day(store: Store) -> None:

@@ -92,6 +92,10 @@ async def test_what_was_counted_is_booked_once(store: Store, server: Sandbox, ba
     assert cases.cases(store, Filter(("ach_unmatched",))) == []
 
 
+def _numbers(store: Store) -> list[str]:
+    return [number for (number,) in store.rows("SELECT deposit_id FROM currency_deposits")]
+
+
 async def test_what_no_deposit_asks_for_in_just_that_amount_is_a_case(
     store: Store, server: Sandbox, bank: Bank
 ) -> None:
@@ -111,6 +115,10 @@ async def test_what_no_deposit_asks_for_in_just_that_amount_is_a_case(
     assert len(found) == 3
     assert "Courier" not in "".join(case.facts for case in found)
     assert banking.entries_of(store, [short, ended]) == []
+    # and each is kept with whose hand it came by, for the currency report; the holder where the slip names one
+    rows = sorted((row.account, row.units, row.conductor) for row in currency.counted(store, _numbers(store)).values())
+    carol = person_id(KEY, "Carol", "Courier", "1980-05-17")
+    assert rows == [("", 100, carol), (address(1), 4_999_00, carol), (address(1), 5_000_00, carol)]
     suspended = [
         name for (name,) in store.rows("SELECT name FROM ledger_accounts WHERE substr(name, 1, 9) = 'Suspense:'")
     ]

@@ -90,7 +90,7 @@ class Currency:
         for line, counted in found:
             row = transactions.get(store, line.reference) if len(line.reference) == 36 else None
             if row is None or not self._fits(row, token, line):
-                self._unmatched(store, token, line, row)
+                self._unmatched(store, token, line, counted, row)
             else:
                 self._counted(store, token, line, counted, row)
 
@@ -115,21 +115,9 @@ class Currency:
             updated_at_ms=now_ms,
         )
         if banking.entries_of(store, [row.id]) or not banking.put_entry(store, entry):
-            self._unmatched(store, token, line, row)
+            self._unmatched(store, token, line, counted, row)
             return
-        who = counted.conductor
-        record = CurrencyRow(
-            transaction_id=row.id,
-            deposit_id=line.subject,
-            account=account,
-            token=token.symbol,
-            units=line.amount.units,
-            by_holder=counted.by_holder,
-            conductor=person_id(self._persons_key(), who.given_name, who.family_name, who.born_on.isoformat()),
-            conductor_sealed=self._sealed(store, account, who, now_ms),
-            counted_at_s=int(line.at.timestamp()),
-        )
-        currency.put(store, record)
+        self._record(store, token, line, counted, row.id, account)
         postings = currency_taken_in(token.symbol, row.id, line.amount.units)
         ledger.post(store, [(row.id, p) for p in postings], release=[], at_ms=now_ms)
         if blocked.get(store, row.id) is not None:
@@ -137,17 +125,45 @@ class Currency:
         else:
             reserve_moves.want(store, row.id, "in", token.symbol, line.amount.units, "deposit", now_ms)
 
-    def _sealed(self, store: Store, account: str, who: Conductor, now_ms: int) -> bytes:
+    def _record(
+        self, store: Store, token: Token, line: StatementLine, counted: CurrencyDeposit, of: str, account: str
+    ) -> None:
+        """Keep what was counted, and whose hand it came by: it counts for the currency report in any case."""
+        who = counted.conductor
+        record = CurrencyRow(
+            transaction_id=of,
+            deposit_id=line.subject,
+            account=account,
+            token=token.symbol,
+            units=line.amount.units,
+            by_holder=counted.by_holder,
+            conductor=person_id(self._persons_key(), who.given_name, who.family_name, who.born_on.isoformat()),
+            conductor_sealed=self._sealed(store, account, who) if account else b"",
+            counted_at_s=int(line.at.timestamp()),
+        )
+        currency.put(store, record)
+
+    def _sealed(self, store: Store, account: str, who: Conductor) -> bytes:
         note = msgspec.json.encode(who)
         try:
-            return self._people.seal_note(store, account, CONDUCTOR_NOTE, note, now_ms)
+            return self._people.seal_note(store, account, CONDUCTOR_NOTE, note, self._clock.now_ms())
         except NotFound:
             return b""
 
-    def _unmatched(self, store: Store, token: Token, line: StatementLine, row: TransactionRow | None) -> None:
-        now_ms = self._clock.now_ms()
+    def _unmatched(
+        self,
+        store: Store,
+        token: Token,
+        line: StatementLine,
+        counted: CurrencyDeposit,
+        row: TransactionRow | None,
+    ) -> None:
+        now_ms, number = self._clock.now_ms(), line.subject[:36]
+        # A line that names a deposit says whose it is, though another amount was asked for.
+        account = row.account if row is not None and row.type == "deposit" and row.account else ""
+        self._record(store, token, line, counted, number, account)
         postings = currency_unmatched(token.symbol, line.subject, line.amount.units)
-        ledger.post(store, [(row.id if row else line.subject[:36], p) for p in postings], release=[], at_ms=now_ms)
+        ledger.post(store, [(row.id if row and account else number, p) for p in postings], release=[], at_ms=now_ms)
         cases.open_case(
             store,
             kind="ach_unmatched",

@@ -55,15 +55,29 @@ class _Reading:
         movement = Movement(id_, person, channel, direction, cents, at_s, counterparty, token.domain)
         return Moved(movement, token, row.units)
 
-    def counted_in(self, row: PostingRow, deposit: str) -> list[Moved]:
-        """Currency moves on the day it is counted, by the holder and by whoever handed it in."""
-        counted = self.counted.get(deposit)
-        if counted is None:
-            return []
-        found = self._moved(row, deposit, counted.account, Channel.CURRENCY, Direction.IN, counted.counted_at_s)
-        if counted.by_holder:
+    def counted_in(self, row: PostingRow, counted: CurrencyRow) -> list[Moved]:
+        """Currency moves on the day it is counted, by the holder and by whoever handed it in.
+
+        What no deposit asked for moved all the same: by the hand alone, where its posting names nobody's deposit.
+        """
+        kept = _is_kept(row.credit)
+        known = not kept or row.transaction_id != counted.deposit_id[:36]
+        holder = counted.account if known else counted.conductor
+        id_ = counted.deposit_id[:36] if kept else counted.transaction_id
+        found = self._moved(row, id_, holder, Channel.CURRENCY, Direction.IN, counted.counted_at_s)
+        if counted.by_holder or not known:
             return [found]
         return [found, replace(found, movement=replace(found.movement, person=counted.conductor))]
+
+    def given(self, row: PostingRow, counted: CurrencyRow) -> list[Moved]:
+        """Currency found its deposit: now it is known for whom it was; by whose hand it came has counted already."""
+        if row.transaction_id != counted.transaction_id or counted.by_holder:
+            return []
+        return [
+            self._moved(
+                row, counted.transaction_id, counted.account, Channel.CURRENCY, Direction.IN, counted.counted_at_s
+            )
+        ]
 
 
 def read_movements(
@@ -75,7 +89,9 @@ def read_movements(
     counted: its mint is no second movement.
     """
     deposits = {row.debit.rpartition(":")[2] for row in rows if row.debit.startswith("Pending:")}
-    counted = currency.of(store, {row.credit.rpartition(":")[2] for row in rows if _is_count(row)} | deposits)
+    counts = {row.credit.rpartition(":")[2] for row in rows if _is_count(row)}
+    numbers = {side.rpartition(":")[2] for row in rows for side in (row.debit, row.credit) if _is_kept(side)}
+    counted = currency.of(store, counts | deposits) | currency.counted(store, numbers)
     channels = {
         entry.transaction_id: Channel.ACH if entry.direction == "debit" else Channel.METAL
         for entry in (banking.entries_of(store, sorted(deposits)) if deposits else [])
@@ -89,10 +105,17 @@ def _is_count(row: PostingRow) -> bool:
     return row.debit.startswith("Clearing:") and row.credit.startswith("Pending:")
 
 
+def _is_kept(account: str) -> bool:
+    return account.startswith("Suspense:")
+
+
 def _of_row(reading: _Reading, row: PostingRow) -> list[Moved]:
     giver, taker = _address(row.debit), _address(row.credit)
-    if _is_count(row):
-        return reading.counted_in(row, row.credit.rpartition(":")[2])
+    kept = reading.counted.get((row.debit if _is_kept(row.debit) else row.credit).rpartition(":")[2])
+    if _is_count(row) or (_is_kept(row.credit) and row.debit.startswith("Clearing:")):
+        return reading.counted_in(row, kept) if kept else []
+    if _is_kept(row.debit) and row.credit.startswith("Pending:"):
+        return reading.given(row, kept) if kept else []
     if giver and taker:
         fee_account = reading.region.token(row.token).fee_account
         if row.type not in _PAYMENTS or fee_account in (giver, taker) or giver == taker:

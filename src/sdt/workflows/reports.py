@@ -100,7 +100,7 @@ async def _currency(store: Store, people: People, region: Region, filer: Filer, 
 async def _involved(people: People, counted: Sequence[CurrencyRow]) -> list[Involved]:
     """Return whom the currency was for, and who handed it in for somebody else."""
     involved: list[Involved] = []
-    for account in sorted({one.account for one in counted}):
+    for account in sorted({one.account for one in counted} - {""}):
         theirs = [one for one in counted if one.account == account]
         party = await people.party(account)
         own = isinstance(party, Person) and all(one.by_holder for one in theirs)
@@ -117,7 +117,8 @@ async def _involved(people: People, counted: Sequence[CurrencyRow]) -> list[Invo
 
 
 async def _conductor(people: People, row: CurrencyRow) -> Subject:
-    note = await people.open_note(row.account, currency.CONDUCTOR_NOTE, bytes(row.conductor_sealed))
+    sealed = bytes(row.conductor_sealed)
+    note = await people.open_note(row.account, currency.CONDUCTOR_NOTE, sealed) if sealed else None
     if note is None:
         return Subject(None)
     who = msgspec.json.decode(note, type=_Conductor)
