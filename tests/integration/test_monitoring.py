@@ -46,6 +46,7 @@ from sdt.store.accounts import UserRow
 from sdt.store.cases import CaseRow, Filter
 from sdt.store.currency import CurrencyRow
 from sdt.store.registry import FreezeRow
+from sdt.store.travel import TravelRow
 from sdt.worker.clock import Clock
 from sdt.worker.monitor import Monitor
 from sdt.workflows.monitoring import look_at_page, write_page
@@ -323,6 +324,16 @@ async def test_travel_records_are_kept_five_years(store: Store) -> None:
     read_all(store, [10], NOON_S)
     assert travel.forget(store, "2031-11-24") == 0
     assert travel.forget(store, "2031-11-25") == 1
+
+
+async def test_all_records_whose_time_is_over_go_in_one_round(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sdt.worker.monitor.BETWEEN_PAGES_S", 0)
+    old = TravelRow("", address(1), address(2), TOKEN, 1, 3_000_00, 1, None, None, "2020-01-01", True)
+    with store.transaction():
+        travel.draft(store, [old._replace(transaction_id=f"old-{n}") for n in range(1_001)])
+        travel.draft(store, [old._replace(transaction_id="new", keep_until="2999-01-01")])
+    assert await monitor(store).forget_travel() == 1_001
+    assert travel.get(store, "new") is not None
 
 
 async def test_a_worker_that_reads_on_beside_another_writes_nothing_twice(store: Store) -> None:

@@ -12,11 +12,12 @@ from sandbox_servers import Sandbox, sandbox
 
 from sanctions_rig import Holder, Rig, business, person, sanctions_rig
 from sdt.domain.case import CaseStatus, blocking_report_due
+from sdt.domain.claims import day_of
 from sdt.domain.errors import Conflict, Forbidden, NotFound, SdtError, Unavailable
 from sdt.domain.personal import Party
 from sdt.domain.transaction import Status
 from sdt.store import Store, accounts, cases, ledger, reviews, sanctions
-from sdt.workflows.sanctions import day_of, found_of
+from sdt.workflows.sanctions import found_of
 
 pytestmark = pytest.mark.slow
 

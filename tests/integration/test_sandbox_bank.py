@@ -14,6 +14,7 @@ import pytest
 from sandbox_servers import DAY_S, FAMILIES, Sandbox, sandbox
 
 from sdt.adapters.bank import HttpBank
+from sdt.adapters.vendor.trace import read_trace
 from sdt.domain.errors import Conflict, NotFound, Unavailable, Unprocessable
 from sdt.domain.money import USD, Amount
 from sdt.ports import (
@@ -360,3 +361,12 @@ async def test_an_order_that_cannot_be_asked_about_is_unknown(tmp_path: Path) ->
         entry = await bank.originate(wanted, "lost")
         assert (entry.status, entry.reference) == (AchStatus.CREATED, wanted.reference)
         await bank.close()
+
+
+async def test_what_is_asked_all_day_is_written_down_only_when_it_fails(server: Sandbox, tmp_path: Path) -> None:
+    bank = HttpBank(server.vendor("ach", "bank"), server.vendor("treasury", "bank", trace=tmp_path))
+    await bank.calendar()
+    await bank.statement("TXD-clearing")
+    await bank.calendar()
+    assert [entry["operation"] for entry in read_trace(tmp_path, 9)] == ["statement"]
+    await bank.close()

@@ -7,6 +7,7 @@ import uuid
 import pytest
 
 from sdt.domain.case import CaseStatus, Decision, settle
+from sdt.domain.claims import day_of
 from sdt.domain.office import ACT_LIFE_S, ActStatus
 from sdt.domain.transaction import Event, Status
 from sdt.store import Store, accounts, banking, cases, office, reviews, sanctions, transactions
@@ -15,7 +16,6 @@ from sdt.store.banking import BankEntryRow
 from sdt.store.office import ActRow
 from sdt.store.sanctions import ListRow, MatchRow, StandingRow
 from sdt.store.transactions import Change, insert_accepted
-from sdt.workflows.sanctions import day_of
 from store_rig import NOW_MS, TOKEN, accepted, address, transaction_id
 
 OLD, NEW = "a" * 64, "b" * 64

@@ -17,6 +17,7 @@ from sdt.api.region import token_report
 from sdt.api.runtime import KnownCaller, Running
 from sdt.api.services import Services
 from sdt.api.strict_route import StrictRoute
+from sdt.domain.claims import day_of
 from sdt.domain.message import format_time, read_message
 from sdt.domain.registry import Role
 from sdt.domain.transaction import Status
@@ -24,7 +25,6 @@ from sdt.store import Store, banking, reserve_moves, transactions
 from sdt.store.transactions import TransactionRow
 from sdt.workflows.adjusting import adjustments_due
 from sdt.workflows.cover import cover_of
-from sdt.workflows.settling import day_of
 
 __all__ = ["custodian_tasks", "router", "tasks_of"]
 

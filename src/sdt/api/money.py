@@ -10,12 +10,12 @@ from sdt.api import models_money as models
 from sdt.api.declared import problems
 from sdt.api.runtime import KnownCaller, Running
 from sdt.api.strict_route import StrictRoute
+from sdt.domain.claims import day_of
 from sdt.domain.region import Region
 from sdt.domain.registry import Role
 from sdt.store import Store, ledger
 from sdt.workflows.clearing import Item, explain_clearing
 from sdt.workflows.cover import cover_of
-from sdt.workflows.settling import day_of
 
 __all__ = ["router"]
 

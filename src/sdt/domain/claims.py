@@ -6,7 +6,7 @@ Messages (which go on chain) and the officers' acts (which never do) are read th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Annotated, Final, Literal, TypeVar
 
@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 from sdt.domain import strict_json
 from sdt.domain.errors import Invalid
 
-__all__ = ["format_time", "parse_time", "read_claims"]
+__all__ = ["day_of", "format_time", "parse_time", "read_claims"]
 
 T = TypeVar("T", bound=Struct)
 
@@ -82,3 +82,8 @@ def read_claims(kind: str, payload: bytes, types: Mapping[str, type[T]]) -> T:
     for name in _times_of(cls):
         parse_time(getattr(read, name))
     return read
+
+
+def day_of(at_ms: int) -> date:
+    """Return the day of a moment, in UTC. Units: unix milliseconds."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).date()

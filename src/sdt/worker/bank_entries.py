@@ -12,6 +12,7 @@ from datetime import date
 from typing import Final
 
 from sdt.domain.ach.entry_life import EntryEvent, EntryStatus, follow
+from sdt.domain.claims import day_of
 from sdt.domain.ledger import (
     Posting,
     deposit_filed,
@@ -307,8 +308,9 @@ def _open_case(store: Store, fact: _Fact, kind: str) -> None:
             "code": fact.code,
             "token": entry.token,
             "units": entry.units,
+            "bank_day": fact.on.isoformat(),
         },
-        detected_on=fact.on,
+        detected_on=day_of(fact.at_ms),
         actor=ACTOR,
         at_ms=fact.at_ms,
         account=row.account if row else None,

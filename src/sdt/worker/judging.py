@@ -7,6 +7,7 @@ from typing import Final
 
 from sdt.domain.ach.exposure import Minted
 from sdt.domain.authority import approver_role, check_rotation, check_token
+from sdt.domain.claims import day_of
 from sdt.domain.envelope import kid_of, unb64url
 from sdt.domain.errors import Forbidden, Unprocessable
 from sdt.domain.ledger import token_account
@@ -18,7 +19,6 @@ from sdt.store import Store, banking, key_holders, ledger, registry, transaction
 from sdt.store.transactions import Change, TransactionRow
 from sdt.workflows.adjusting import check_adjustment
 from sdt.workflows.cover import alone_with_cover, cover_of
-from sdt.workflows.settling import day_of
 
 __all__ = [
     "held_for_approval",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from sdt.domain.claims import day_of
 from sdt.domain.region import Region
 from sdt.observing.figures import Sample, gauge
 from sdt.store import Store, ledger
 from sdt.workflows.cover import cover_of
-from sdt.workflows.settling import day_of
 
 __all__ = ["money_figures", "money_samples"]
 

@@ -102,10 +102,18 @@ class Monitor:
         while True:
             try:
                 await self.link_everybody()
-                await self._store.run(travel.forget, self._today().isoformat())
+                await self.forget_travel()
             except SdtError as error:
                 log.warning("linking people to accounts waits: %s", error.code)
             await asyncio.sleep(PEOPLE_EVERY_S)
+
+    async def forget_travel(self) -> int:
+        """Delete the records whose time of keeping is over, a page in each commit; return how many there were."""
+        forgotten = 0
+        while removed := await self._store.run(travel.forget, self._today().isoformat()):
+            forgotten += removed
+            await asyncio.sleep(BETWEEN_PAGES_S)
+        return forgotten
 
     async def round(self) -> bool:
         """Do one page of everything that waits; return whether more waits."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sdt.domain.batch import SkipReason
+from sdt.domain.claims import day_of
 from sdt.domain.envelope import kid_of, unb64url
 from sdt.domain.items import key_word, order_digest
 from sdt.domain.ledger import (
@@ -193,7 +194,7 @@ def _freeze(store: Store, region: Region, row: TransactionRow, signed: Signed, a
     symbols = [m.token] if m.token else list(region.token_index)
     for symbol in symbols:
         registry.set_freeze(store, FreezeRow(m.account, symbol, digest, parse_time(m.expires_at)))
-    payouts.account_stopped(store, m.account, symbols, settling.day_of(at_ms), at_ms)
+    payouts.account_stopped(store, m.account, symbols, day_of(at_ms), at_ms)
 
 
 def _unfreeze(store: Store, region: Region, row: TransactionRow, signed: Signed, at_ms: int) -> None:

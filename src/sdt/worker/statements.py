@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
+from sdt.domain.claims import day_of
 from sdt.domain.errors import SdtError
 from sdt.domain.ledger import (
     Posting,
@@ -28,7 +29,6 @@ from sdt.store.bank_facts import LineRow
 from sdt.store.reserve_moves import Direction
 from sdt.vendors import Purpose, Vendors, bank_account
 from sdt.worker.clock import Clock
-from sdt.workflows.settling import day_of
 
 __all__ = ["Statements"]
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
+from sdt.domain.claims import day_of
 from sdt.domain.ledger import (
     Posting,
     loss_borne,
@@ -103,8 +104,14 @@ def came_back(store: Store, deposit: TransactionRow, code: str | None, on: date,
         store,
         kind="receivable",
         key=deposit.id,
-        facts={"token": token, "units": deposit.units, "code": code, "owed": owed(store, token, deposit.id)},
-        detected_on=on,
+        facts={
+            "token": token,
+            "units": deposit.units,
+            "code": code,
+            "owed": owed(store, token, deposit.id),
+            "bank_day": on.isoformat(),
+        },
+        detected_on=day_of(at_ms),
         actor=ACTOR,
         at_ms=at_ms,
         account=account,
@@ -134,8 +141,8 @@ def clawed_back(store: Store, token: str, deposit: str, on: date, at_ms: int) ->
             store,
             kind="ach_return",
             key=f"{deposit}:recovered-twice",
-            facts={"token": token, "units": surplus},
-            detected_on=on,
+            facts={"token": token, "units": surplus, "bank_day": on.isoformat()},
+            detected_on=day_of(at_ms),
             actor=ACTOR,
             at_ms=at_ms,
             account=row.account if row else None,

@@ -6,6 +6,7 @@ from datetime import date
 from typing import Final, NamedTuple
 
 from sdt.domain.ach.entry_life import EntryEvent
+from sdt.domain.claims import day_of
 from sdt.domain.ledger import payout_suspended, suspense_ended, suspense_unclaimed
 from sdt.domain.region import Region
 from sdt.domain.rules import UNKNOWN
@@ -111,8 +112,8 @@ def suspend(
         store,
         kind="payout_suspense",
         key=f"{redemption.id}:{len(moves)}" if key is None else key,
-        facts={"token": token, "units": units, "why": why, "code": redemption.code},
-        detected_on=on,
+        facts={"token": token, "units": units, "why": why, "code": redemption.code, "bank_day": on.isoformat()},
+        detected_on=day_of(at_ms),
         actor=ACTOR,
         at_ms=at_ms,
         account=account,

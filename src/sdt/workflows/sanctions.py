@@ -8,11 +8,11 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime
 from typing import Final, NamedTuple
 
 import msgspec
 
+from sdt.domain.claims import day_of
 from sdt.domain.errors import Unavailable
 from sdt.domain.registry import NEVER_S
 from sdt.domain.sanctions.subjects import Found, asked_of, subjects_of
@@ -30,7 +30,6 @@ __all__ = [
     "REVIEW",
     "Finding",
     "Stands",
-    "day_of",
     "found_of",
     "hold",
     "record",
@@ -201,8 +200,3 @@ async def found_of(people: People, row: MatchRow) -> list[Found] | None:
     """Return what a match was, in words; None when the person was erased."""
     plain = await people.open_note(row.account, _LABEL, row.details_sealed)
     return msgspec.json.decode(plain, type=list[Found]) if plain is not None else None
-
-
-def day_of(now_ms: int) -> date:
-    """Return the day of a time, in UTC."""
-    return datetime.fromtimestamp(now_ms / 1000, UTC).date()

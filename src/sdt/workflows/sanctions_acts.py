@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from sdt.domain.case import Case, CaseStatus, Decision, settle
 from sdt.domain.case_kinds import due_on
-from sdt.domain.claims import format_time, parse_time
+from sdt.domain.claims import day_of, format_time, parse_time
 from sdt.domain.errors import Conflict, NotFound, Unprocessable
 from sdt.domain.registry import NEVER_S, Role
 from sdt.domain.sanctions.acts import ClearMatch, ConfirmMatch, EndIgnore, LiftBlock, SetSanctionsList
@@ -18,7 +18,7 @@ from sdt.store import Store, blocked, cases, registry, reviews, sanctions
 from sdt.store.sanctions import ListRow, MatchRow
 from sdt.workflows.blocking import block_deposit, block_payout
 from sdt.workflows.office import Acting, Entry
-from sdt.workflows.sanctions import BLOCKED, CLEAR, REASON, REVIEW, day_of
+from sdt.workflows.sanctions import BLOCKED, CLEAR, REASON, REVIEW
 
 __all__ = ["ENTRIES", "freeze_claims"]
 

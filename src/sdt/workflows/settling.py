@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
 
+from sdt.domain.claims import day_of
 from sdt.domain.message import Adjust, read_message
 from sdt.domain.region import Region
 from sdt.store import Store, reserve_moves, transactions, undone
 from sdt.store.transactions import TransactionRow
 from sdt.workflows import debts, payouts
 
-__all__ = ["day_of", "follow", "minted", "skipped"]
-
-
-def day_of(at_ms: int) -> date:
-    """Return the day of a moment, in UTC."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).date()
+__all__ = ["follow", "minted", "skipped"]
 
 
 def follow(store: Store, region: Region, rows: Sequence[TransactionRow], at_ms: int) -> None:

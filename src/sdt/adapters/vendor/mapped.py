@@ -260,6 +260,8 @@ class MappedVendor:
             "ms": ms,
         }
         refused = status not in DONE
+        if not refused and operation.kind.name in self._spec.trace.quiet:
+            return
         if refused and document:
             entry["code"] = self._code(document)
         self._trace.write(entry, request=prepared.sent, answer=document, refused=refused)

@@ -107,10 +107,12 @@ class BreakerSpec(_Strict, frozen=True):
 class TraceSpec(_Strict, frozen=True):
     """What of each call is written down; a value stands in the clear only if `keep` names its path.
 
-    Shape: paths such as `applicationId`, `lines[].sequence`.
+    Operations in `quiet` are asked all day long: written down only when they fail, they do not drive out the rest.
+    Shape: paths such as `applicationId`, `lines[].sequence`; names of operations.
     """
 
     keep: tuple[Annotated[str, Meta(pattern=r"^[^\s.\[\]]+(\[\])*(\.[^\s.\[\]]+(\[\])*)*\Z")], ...] = ()
+    quiet: tuple[str, ...] = ()
     file_bytes_max: Annotated[int, Meta(ge=10_000, le=100_000_000)] = 1_000_000
     files_max: Annotated[int, Meta(ge=1, le=100)] = 5
 

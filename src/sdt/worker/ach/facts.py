@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sdt.domain.ach.calendar import add_banking_days
 from sdt.domain.ach.entry_life import EntryEvent, EntryStatus, follow
+from sdt.domain.claims import day_of
 from sdt.domain.region import Region
 from sdt.store import Store, ach, banking, cases
 from sdt.store.ach import AchEntryRow
@@ -101,13 +102,13 @@ class Facts:
         transaction_id: str | None = None,
         **facts: Any,
     ) -> None:
-        """Show an officer what does not fit."""
+        """Show an officer what does not fit. Their clock begins on our day; the bank's own, `on`, is a fact."""
         cases.open_case(
             store,
             kind=kind,
             key=key[:200],
-            facts=facts,
-            detected_on=on,
+            facts=facts | {"bank_day": on.isoformat()},
+            detected_on=day_of(at_ms),
             actor=ACTOR,
             at_ms=at_ms,
             account=account,
