@@ -197,6 +197,7 @@ async def platform(
     database: str | None = None,
     deployment: Deployment = Deployment(7919),
     chain_urls: tuple[str, ...] = (),
+    queue: Queue | None = None,
 ) -> AsyncIterator[Platform]:
     """Run the API in this loop, on a port of its own, over files in `folder`."""
     listener = socket.create_server(("127.0.0.1", 0))
@@ -206,7 +207,7 @@ async def platform(
     region = load_region(REGION_FILE.read_bytes())
     services = Services(
         store=open_store(database or database_at(folder / "api.db"), migrate=True),
-        queue=EmbeddedQueue(folder / "queue.db"),
+        queue=queue or EmbeddedQueue(folder / "queue.db"),
         region=region,
         network=NETWORK,
         ids=Ids(region.id, lambda: (b"i" * 32,)),
