@@ -1,4 +1,4 @@
-"""A door before an emulator of SQS that throttles, fails at a part, or loses an answer, as Amazon's may and emulators do not.
+"""A door before an emulator of SQS that throttles, fails at a part, or loses an answer, as Amazon's may.
 
 What it lets through is answered by the emulator, so that only the failure is made up.
 """
