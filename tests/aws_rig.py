@@ -161,7 +161,7 @@ class Emulator:
 
 def aws_settings(url: str) -> Aws:
     """Return settings that send every service's calls to one address."""
-    return Aws(region=REGION, endpoint_url=url, endpoints={})
+    return Aws(region=REGION, endpoint_url=url, parameters="", endpoints={})
 
 
 @contextmanager

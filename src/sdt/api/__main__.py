@@ -15,8 +15,9 @@ import uvicorn
 
 from sdt.api.app import Application, create_app
 from sdt.api.opening import open_services
-from sdt.config import Settings, load_settings
+from sdt.config import Settings
 from sdt.config.logs import set_up_logging
+from sdt.deployed import load_deployed
 
 __all__ = ["main"]
 
@@ -83,7 +84,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m sdt.api", description="The HTTP API of a region.")
     parser.add_argument("--home", type=Path, required=True, help="the platform's folder")
     arguments = parser.parse_args()
-    settings = load_settings(home=arguments.home)
+    settings = load_deployed(arguments.home)
     set_up_logging(settings, "api")
     serve(settings)
 

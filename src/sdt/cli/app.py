@@ -17,6 +17,7 @@ from sdt.cli import (
     network,
     office,
     operate,
+    parameters,
     payments,
     receipts,
     sanctions,
@@ -51,6 +52,7 @@ app.command(rich_help_panel="The platform")(status.status)
 app.add_typer(keys.keys, name="keys", rich_help_panel="The platform")
 app.add_typer(attest.attest, name="attest", rich_help_panel="The platform")
 app.add_typer(secrets.secrets, name="secrets", rich_help_panel="The platform")
+app.add_typer(parameters.parameters, name="parameters", rich_help_panel="The platform")
 app.add_typer(network.network, name="network", rich_help_panel="The platform")
 app.add_typer(database.database, name="db", rich_help_panel="The platform")
 app.add_typer(ach_office.ach, name="ach", rich_help_panel="The platform")

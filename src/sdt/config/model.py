@@ -311,7 +311,6 @@ class Vendor(Section):
     folder: Annotated[str, Field(min_length=1)]
     url: HttpUrl
     key_secret: str
-    webhook_secret: str
 
 
 class Vendors(Section):
@@ -330,6 +329,7 @@ class Aws(Section):
 
     region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
     endpoint_url: HttpUrl
+    parameters: Annotated[str, Field(pattern=r"^(/([A-Za-z0-9_.-]+/){1,8})?$", max_length=200)]
     endpoints: dict[str, HttpUrl]
 
     def endpoint(self, service: str) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sdt.config import Settings, load_settings
+from sdt.config import Settings
 from sdt.config.logs import set_up_logging
+from sdt.deployed import load_deployed
 
 if TYPE_CHECKING:
     from sdt.functions.api import ApiFunction
@@ -18,7 +19,7 @@ __all__ = ["open_api", "open_rotation", "open_screening", "open_sweep"]
 
 
 def _settings(function: str) -> Settings:
-    settings = load_settings()
+    settings = load_deployed()
     set_up_logging(settings, f"function-{function}")
     return settings
 

@@ -21,8 +21,9 @@ from sdt.adapters.chain.client import ChainClient
 from sdt.adapters.chain.deploy import Deployment, load_deployment
 from sdt.adapters.chain.reader import ChainReader
 from sdt.backends import open_database, open_persons_key, open_queue, open_wrapping
-from sdt.config import Settings, load_settings
+from sdt.config import Settings
 from sdt.config.logs import set_up_logging
+from sdt.deployed import load_deployed
 from sdt.domain.monitoring.value import read_prices
 from sdt.domain.region import load_region
 from sdt.observing.process import watch_loop
@@ -220,7 +221,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m sdt.worker", description="Screens and settles transactions.")
     parser.add_argument("--home", type=Path, required=True, help="the platform's folder")
     arguments = parser.parse_args()
-    settings = load_settings(home=arguments.home)
+    settings = load_deployed(arguments.home)
     set_up_logging(settings, "worker")
     uvloop.run(work(settings))
 
