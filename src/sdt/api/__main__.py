@@ -18,6 +18,7 @@ from sdt.api.opening import open_services
 from sdt.config import Settings
 from sdt.config.logs import set_up_logging
 from sdt.deployed import load_deployed
+from sdt.observing.start import traced
 
 __all__ = ["main"]
 
@@ -86,7 +87,10 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = load_deployed(arguments.home)
     set_up_logging(settings, "api")
-    serve(settings)
+    region = next(iter(settings.regions))
+    telemetry = settings.telemetry
+    with traced("api", region=region, endpoint=telemetry.endpoint, sample=telemetry.sample, door=True):
+        serve(settings)
 
 
 if __name__ == "__main__":

@@ -11,11 +11,12 @@ from typing import Any, Final
 
 from sdt.api.access import AccessLog
 from sdt.api.hot import BATCH_PATH, ONE_PATH, Hot, plain_wait
-from sdt.api.http import ClientGone, Receive, Scope, Send, bounded, send_problem
+from sdt.api.http import ClientGone, Receive, Scope, Send, bounded, header, send_problem
 from sdt.api.metrics import Metrics
 from sdt.api.problems import bug, problem_of
 from sdt.domain.document import DOCUMENT_BYTES_MAX
 from sdt.domain.errors import Invalid, SdtError
+from sdt.observing import tracing
 
 __all__ = ["Edge"]
 
@@ -64,7 +65,7 @@ class Edge:
         try:
             if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADER_BYTES_MAX:
                 raise Invalid(f"The headers have more than {HEADER_BYTES_MAX} bytes.", code="header_size")
-            route = await self._route(scope, receive, answer)
+            route = await (self._traced if tracing.started() else self._route)(scope, receive, answer)
         except SdtError as error:
             route = route or _hot_route(scope)
             await send_problem(answer, problem_of(error, instance=path, transaction_id=_id_in(route, path)))
@@ -77,6 +78,17 @@ class Edge:
         took_s = time.perf_counter() - begun
         self._metrics.took(route or "none", scope["method"], answer.status, took_s)
         self._access.took(route or "none", path, scope["method"], answer.status, took_s)
+
+    async def _traced(self, scope: Scope, receive: Receive, answer: _Answer) -> str:
+        """Serve a request under a span: the caller's trace if it names one, else a new one, if it is sampled."""
+        parent = tracing.traceparent_of(header(scope, b"traceparent").decode("latin-1"))
+        with tracing.span("api.request", parent=parent, root=True, method=scope["method"]) as spanning:
+            route = await self._route(scope, receive, answer)
+            if spanning is not None:
+                spanning.update_name(f"{scope['method']} {route}")
+                spanning.set_attribute("http.route", route)
+                spanning.set_attribute("http.response.status_code", answer.status)
+        return route
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> str:
         path, method = scope["path"], scope["method"]

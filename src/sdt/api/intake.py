@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,7 +21,9 @@ from sdt.domain.envelope import Envelope, open_envelope
 from sdt.domain.errors import Conflict, Invalid, SdtError, Unprocessable
 from sdt.domain.message import Signed
 from sdt.domain.transaction import Status
+from sdt.observing import tracing
 from sdt.observing.figures import Histogram
+from sdt.store import Store, traces
 from sdt.store.intake import AcceptedRow, Stored, insert_accepted, known_of
 
 __all__ = ["GROUP", "GROUP_MESSAGES", "Answer", "Intake", "Receipt"]
@@ -69,6 +71,7 @@ _Verdict = AcceptedRow | SdtError | _Late
 class _Request:
     messages: Sequence[bytes]
     expected_id: str | None
+    trace: str
     answers: asyncio.Future[list[Answer]]
 
 
@@ -88,7 +91,7 @@ class Intake:
     def submit(self, messages: Sequence[bytes], expected_id: str | None = None) -> asyncio.Future[list[Answer]]:
         """Hand in messages; the future gives an answer for each, in order, after their commit."""
         answers: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Request(messages, expected_id, answers))
+        self._waiting.append(_Request(messages, expected_id, tracing.current(), answers))
         self._wake.set()
         return answers
 
@@ -170,8 +173,13 @@ class Intake:
 
     async def _commit(self, requests: Sequence[_Request], verdicts: Sequence[_Verdict]) -> None:
         try:
-            with GROUP.timed("commit"):
-                answers = await self._store(verdicts)
+            traced = _traced(requests, verdicts) if tracing.started() else {}
+            parent, *others = list(dict.fromkeys(traced.values())) or [""]
+            with (
+                GROUP.timed("commit"),
+                tracing.span("intake.commit", parent=parent, links=others, messages=len(verdicts)),
+            ):
+                answers = await self._store(verdicts, traced)
         except Exception as error:
             _fail(requests, error)
             return
@@ -185,12 +193,12 @@ class Intake:
                 request.answers.set_result(answers[begin:end])
             begin = end
 
-    async def _store(self, verdicts: Sequence[_Verdict]) -> list[Answer]:
+    async def _store(self, verdicts: Sequence[_Verdict], traced: Mapping[str, str]) -> list[Answer]:
         """Commit what is admitted, look up what may be a repetition, and answer for each."""
         GROUP_MESSAGES.observe(len(verdicts))
         rows = [verdict for verdict in verdicts if isinstance(verdict, AcceptedRow)]
         late = [verdict.signed.message.transaction_id for verdict in verdicts if isinstance(verdict, _Late)]
-        stored = await self._services.store.run(insert_accepted, rows) if rows else []
+        stored = await self._services.store.run(_insert, rows, traced) if rows else []
         known = await self._services.store.read(known_of, late) if late else {}
         outcomes = iter(stored)
         answers = [
@@ -212,6 +220,23 @@ def _open(raw: bytes) -> Envelope | SdtError:
         return open_envelope(raw)
     except Invalid as error:
         return error
+
+
+def _insert(store: Store, rows: Sequence[AcceptedRow], traced: Mapping[str, str]) -> list[Stored]:
+    stored = insert_accepted(store, rows)
+    if traced:
+        traces.put(store, traced, rows[0].accepted_at_ms)
+    return stored
+
+
+def _traced(requests: Sequence[_Request], verdicts: Sequence[_Verdict]) -> dict[str, str]:
+    """Return the traceparents of what is to be stored, as far as it is traced and a span has room for links."""
+    traced: dict[str, str] = {}
+    owners = (request.trace for request in requests for _ in request.messages)
+    for trace, verdict in zip(owners, verdicts, strict=True):
+        if trace and isinstance(verdict, AcceptedRow) and len(traced) < tracing.LINKS_MAX:
+            traced[verdict.id] = trace
+    return traced
 
 
 def _of_row(row: AcceptedRow, stored: Stored) -> Answer:

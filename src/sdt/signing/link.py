@@ -18,6 +18,7 @@ from typing import Final
 import msgspec
 
 from sdt.domain.errors import Conflict, SdtError, Unavailable
+from sdt.observing import tracing
 from sdt.signing.frames import FrameProtocol
 from sdt.signing.operations import OPERATION
 from sdt.signing.sockets import CONNECT_TIMEOUT_S, Endpoint
@@ -115,10 +116,12 @@ class _Served(FrameProtocol):
         answer: Answer
         begun_s = time.perf_counter()
         try:
-            async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                if self._server.admit is not None:
-                    await self._server.admit(caller, self.peer_key, request.operation)
-                answer = await self._server.handle(caller, request.operation)
+            name = f"signer.{type(request.operation).__name__.lower()}"
+            with tracing.span(name, parent=tracing.traceparent_of(request.trace), party=caller):
+                async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                    if self._server.admit is not None:
+                        await self._server.admit(caller, self.peer_key, request.operation)
+                    answer = await self._server.handle(caller, request.operation)
         except SdtError as error:
             answer = failure_of(error)
         except TimeoutError:
@@ -319,7 +322,7 @@ class Link:
         number, future = next(self._ids), asyncio.get_running_loop().create_future()
         connection.waiting[number] = future
         try:
-            connection.send(encode(Request(number, operation)))
+            connection.send(encode(Request(number, operation, tracing.current())))
             answer: Answer = await future
         finally:
             connection.waiting.pop(number, None)

@@ -20,6 +20,7 @@ import uvloop
 
 from sdt.domain.errors import Conflict, Forbidden, NotFound, SdtError
 from sdt.observing.logs import start_logging
+from sdt.observing.start import traced
 from sdt.signing import keyring, lineage, spending, stock
 from sdt.signing.anchor import Anchor
 from sdt.signing.attested import Attester, LocationStatement, PeerChecks
@@ -482,7 +483,9 @@ def main() -> None:
     if arguments.new_counter:
         print(f"{forget_counter(config)} presignatures are burnt; the next start makes another counter.")
         return
-    run(config, serve(config, Validator, Nsm(config.nsm) if config.nsm else None))
+    observing = config.observing
+    with traced(f"signer-{config.party}", endpoint=observing.trace_endpoint, sample=observing.trace_sample):
+        run(config, serve(config, Validator, Nsm(config.nsm) if config.nsm else None))
 
 
 if __name__ == "__main__":

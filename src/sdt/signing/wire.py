@@ -6,9 +6,10 @@ fields and unknown operations are refused.
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
+from msgspec import Meta
 
 from sdt.domain.errors import (
     Conflict,
@@ -373,10 +374,15 @@ ANSWERS: Final[dict[type, tuple[type, ...]]] = {
 
 
 class Request(msgspec.Struct, frozen=True, array_like=True):
-    """One call."""
+    """One call.
+
+    `trace` is whose trace it belongs to: a label on the span and on log lines, and nothing is decided by it. What has
+    not the form of a traceparent counts as none.
+    """
 
     id: int
     operation: Operation
+    trace: Annotated[str, Meta(max_length=55)] = ""
 
 
 class Reply(msgspec.Struct, frozen=True, array_like=True):

@@ -27,6 +27,7 @@ from sdt.deployed import load_deployed
 from sdt.domain.monitoring.value import read_prices
 from sdt.domain.region import load_region
 from sdt.observing.process import watch_loop
+from sdt.observing.start import traced
 from sdt.signing.coordinator import Coordinator, StockPolicy
 from sdt.vendors import open_ach_files, open_vendors
 from sdt.worker.ach.bank_time import BankTime
@@ -223,7 +224,9 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = load_deployed(arguments.home)
     set_up_logging(settings, "worker")
-    uvloop.run(work(settings))
+    region = next(iter(settings.regions))
+    with traced("worker", region=region, endpoint=settings.telemetry.endpoint, sample=settings.telemetry.sample):
+        uvloop.run(work(settings))
 
 
 if __name__ == "__main__":

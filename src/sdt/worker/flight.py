@@ -14,7 +14,8 @@ __all__ = ["Flight", "Flights"]
 class Flight:
     """One signed batch, with its transactions as they were when it was formed.
 
-    `included_at` is the block it was seen in, until that block leaves the chain.
+    `included_at` is the block it was seen in, until that block leaves the chain. `trace` is whose trace its way belongs
+    to; after a crash it has none.
 
     Units: gas as limited in the chain transaction; sent_at_s and first_sent_at_s on the loop's own clock.
     """
@@ -31,6 +32,7 @@ class Flight:
     sent_at_s: float = 0.0
     first_sent_at_s: float = 0.0
     included_at: int | None = None
+    trace: str = ""
 
 
 @dataclass(slots=True)

@@ -31,6 +31,7 @@ from sdt.domain.batch import (
 from sdt.domain.errors import SdtError
 from sdt.domain.region import Region
 from sdt.domain.transaction import Event, Status
+from sdt.observing import tracing
 from sdt.store import Store, batches, events, lane, transactions
 from sdt.worker.clock import Clock
 from sdt.worker.figures import LANE, SETTLED_AGE
@@ -226,14 +227,23 @@ class Follower:
         with LANE.timed("books"):
             found = await self._words(block, mine)
             await self._store.run(self._settle, block, found)
-        self._measure(mine)
+        self._measure(mine, block)
         self.flights.remove(mine)
         self._change.set()
 
-    def _measure(self, final: Sequence[Flight]) -> None:
+    def _measure(self, final: Sequence[Flight], block: Block) -> None:
         now_s, now_ms = asyncio.get_running_loop().time(), self._clock.now_ms()
         for flight in final:
-            LANE.observe(now_s - flight.first_sent_at_s, "chain")
+            chain_s = now_s - flight.first_sent_at_s
+            LANE.observe(chain_s, "chain")
+            tracing.past(
+                "batch.final",
+                flight.trace,
+                now_ms / 1000 - chain_s,
+                now_ms / 1000,
+                batch=flight.number,
+                block=block.number,
+            )
             SETTLED_AGE.observe((now_ms - min(row.accepted_at_ms for row in flight.rows)) / 1000)
 
     async def _words(self, block: Block, mine: Sequence[Flight]) -> list[_Found]:

@@ -22,6 +22,7 @@ from sdt.domain.message import Deposit, Redeem, Register, read_message
 from sdt.domain.personal import Business
 from sdt.domain.region import Region
 from sdt.domain.transaction import Event, Status
+from sdt.observing import tracing
 from sdt.observing.context import about
 from sdt.ports import AchDirection, AchOrder, ExternalAccount, SecCode, VendorFault
 from sdt.store import Store, ach, banking, outbox, registry, sanctions, transactions
@@ -35,6 +36,7 @@ from sdt.worker.clock import Clock
 from sdt.worker.dead_letters import put_off
 from sdt.worker.figures import HANDLER
 from sdt.worker.identities import Identities
+from sdt.worker.traces import of_ids
 from sdt.workflows import payouts
 from sdt.workflows.bank_proof import wanted_entry
 from sdt.workflows.people import People
@@ -103,8 +105,10 @@ class Instructions:
         row = await self._store.read(transactions.get, transaction_id)
         assert row is not None, "the outbox names a transaction that is not there"
         begun_s, outcome = time.perf_counter(), "done"
+        traced = await of_ids(self._store, [row.id])
         try:
-            await self._carry_out(row, instruction.payload)
+            with tracing.span("instruction", parent=traced.parent, transaction_id=row.id, type=row.type):
+                await self._carry_out(row, instruction.payload)
         except PayoutHeld:
             outcome = "held"
             await self._store.run(outbox.postpone, instruction.id, self._clock.now_ms() + HELD_MS)

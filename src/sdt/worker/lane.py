@@ -18,6 +18,7 @@ from sdt.domain.errors import SdtError
 from sdt.domain.message import MESSAGE_TYPES
 from sdt.domain.region import Region
 from sdt.domain.transaction import Event, Status
+from sdt.observing import tracing
 from sdt.observing.context import about
 from sdt.signing.coordinator import Coordinator
 from sdt.signing.wire import BatchProposal, Entry, MessageRefusal
@@ -30,6 +31,7 @@ from sdt.worker.flight import Flight
 from sdt.worker.follower import Follower
 from sdt.worker.projection import ACTOR
 from sdt.worker.reading import Reading
+from sdt.worker.traces import of_ids
 from sdt.workflows import settling
 
 __all__ = ["Lane", "LaneLimits"]
@@ -104,7 +106,14 @@ class Lane:
                     await self._room()
                     pending = await self._next()
                 else:
-                    with about(batch=pending.frame.number):
+                    number, count = pending.frame.number, len(pending.rows)
+                    traced = await of_ids(self._store, [row.id for row in pending.rows])
+                    with (
+                        about(batch=number),
+                        tracing.span(
+                            "batch", parent=traced.parent, links=traced.links, batch=number, transactions=count
+                        ),
+                    ):
                         pending = await self._settle(pending)
             except SdtError as error:
                 log.warning("the lane waits: %s (%s)", error.detail, error.code)
@@ -192,7 +201,7 @@ class Lane:
             messages = [self._reading.read(row) for row in formed.rows]
             batch = assemble(formed.frame, messages, self._region)
         self._demand()
-        with LANE.timed("sign"):
+        with LANE.timed("sign"), tracing.span("batch.sign"):
             outcome = await self._coordinator.sign(
                 self._proposal(formed, batch), batch.transaction.signing_hash(), formed.frame.chain_id
             )
@@ -210,11 +219,12 @@ class Lane:
             raw=raw,
             gas=batch.transaction.gas,
             deadline_s=formed.frame.deadline_s,
+            trace=tracing.current(),
         )
         BATCH_ITEMS.observe(len(formed.rows))
         with LANE.timed("store"):
             following = await self._store.run(self._signed_and_next, flight, batch)
-        with LANE.timed("send"):
+        with LANE.timed("send"), tracing.span("batch.send"):
             await self._follower.send(flight)
         return following
 

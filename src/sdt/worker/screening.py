@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from sdt.domain.errors import SdtError, Unavailable
 from sdt.domain.region import Region
 from sdt.domain.transaction import Status
+from sdt.observing import tracing
 from sdt.ports import Queue, Received
 from sdt.store import Store, reviews, transactions
 from sdt.store.transactions import TransactionRow
@@ -23,6 +24,7 @@ from sdt.worker.figures import ROUND_MESSAGES, SCREENING
 from sdt.worker.reading import Reading
 from sdt.worker.sanctions import Sanctions
 from sdt.worker.screening_round import ROUND_MAX, Named, ScreeningRound
+from sdt.worker.traces import of_round
 
 __all__ = ["Screening"]
 
@@ -88,6 +90,13 @@ class Screening:
 
     async def take(self, received: Sequence[Received]) -> None:
         """Decide a round of messages, commit the verdicts, then delete the messages."""
+        if not tracing.started():
+            return await self._take(received)
+        traced = await of_round(self._store, received, self._clock.now_ms())
+        with tracing.span("screening", parent=traced.parent, links=traced.links, messages=len(received)):
+            return await self._take(received)
+
+    async def _take(self, received: Sequence[Received]) -> None:
         ids = [message.body for message in received]
         waiting = await self._store.run(self._round.decide, ids)
         self.screened.set()

@@ -29,6 +29,7 @@ from sdt.adapters.vendor.spec import Outcome
 from sdt.adapters.vendor.trace import Trace
 from sdt.adapters.vendor.transport import BadAddress, NotDone, PerhapsDone, Transport
 from sdt.domain.errors import Conflict, NotFound, SdtError, Unavailable, Unprocessable
+from sdt.observing import tracing
 from sdt.ports import StateUnknown, VendorFault
 
 __all__ = ["MappedVendor", "VendorHealth"]
@@ -120,8 +121,9 @@ class MappedVendor:
             if not self._breaker.allows():
                 raise self._unavailable()
             get = self._ordered if operation.kind.order else self._looked
-            answered = await get(operation, prepared)
-            answer = await self._ours(operation, answered)
+            with tracing.span("vendor.call", vendor=self._spec.name, operation=name):
+                answered = await get(operation, prepared)
+                answer = await self._ours(operation, answered)
         except SdtError as error:
             self._outcomes[error.code if isinstance(error, StateUnknown | VendorFault) else error.kind.label] += 1
             raise

@@ -19,6 +19,7 @@ from sdt.store.tables import (
     office,
     people,
     sanctions,
+    traces,
 )
 from sdt.store.tables.columns import Table
 
@@ -36,5 +37,6 @@ TABLES: Final[tuple[type[Table], ...]] = (
     *money.TABLES,
     *lease.TABLES,
     *attestation.TABLES,
+    *traces.TABLES,
 )
 """One line for each part of the platform."""
