@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+import log_sweep
 from sdt.client import Client, public_key_text
-from sdt.demo.people import Actor
+from sdt.demo.people import PEOPLE, Actor
 from sdt.demo.story import Story
 from sdt.desk.desk import desk_key
 from sdt.domain.message import format_time
@@ -50,6 +51,8 @@ async def test_a_second_run_goes_on_from_where_it_was(tmp_path: Path, monkeypatc
     # Given a platform on which the story was told, and that was stopped
     monkeypatch.setenv("SDT_SANDBOX__BANKING_DAY_S", "0.2")
     monkeypatch.setenv("SDT_ENV", "test")
+    monkeypatch.setenv("SDT_LOGGING__LEVEL", "debug")
+    monkeypatch.setenv("SDT_LOGGING__ACCESS", "all")
     home = tmp_path / "home"
     async with running(home) as platform:
         story = Story(platform, lambda *_: None)
@@ -78,6 +81,22 @@ async def test_a_second_run_goes_on_from_where_it_was(tmp_path: Path, monkeypatc
         assert found["status"] == "completed"
         await _officials_act(platform, story)
         await story.close()
+    # and of all that happened no log line names anybody or shows a secret
+    said = "\n".join(file.read_text() for file in (home / "log").iterdir())
+    people = [
+        (f"{one.name}'s {what}", value)
+        for one in PEOPLE.values()
+        for what, value in (
+            ("full name", f"{one.given_name} {one.family_name}"),
+            ("family name", one.family_name),
+            ("account number", one.account_number),
+            ("town", one.city),
+            ("e-mail", f"{one.name}@example.com"),
+        )
+    ]
+    log_sweep.sweep(said, [*people, ("a routing number", "021000021")])
+    log_sweep.sweep(said, log_sweep.secrets_of(platform.settings).items())
+    assert {event["process"] for event in log_sweep.lines(home)} >= {"api", "worker", "signer-1"}
 
 
 async def _officials_act(platform: Platform, story: Story) -> None:

@@ -9,6 +9,7 @@ import asyncio
 import random
 import re
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -218,7 +219,7 @@ async def _health_tells_what_is_broken(platform: Platform, crowd: Crowd, http: a
 
 async def _status_of(platform: Platform) -> tuple[int, str]:
     process = await asyncio.create_subprocess_exec(
-        *("sdt", "status", "--home", str(platform.settings.home)),
+        *(Path(sys.executable).with_name("sdt"), "status", "--home", platform.settings.home),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
