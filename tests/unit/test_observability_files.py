@@ -75,7 +75,7 @@ def test_every_command_of_the_runbooks_is_one(page: Path) -> None:
     from sdt.cli.app import app
 
     found = _COMMAND.findall(page.read_text())
-    assert found
+    assert found or page.stem not in ("alarms", "runbook")
     for command in found:
         here: object = typer.main.get_command(app)
         words = command.split()[1:]
