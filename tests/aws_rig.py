@@ -57,7 +57,7 @@ _PROGRAMS = {
         env=lambda port, home: {
             "GATEWAY_LISTEN": f"127.0.0.1:{port}",
             "FILESYSTEM_ROOT": str(home),
-            "SERVICES": "sqs,secretsmanager,ssm,sts,cloudformation,iam,cloudwatch,logs,s3,events",
+            "SERVICES": "sqs,secretsmanager,ssm,sts,cloudformation,iam,cloudwatch,logs,s3,events,sns",
             "EAGER_SERVICE_LOADING": "0",
             # No word home, no certificate, no program fetched, no name server.
             "DISABLE_EVENTS": "1",

@@ -13,6 +13,7 @@ import outside
 import ports
 import postgres
 from aws_rig import aws_credentials, localstack, ministack, moto_server  # noqa: F401  (fixtures)
+from aws_stacks import region_stacks  # noqa: F401  (fixture)
 from store_rig import migrated_postgres, migrated_sqlite, postgres_store_url, store, store_url  # noqa: F401  (fixtures)
 
 ALONE = (

@@ -1,0 +1,120 @@
+"""What each role may do at Amazon's services is what its code may come to call, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from templates import elsewhere, order, read
+
+from called_services import actions_from
+
+ALL = [read(name) for name in (*order(), *elsewhere())]
+OPENING = "sdt.functions.opening"
+CODE = {
+    "ApiRole": (OPENING, "open_api"),
+    "ScreeningRole": (OPENING, "open_screening"),
+    "SweepRole": (OPENING, "open_sweep"),
+    "RotationRole": (OPENING, "open_rotation"),
+    "SettlementRole": ("sdt.worker.__main__", "main"),
+}
+"""Where the code of each role begins."""
+
+LAMBDA = {
+    *("logs:CreateLogStream", "logs:PutLogEvents"),  # its log
+    *("ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface"),
+    *("ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:UnassignPrivateIpAddresses"),  # a place in our network
+    *("elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"),  # the home folder
+}
+FAILED_INVOCATIONS = {"sqs:SendMessage"}
+SERVICE: Mapping[str, set[str]] = {
+    "ApiRole": LAMBDA,
+    # Lambda itself takes from the queue what it hands to the function, with the function's role.
+    "ScreeningRole": LAMBDA
+    | {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"},
+    "SweepRole": LAMBDA,
+    "RotationRole": LAMBDA | FAILED_INVOCATIONS,
+    "SettlementRole": {"elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"},
+}
+"""What the service that runs the code does with the code's role, besides what the code calls."""
+
+AT_HOME_ONLY = {
+    # An emulator's queues are made at first use; production's are the stack's.
+    "sqs:CreateQueue",
+    # Keys that are missing are made at first start; on AWS the stack makes them.
+    "secretsmanager:CreateSecret",
+    # sdt's own command line, on the machine of whoever set a platform up by hand.
+    "secretsmanager:ListSecrets",
+}
+"""What the code can call, and no role may."""
+
+NOT_NARROWER = {"ec2", "ecr:GetAuthorizationToken"}
+"""Services and actions for which IAM knows no resource, or none before it is made."""
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def statements() -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every statement that lets a role or a managed policy do something."""
+    for template in ALL:
+        for name, resource in template.resources("AWS::IAM::Role", "AWS::IAM::ManagedPolicy"):
+            said = resource["Properties"]
+            for document in [p["PolicyDocument"] for p in said.get("Policies", [])] + [said.get("PolicyDocument")]:
+                for statement in (document or {"Statement": []})["Statement"]:
+                    if statement["Effect"] == "Allow":
+                        yield name, statement
+
+
+def granted(role: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """What a role may do, by its own policies and by the managed ones of ours that it carries."""
+    resource = next(r for t in ALL for n, r in t.resources("AWS::IAM::Role") if n == role)
+    ours = {each["Ref"] for each in resource["Properties"].get("ManagedPolicyArns", []) if "Ref" in each}
+    for name, statement in statements():
+        if name == role or name in ours:
+            yield from ((action, statement) for action in listed(statement["Action"]))
+
+
+@pytest.mark.parametrize("role", CODE)
+def test_a_role_may_do_only_what_its_code_calls(role: str) -> None:
+    calls = actions_from(*CODE[role])
+    for action, statement in granted(role):
+        through = "kms:ViaService" in str(statement.get("Condition"))
+        # A service that seals for us uses the key in the name of whoever called it.
+        assert action in calls or action in SERVICE[role] or (through and action.startswith("kms:")), action
+
+
+def test_whatever_the_code_calls_some_role_may() -> None:
+    called = set().union(*(actions_from(*place) for place in CODE.values()))
+    allowed = {action for role in CODE for action, _ in granted(role)}
+    assert called - AT_HOME_ONLY <= allowed | {a for a, _ in granted("OperatorRole")}
+    assert not AT_HOME_ONLY & allowed
+
+
+def test_no_role_may_do_everything_of_a_service() -> None:
+    seen = 0
+    for name, statement in statements():
+        assert "NotAction" not in statement and "NotResource" not in statement, name
+        for action in listed(statement["Action"]):
+            assert "*" not in action, f"{name}: {action}"
+            if "*" in listed(statement["Resource"]):
+                assert action.partition(":")[0] in NOT_NARROWER or action in NOT_NARROWER, f"{name}: {action} anywhere"
+            seen += 1
+    assert seen > 50
+
+
+def test_every_function_has_a_role_of_its_own_that_only_its_service_takes() -> None:
+    functions = [f["Properties"] for _, f in read("functions").resources("AWS::Serverless::Function")]
+    roles = [function["Role"]["Ref"] for function in functions]
+    assert len(set(roles)) == len(functions)
+    for name, role in read("roles").resources("AWS::IAM::Role"):
+        (trusted,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+        assert isinstance(trusted["Principal"]["Service"], str), name
+
+
+def test_a_person_takes_a_role_with_a_second_factor_only() -> None:
+    operator = next(r for n, r in read("roles-processes").resources("AWS::IAM::Role") if n == "OperatorRole")
+    (trusted,) = operator["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    assert trusted["Condition"] == {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
