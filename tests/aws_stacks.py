@@ -1,12 +1,11 @@
 """The stacks of a region that LocalStack can deploy, deployed by the same program from the same templates as on AWS.
 
-It refuses keys, networks, databases, HTTP APIs and containers, and functions without Docker: what those stacks would have
-told the later ones is told here.
+It refuses keys, networks, databases, HTTP APIs and containers, and functions without Docker: what those stacks would
+have told the later ones is told here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 import pytest
@@ -38,8 +37,8 @@ GIVEN: Final = {
 
 
 @pytest.fixture(scope="session")
-def region_stacks(localstack: str) -> Iterator[Deployment]:
+def region_stacks(localstack: str) -> Deployment:
     """The region's stacks, deployed once for this run; `known` holds what they told."""
     deployment = Deployment(client("cloudformation", aws_settings(localstack)), GIVEN, 0.2, dict(TOLD_BY_OTHERS))
     deployment.deploy(STACKS)
-    yield deployment
+    return deployment

@@ -54,7 +54,9 @@ def actions_from(module: str, name: str) -> set[str]:
         if not _SPEAKS.search(_read(place[0]).text):
             continue
         for each in ast.walk(node):
-            word = each.attr if isinstance(each, ast.Attribute) else each.value if isinstance(each, ast.Constant) else ""
+            word = (
+                each.attr if isinstance(each, ast.Attribute) else each.value if isinstance(each, ast.Constant) else ""
+            )
             if word == "generate_db_auth_token":
                 found.add("rds-db:connect")
             elif isinstance(word, str) and word in _operations():

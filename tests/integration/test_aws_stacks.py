@@ -1,4 +1,4 @@
-"""What LocalStack can deploy of a region's stacks is there as the templates say, and a second deployment changes nothing."""
+"""What LocalStack can deploy of a region's stacks is as the templates say; a second deployment changes nothing."""
 
 from __future__ import annotations
 
@@ -86,5 +86,16 @@ def test_a_role_names_the_queue_that_was_made(region_stacks: Deployment, localst
 
 
 def test_every_stack_is_either_deployed_here_or_told_of() -> None:
-    refused = {"keys", "network", "perimeter", "storage", "data", "backup", "functions", "rotation", "api", "settlement"}
+    refused = {
+        "keys",
+        "network",
+        "perimeter",
+        "storage",
+        "data",
+        "backup",
+        "functions",
+        "rotation",
+        "api",
+        "settlement",
+    }
     assert refused | set(STACKS) == set(order())

@@ -1,14 +1,15 @@
-"""The demo's story on Amazon's services: SQS and Secrets Manager of LocalStack, PostgreSQL, functions of Lambda."""
+"""The demo's story on Amazon's services: the region's stacks on LocalStack, PostgreSQL, functions, KMS of moto."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import sys
-import uuid
 from pathlib import Path
 
+import psycopg
 import pytest
+from deploy_region import Deployment
 
 from aws_rig import aws_settings
 from sdt.adapters.aws import client
@@ -17,16 +18,20 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
 
 
 async def test_the_story_runs_unchanged_on_amazons_services(
-    tmp_path: Path, localstack: str, postgres_database: str
+    tmp_path: Path, localstack: str, moto_server: str, postgres_database: str, region_stacks: Deployment
 ) -> None:
-    # Given settings that name LocalStack and PostgreSQL, and nothing else than the demo's own command
-    name = uuid.uuid4().hex[:12]
+    # Given queue and secrets as the region's stacks made them, a key of KMS, a database, and the demo's own command
+    key = client("kms", aws_settings(moto_server)).create_key()["KeyMetadata"]["Arn"]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("SDT_")} | {
         "SDT_ENV": "localstack",
         "SDT_AWS__ENDPOINT_URL": localstack,
         "SDT_DATABASE__URL": postgres_database,
-        "SDT_QUEUE__NAME": f"story-{name}.fifo",
-        "SDT_VAULT__PREFIX": f"story-{name}/",
+        "SDT_QUEUE__NAME": region_stacks.known["QueueName"],
+        "SDT_QUEUE__CREATE": "false",
+        "SDT_VAULT__PREFIX": "sdt/texas/",
+        "SDT_AWS__ENDPOINTS__KMS": moto_server,
+        "SDT_PERSONAL__WRAPPED_BY": "kms",
+        "SDT_PERSONAL__KMS_KEY": key,
         "SDT_SIGNING__STOCK_PER_PAIR": "60",
         "SDT_SIGNING__STOCK_PER_PAIR_MIN": "20",
         "SDT_SIGNING__JOB_PRESIGNATURES": "40",
@@ -46,10 +51,13 @@ async def test_the_story_runs_unchanged_on_amazons_services(
     # Then its books agree and its attacks are refused, as anywhere
     assert process.returncode == 0, output.decode()[-4_000:]
     assert "Every balance agrees, every attack was refused." in output.decode()
-    # and it was told over that queue and that vault: nothing waits in the one, the platform's keys are in the other
+    # and it was told over that queue, with those secrets and that key
     sqs, secrets = (client(service, aws_settings(localstack)) for service in ("sqs", "secretsmanager"))
-    address = sqs.get_queue_url(QueueName=f"story-{name}.fifo")["QueueUrl"]
-    counts = sqs.get_queue_attributes(QueueUrl=address, AttributeNames=["All"])["Attributes"]
-    assert counts["ApproximateNumberOfMessages"] == counts["ApproximateNumberOfMessagesNotVisible"] == "0"
-    found = secrets.list_secrets(Filters=[{"Key": "name", "Values": [f"story-{name}/"]}], MaxResults=100)["SecretList"]
-    assert {"personal/key", "transaction-ids/key"} <= {one["Name"].removeprefix(f"story-{name}/") for one in found}
+    for url in (region_stacks.known["QueueUrl"], region_stacks.known["DeadQueueUrl"]):
+        counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        assert counts["ApproximateNumberOfMessages"] == counts["ApproximateNumberOfMessagesNotVisible"] == "0"
+    for name in ("transaction-ids/key", "vendors/aml/key"):
+        assert "LastAccessedDate" in secrets.describe_secret(SecretId=f"sdt/texas/{name}"), name
+    with psycopg.connect(postgres_database) as books:
+        wrapped = [bytes(row[0]) for row in books.execute("SELECT wrapped FROM person_keys WHERE wrapped IS NOT NULL")]
+    assert wrapped and all(key.encode() in each for each in wrapped)

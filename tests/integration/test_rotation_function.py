@@ -1,4 +1,4 @@
-"""The function that Secrets Manager calls makes the platform's keys anew, step by step, each of which may come twice."""
+"""The function that Secrets Manager calls makes the platform's keys anew, in steps that may each come twice."""
 
 from __future__ import annotations
 

@@ -24,7 +24,11 @@ CODE = {
 LAMBDA = {
     *("logs:CreateLogStream", "logs:PutLogEvents"),  # its log
     *("ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface"),
-    *("ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:UnassignPrivateIpAddresses"),  # a place in our network
+    *(
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSubnets",
+        "ec2:UnassignPrivateIpAddresses",
+    ),  # its place
     *("elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"),  # the home folder
 }
 FAILED_INVOCATIONS = {"sqs:SendMessage"}
