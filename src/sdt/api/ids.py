@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from typing import Final
 
 from sdt.domain.errors import NotFound
 from sdt.domain.transaction_id import IdIssuer
 
 __all__ = ["Ids"]
+
+FOLLOWS_S: Final = 0.25
+"""So long the keys are not asked for again: each message would pay for it, and the key before counts anyway."""
 
 
 class Ids:
@@ -21,13 +26,20 @@ class Ids:
         self, region: str, keys: Callable[[], tuple[bytes, ...]], look_again: Callable[[], None] = lambda: None
     ) -> None:
         self._region, self._keys, self._look_again = region, keys, look_again
+        self._issuer, self._asked_s = IdIssuer(region, keys()), time.monotonic()
 
     def __repr__(self) -> str:
         return f"Ids({self._region!r})"
 
     def issuer(self) -> IdIssuer:
         """Return what makes and recognises ids now."""
-        return IdIssuer(self._region, self._keys())
+        if time.monotonic() - self._asked_s > FOLLOWS_S:
+            return self._followed()
+        return self._issuer
+
+    def _followed(self) -> IdIssuer:
+        self._issuer, self._asked_s = IdIssuer(self._region, self._keys()), time.monotonic()
+        return self._issuer
 
     def check(self, transaction_id: str) -> int:
         """Return when this id was given. Units: milliseconds since 1970.
@@ -39,6 +51,6 @@ class Ids:
             return issuer.check(transaction_id)
         except NotFound:
             self._look_again()
-            if (now := self.issuer()) == issuer:
+            if (now := self._followed()) == issuer:
                 raise
             return now.check(transaction_id)

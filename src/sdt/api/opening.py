@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sdt.adapters.chain.deployment import load_deployment
-from sdt.adapters.vault import key_and_before, made_once
+from sdt.adapters.vault import key_and_before
 from sdt.api.ids import Ids
 from sdt.api.services import Deployment, Limits, Services
 from sdt.backends import IDS_KEY, open_database, open_queue, open_vault, open_wrapping
@@ -22,7 +22,6 @@ def open_services(settings: Settings, public_url: str) -> Services:
     name = next(iter(settings.regions))
     region = load_region(settings.region_file(name).read_bytes())
     vault = open_vault(settings)
-    made_once(vault, IDS_KEY)
     return Services(
         store=open_database(settings),
         queue=open_queue(settings),

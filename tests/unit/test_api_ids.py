@@ -1,0 +1,50 @@
+"""Ids follow the keys of the vault, and a miss is looked at twice."""
+
+from __future__ import annotations
+
+import pytest
+
+from sdt.api import ids as ids_module
+from sdt.api.ids import Ids
+from sdt.domain.errors import Invalid, NotFound
+from sdt.domain.transaction_id import IdIssuer
+
+OLD, NEW, NEXT = (bytes([n]) * 32 for n in range(3))
+RANDOM = b"0123456789"
+MS = 1_800_000_000_000
+
+
+def given(*keys: bytes) -> str:
+    return IdIssuer("US-TX", keys).issue(MS, RANDOM)
+
+
+def test_a_rotation_counts_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [(OLD,)]
+    ids = Ids("US-TX", lambda: now[0])
+    assert ids.check(given(OLD)) == MS
+    now[0] = (NEW, OLD)
+    assert ids.issuer().keys == (OLD,), "the keys are not asked for with every message"
+    monkeypatch.setattr(ids_module, "FOLLOWS_S", 0)
+    assert ids.issuer().keys == (NEW, OLD)
+    assert (ids.check(given(OLD)), ids.check(given(NEW))) == (MS, MS)
+
+
+def test_an_id_under_a_key_that_others_saw_first_counts_at_once() -> None:
+    now, looked = [(OLD,)], []
+
+    def look_again() -> None:
+        looked.append(1)
+        now[0] = (NEW, OLD)
+
+    ids = Ids("US-TX", lambda: now[0], look_again)
+    assert ids.check(given(OLD)) == MS
+    assert looked == []
+    assert ids.check(given(NEW)) == MS
+    assert looked == [1]
+    for unknown in (given(NEXT), IdIssuer("US-CA", (NEW,)).issue(MS, RANDOM)):
+        with pytest.raises(NotFound):
+            ids.check(unknown)
+    with pytest.raises(Invalid):
+        ids.check("no id")
+    assert looked == [1, 1, 1], "what is no id at all makes nobody look"
+    assert OLD.hex() not in repr(ids)
