@@ -49,9 +49,9 @@ def prepare(home: Path, *holders: Holder) -> None:
 
 
 @contextmanager
-def process(home: Path) -> Iterator[Process]:
+def process(home: Path, **more: str) -> Iterator[Process]:
     """Start the API over a prepared home on a port of its own choice, and end it."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("SDT_")} | {"SDT_NETWORK": NETWORK}
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("SDT_")} | {"SDT_NETWORK": NETWORK} | more
     environment["SDT_DATABASE__URL"] = database_at(home / "sdt.db")
     with (home / "api.log").open("a") as log:
         popen = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Functions under Amazon's runtime client for tests, a gateway in front: one home, SQLite and the embedded queue."""
+"""Functions under Amazon's runtime client for tests, a gateway in front: one home, the embedded queue."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from aiohttp import web
 from api_platform import NETWORK, Holder
 from api_process import prepare
 
+from databases import database_at
 from sdt.domain.envelope import seal_envelope
 from sdt.domain.message import format_time
 from sdt.domain.proof import make_proof
@@ -27,7 +28,13 @@ PUBLIC_URL = "https://api.example.test"
 
 def environment(home: Path) -> dict[str, str]:
     """What a function's process is told."""
-    return {"SDT_HOME": str(home), "SDT_NETWORK": NETWORK, "SDT_API__URL": PUBLIC_URL, "SDT_ENV": "default"}
+    return {
+        "SDT_HOME": str(home),
+        "SDT_NETWORK": NETWORK,
+        "SDT_API__URL": PUBLIC_URL,
+        "SDT_ENV": "default",
+        "SDT_DATABASE__URL": database_at(home / "sdt.db"),
+    }
 
 
 def function(name: str, home: Path, processes: int = 1, timeout_s: float = 29.0, **more: str) -> Function:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sqlite3
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from api_platform import Holder
 from functions_rig import Front, front, function, prepare, signed_transfer
 
+from databases import database_at
 from sdt.adapters.queue.embedded import EmbeddedQueue
 from sdt.domain.errors import Unavailable
 from sdt.functions.local.gateway import BODY_BYTES_MAX, PayloadFormat
@@ -166,20 +166,20 @@ async def test_a_screening_function_killed_in_the_middle_gets_its_message_again_
     queue = EmbeddedQueue(home / "queue.db")
     screening = function("screening", home)
     source = EventSource(queue, screening, 2.0, 1)
-    other = sqlite3.connect(home / "sdt.db", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    # when the function is killed while it judges
-    (received,) = await queue.receive(10, 1, 2.0)
-    handing = asyncio.create_task(source.hand_over([received]))
-    while not screening.pids or not _waits_for(screening.pids[0], home / "sdt.db-wal"):
-        await asyncio.sleep(0.05)
-    os.kill(screening.pids[0], signal.SIGKILL)
-    await handing
-    other.execute("ROLLBACK")
-    other.close()
+    store = open_store(database_at(home / "sdt.db"))
+    with store.transaction():
+        store.execute("UPDATE transactions SET queued_at_ms = queued_at_ms WHERE id = ?", (id_,))
+        # when the function is killed while it waits to judge
+        (received,) = await queue.receive(10, 1, 2.0)
+        handing = asyncio.create_task(source.hand_over([received]))
+        while not screening.pids:
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(1.0)
+        assert not handing.done()
+        os.kill(screening.pids[0], signal.SIGKILL)
+        await handing
     # then the message is not lost
     running = asyncio.create_task(source.run())
-    store = open_store(f"sqlite:///{home / 'sdt.db'}")
     until = time.monotonic() + 30
     while len(events.of(store, id_)) < 2 and time.monotonic() < until:
         await asyncio.sleep(0.05)
@@ -202,8 +202,10 @@ async def test_the_sweeper_sends_what_an_api_that_was_killed_did_not(home: Path,
         assert (await api.put(id_, signed_transfer(id_, alice, bob)))[0] == 202
     queue = EmbeddedQueue(home / "queue.db")
     await queue.delete([one.receipt for one in await queue.receive(10, 1, 30)])
-    with sqlite3.connect(home / "sdt.db") as books:
-        books.execute("UPDATE transactions SET accepted_at_ms = accepted_at_ms - 600000")
+    store = open_store(database_at(home / "sdt.db"))
+    with store.transaction():
+        store.execute("UPDATE transactions SET accepted_at_ms = accepted_at_ms - 600000")
+    store.close()
     # when the schedule comes round, twice; a queue that knows the id delivers it no second time within five minutes
     sweep = function("sweep", home)
     assert [await sweep.invoke(b"{}") for _ in range(2)] == [b'{"sent": 1}', b'{"sent": 0}']
@@ -224,12 +226,3 @@ async def test_a_process_killed_between_invocations_is_replaced(home: Path) -> N
 
 def _rss_mb(pid: int) -> int:
     return int(Path(f"/proc/{pid}/status").read_text().partition("VmRSS:")[2].split()[0]) // 1024
-
-
-def _waits_for(pid: int, file: Path) -> bool:
-    """Whether a process has the file open: it has begun to work with the database."""
-    try:
-        names = [os.readlink(f"/proc/{pid}/fd/{n}") for n in os.listdir(f"/proc/{pid}/fd")]
-    except OSError:
-        return False
-    return str(file) in names
