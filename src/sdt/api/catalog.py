@@ -155,6 +155,7 @@ _ROWS: Final = (
     ("nothing_in_suspense", 409, "Nothing of this is in suspense", "`GET /v1/office/money` says what is."),
     ("suspense_disputed", 409, "These dollars may still go back to the other bank", "A dishonored return is under way or may still be contested: wait until two banking days after it settled."),
     ("owner_not_payable", 422, "The owner's account is closed or under an order", "Wait until that ends, or hold it as unclaimed."),
+    ("authorisation_terms", 422, "An authorisation of these terms cannot be", "docs/ach.md says what is recorded of a debit that was authorised by telephone or in writing."),
     ("ach_reversal_late", 422, "It is too late for a reversal", "Within five banking days of settlement and one day of discovery; ask the bank."),
     ("ach_not_dishonorable", 409, "No return of this entry can be sent back", "No file of returns brought it back, its return was dishonored, or what came back was given to its owner again."),
     ("ach_dishonored_already", 409, "A return of this entry was sent back already", "`GET /v1/office/ach/entries` says where that stands."),

@@ -1,4 +1,4 @@
-"""`sdt ach files | entries | inbound | rates | deliver | dishonor`: ACH as the treasury's custodian sees it."""
+"""`sdt ach files | entries | inbound | rates | deliver | dishonor | authorise`: ACH as a custodian sees it."""
 
 from __future__ import annotations
 
@@ -144,15 +144,51 @@ def dishonor(
     claims["reason"] = because or (RETURNS[code].title if code in RETURNS else code)
     if fields:
         claims["fields"] = fields.split(",")
-    found = run(_act(home, officer, claims))
+    found = run(_act(home, officer, "dishonor_return", claims))
     show(found, as_json, told(found))
 
 
-async def _act(home: Path, officer: str, claims: dict[str, Any]) -> Any:
+async def _act(home: Path, officer: str, kind: str, claims: dict[str, Any]) -> Any:
     async with officer_client(home, officer) as client:
-        return await client.act("dishonor_return", claims)
+        return await client.act(kind, claims)
 
 
 def _dollars(digits: str) -> str:
     cents = int(digits)
     return f"${cents // 100:,}.{cents % 100:02d}"
+
+
+@ach.command("authorise")
+def authorise(
+    bank_account: Annotated[str, typer.Argument(help="Reference of the linked bank account.")],
+    account: Annotated[str, typer.Option(help="The holder's account: 0x….")],
+    amount: Annotated[str, typer.Option(metavar="UNITS", help="Cents: of the one debit, or of each at most.")],
+    given_on: Annotated[str, typer.Option(help="The day of the call or the paper: 2026-11-27.")],
+    ends_on: Annotated[str, typer.Option(help="The last day on which it counts; within two years.")],
+    evidence: Annotated[str, typer.Option(help="SHA-256 of the recording or the paper; it counts once.")],
+    reason: Annotated[str, typer.Option(help="Why, for the file.")],
+    by: Annotated[str, typer.Option(help="telephone (class TEL), or writing (class PPD).")] = "telephone",
+    recurring: Annotated[bool, typer.Option("--recurring", help="Several debits, not one.")] = False,
+    token: Annotated[str, typer.Option(help="The dollar token.")] = "TXD",  # noqa: S107
+    officer: AsOfficer = "treasury",
+    home: Home = Path(".sdt"),
+    as_json: Json = False,
+) -> None:
+    """Record that a holder authorised debits by telephone or in writing. A second custodian or the approver agrees.
+
+    [bold]sdt ach authorise REF --account 0x… --amount 5000 --given-on 2026-11-27 --ends-on 2026-12-31 …[/bold]
+    """
+    claims = {
+        "account": account,
+        "bank_account": bank_account,
+        "token": token,
+        "by": by,
+        "recurrence": "recurring" if recurring else "single",
+        "amount": amount,
+        "given_on": given_on,
+        "ends_on": ends_on,
+        "evidence": evidence,
+        "reason": reason,
+    }
+    act = run(_act(home, officer, "record_authorisation", claims))
+    show(act, as_json, told(act))

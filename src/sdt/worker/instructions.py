@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from sdt.config.model import Ach
-from sdt.domain.ach.classes import sec_code_of
+from sdt.domain.ach.classes import Authorised, sec_code_of
 from sdt.domain.ach.entry_life import EntryEvent, EntryStatus
 from sdt.domain.errors import SdtError, Unavailable, Unprocessable
 from sdt.domain.message import Deposit, Redeem, Register, read_message
@@ -38,7 +38,9 @@ from sdt.worker.figures import HANDLER
 from sdt.worker.identities import Identities
 from sdt.worker.traces import of_ids
 from sdt.workflows import payouts
+from sdt.workflows.ach_reversal import bank_today
 from sdt.workflows.bank_proof import wanted_entry
+from sdt.workflows.debit_authorisation import authorised
 from sdt.workflows.people import People
 
 __all__ = ["Instructions"]
@@ -187,6 +189,9 @@ class Instructions:
             return False
         business = isinstance(await self._people.party(account), Business)
         is_credit = entry.direction == "credit"
+        how: Authorised = "internet"
+        if not is_credit and not business:
+            how = await self._store.run(self._authorised, linked.ref, entry)
         if self._config.delivery != "api":
             wanted = wanted_entry(
                 entry.id,
@@ -199,6 +204,7 @@ class Instructions:
                 reference=row.id,
                 at_ms=self._clock.now_ms(),
                 same_day=self._config.same_day in ("all", f"{entry.direction}s"),
+                authorised=how,
             )
             await self._store.run(self._wanted, entry, wanted)
             return True
@@ -207,7 +213,7 @@ class Instructions:
             account=bank_account(token, "clearing"),
             amount=self._region.token(token).amount(entry.units),
             counterparty=ExternalAccount(details.routing_number, details.account_number, details.kind, details.holder),
-            sec_code=SecCode(sec_code_of(business=business, is_credit=is_credit, authorised="internet")),
+            sec_code=SecCode(sec_code_of(business=business, is_credit=is_credit, authorised=how)),
             reference=row.id,
         )
         if await self._store.run(self._intended, row, entry):
@@ -219,6 +225,10 @@ class Instructions:
                 raise
             await self._store.run(self._filed, entry.id, filed.entry_id)
         return True
+
+    def _authorised(self, store: Store, bank_ref: str, entry: BankEntryRow) -> Authorised:
+        today = bank_today(store, self._clock.now_ms())
+        return authorised(store, bank_ref, entry.token, entry.units, entry.transaction_id, today)
 
     def _wanted(self, store: Store, entry: BankEntryRow, wanted: AchEntryRow) -> None:
         """Record the entry once, with what its file needs: it goes out at the next cut-off."""

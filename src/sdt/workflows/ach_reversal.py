@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from sdt.domain.ach.calendar import add_banking_days
 from sdt.domain.ach.entry_life import EntryEvent, follow
-from sdt.domain.claims import Reason
+from sdt.domain.claims import Reason, day_of
 from sdt.domain.errors import Conflict, NotFound, Unprocessable
 from sdt.domain.office import Act
 from sdt.domain.registry import Role
@@ -23,7 +23,7 @@ from sdt.store import Store, ach
 from sdt.store.ach import AchEntryRow
 from sdt.workflows.office import Acting, Entry
 
-__all__ = ["BANK_DAY", "ENTRIES", "ReverseEntry", "bank_day", "may_reverse", "reversed_id"]
+__all__ = ["BANK_DAY", "ENTRIES", "ReverseEntry", "bank_day", "bank_today", "may_reverse", "reversed_id"]
 
 BANK_DAY: Final = "bank-day"
 """The counter in which the worker keeps the bank's present day, as a proleptic ordinal."""
@@ -80,8 +80,13 @@ def _checked(acting: Acting, act: ReverseEntry) -> AchEntryRow:
 
 def bank_day(acting: Acting) -> date:
     """Return the bank's present day, as the worker last noted it."""
-    kept = ach.counter(acting.store, BANK_DAY)
-    return date.fromordinal(kept) if kept else date.fromtimestamp(acting.now_ms / 1000)  # noqa: DTZ012
+    return bank_today(acting.store, acting.now_ms)
+
+
+def bank_today(store: Store, now_ms: int) -> date:
+    """Return the bank's present day, as the worker last noted it; ours before it did."""
+    kept = ach.counter(store, BANK_DAY)
+    return date.fromordinal(kept) if kept else day_of(now_ms)
 
 
 def _judged(acting: Acting, act: ReverseEntry) -> bool:

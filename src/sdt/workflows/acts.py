@@ -12,6 +12,7 @@ from sdt.workflows import (
     ach_dishonor,
     ach_reversal,
     case_work,
+    debit_authorisation,
     erasure,
     handles,
     holders,
@@ -38,6 +39,7 @@ ACTS: Final[dict[str, Entry]] = act_types(
         *money_acts.ENTRIES,
         *suspense.ENTRIES,
         *ach_dishonor.ENTRIES,
+        *debit_authorisation.ENTRIES,
     )
 )
 """One line for each area."""

@@ -10,7 +10,7 @@ import secrets
 from datetime import date
 from typing import Final, Literal
 
-from sdt.domain.ach.classes import sec_code_of
+from sdt.domain.ach.classes import Authorised, sec_code_of
 from sdt.domain.ach.codes import RETURNS, Action
 from sdt.domain.ach.entry_life import EntryEvent, EntryStatus
 from sdt.domain.ach.micro_entries import MicroEntries, draw_micro_entries
@@ -39,6 +39,7 @@ def wanted_entry(
     reference: str,
     at_ms: int,
     same_day: bool = False,
+    authorised: Authorised = "internet",
 ) -> AchEntryRow:
     """Return an entry as it is asked for, in the class its account and direction ask for."""
     return AchEntryRow(
@@ -49,7 +50,7 @@ def wanted_entry(
         token=token,
         is_credit=is_credit,
         units=units,
-        sec_code=sec_code_of(business=business, is_credit=is_credit, authorised="internet"),
+        sec_code=sec_code_of(business=business, is_credit=is_credit, authorised=authorised),
         same_day=same_day,
         reference=reference,
         created_at_ms=at_ms,

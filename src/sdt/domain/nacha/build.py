@@ -70,6 +70,8 @@ class Order:
     individual_id: str = ""
     addenda: str = ""
     prenote: bool = False
+    recurring: bool = False
+    """One of several debits that were authorised together: WEB and TEL say so."""
     description: str = ""
     """What the receiver's statement says, where it is not the file's."""
     effective_on: date | None = None
@@ -249,8 +251,8 @@ def _entry(order: Order, odfi: str) -> Entry:
         cents=order.cents,
         individual_id=order.individual_id,
         name=order.receiver.name[:22].rstrip(),
-        # WEB and TEL say whether the payment is single (S) or recurring; ours are authorised one by one.
-        discretionary="S " if order.sec_code in ("WEB", "TEL") else "  ",
+        # WEB and TEL say whether the payment is single (S) or recurring (R).
+        discretionary=("R " if order.recurring else "S ") if order.sec_code in ("WEB", "TEL") else "  ",
         addenda_indicator="1" if addenda else "0",
         trace_number=trace,
     )

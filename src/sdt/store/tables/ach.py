@@ -145,6 +145,37 @@ class AchDishonor(Table):
         table_name = "ach_dishonors"
 
 
+class DebitAuthorisation(Table):
+    """What a holder allowed by telephone or in writing: terms, day, and the digest of the recording or the paper."""
+
+    id = text(36, primary_key=True)
+    account = text(42)
+    bank_ref = text(72, index=True)
+    token = text(12)
+    authorised_by = text(9)
+    recurrence = text(9)
+    units = BigIntegerField()
+    given_on = text(10)
+    ends_on = text(10)
+    evidence = text(64, unique=True)
+    recorded_at_ms = BigIntegerField()
+    ended_at_ms = BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "debit_authorisations"
+        constraints: Final = [Check("units > 0", name="units_positive")]
+
+
+class AuthorisedDebit(Table):
+    """Under which authorisation a deposit is debited."""
+
+    transaction_id = text(36, primary_key=True)
+    authorisation_id = text(36, index=True)
+
+    class Meta:
+        table_name = "authorised_debits"
+
+
 class AchCounter(Table):
     """A number that only grows: the trace sequence, the place in the bank's list, the cut-off closed last."""
 
@@ -175,6 +206,8 @@ TABLES: Final[tuple[type[Table], ...]] = (
     AchInboundName,
     AchRecord,
     AchDishonor,
+    DebitAuthorisation,
+    AuthorisedDebit,
     AchCounter,
     BankVerification,
 )

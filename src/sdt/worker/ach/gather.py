@@ -24,7 +24,7 @@ from sdt.domain.nacha.build import SEQUENCE_MAX, fault_of
 from sdt.domain.personal import BankDetails, open_record, read_record
 from sdt.domain.sealing import SealBroken
 from sdt.ports.wrapping import Wrapping
-from sdt.store import Store, ach, ach_files
+from sdt.store import Store, ach, ach_files, authorisations
 from sdt.store.ach import Wanted
 from sdt.store.ach_files import AchFileRow
 from sdt.worker.ach.cut_offs import last_cut_off
@@ -149,6 +149,7 @@ class Gatherer:
             sequence=sequence,
             individual_id=reference_of(row.reference),
             prenote=row.purpose == "prenote",
+            recurring=row.sec_code == "TEL" and _is_recurring(store, row.reference),
             description=_DESCRIPTIONS.get(row.purpose, ""),
             effective_on=same_day_on if same_day else None,
         )
@@ -234,6 +235,11 @@ class Gatherer:
         ach.put_into_file(store, name, placed)
         log.info("file %s: %d entries, %s", name, len(orders), row.digest)
         return row
+
+
+def _is_recurring(store: Store, deposit: str) -> bool:
+    under = authorisations.used_by(store, deposit)
+    return under is not None and under.recurrence == "recurring"
 
 
 class _Keys:

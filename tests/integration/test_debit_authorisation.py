@@ -1,0 +1,135 @@
+"""A debit that its holder authorised by telephone: recorded by two, used by deposits, TEL in the file."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ach_rig import Rig, ach_config
+from nacl.signing import SigningKey
+from test_money_acts import (
+    act,
+    agree,
+    officers,  # noqa: F401  (fixture)
+    refused,
+)
+
+from domain_messages import envelope_claims, sealed, texas
+from sdt.domain.ach.calendar import EASTERN
+from sdt.domain.claims import format_time
+from sdt.domain.envelope import message_digest
+from sdt.domain.nacha import faults_of, read_file
+from sdt.domain.transaction import Event
+from sdt.store import Store, ach, ach_files, authorisations, transactions
+from sdt.store.transactions import Change
+from sdt.worker.instructions import Instructions
+from sdt.workflows.ach_reversal import BANK_DAY
+from sdt.workflows.debit_authorisation import authorised
+from sdt.workflows.sealed_files import DATA_LABEL, open_file
+from store_rig import NOW_MS, TOKEN, accepted, address, transaction_id
+
+NOW = datetime(2027, 1, 15, 10, 11, tzinfo=EASTERN)
+DAY = NOW.date()
+TERMS = {
+    "account": address(2),
+    "bank_account": "ref-2",
+    "token": TOKEN,
+    "by": "telephone",
+    "recurrence": "single",
+    "amount": "5000",
+    "given_on": "2027-01-14",
+    "ends_on": "2027-02-14",
+    "evidence": "ab" * 32,
+    "reason": "Call 4711, recorded.",
+}
+
+
+@pytest.fixture
+def rig(store: Store, officers: None) -> Rig:  # noqa: F811
+    rig = Rig(store, None, None, None)  # type: ignore[arg-type]
+    rig.user(2)
+    with store.transaction():
+        ach.set_counter(store, BANK_DAY, DAY.toordinal())
+    return rig
+
+
+def recorded(store: Store, **changes: str) -> str:
+    first = act(store, "record_authorisation", "treasury", **TERMS | changes)
+    with refused("same_officer"):
+        agree(store, first, "treasury")
+    return str(agree(store, first, "approver")["authorisation"])
+
+
+async def deposited(rig: Rig, n: int, units: int) -> str:
+    """A deposit that its client signed and that is asked of the bank; returns the class of its entry."""
+    claims = envelope_claims("deposit") | {
+        "transaction_id": transaction_id(n),
+        "token": TOKEN,
+        "account": address(2),
+        "amount": str(units),
+        "source": "bank:ref-2",
+        "expires_at": format_time(NOW_MS // 1000 + 900),
+    }
+    raw = sealed("deposit", claims, SigningKey(bytes([99]) * 32))
+    row = accepted(n, payer=2, units=units, type="deposit")._replace(raw=raw, digest=message_digest(raw))
+    with rig.store.transaction():
+        transactions.insert_accepted(rig.store, [row])
+        transactions.move(rig.store, [Change(row.id, Event.AWAIT_FUNDS)], actor="screening", at_ms=NOW_MS)
+        rig.store.execute("UPDATE outbox SET due_at_ms = 0")
+    vendors: Any = SimpleNamespace()
+    await Instructions(rig.store, texas(), vendors, rig.people, None, ach_config(), rig.clock).work()  # type: ignore[arg-type]
+    found = ach.entry(rig.store, f"ach:{row.id}")
+    assert found is not None
+    return found.sec_code
+
+
+async def test_a_debit_authorised_by_telephone_goes_out_as_tel_once(rig: Rig) -> None:
+    recorded(rig.store)
+    assert [await deposited(rig, n, units) for n, units in ((1, 4_999), (2, 5_000), (3, 5_000))] == [
+        "WEB",
+        "TEL",
+        "WEB",
+    ]
+    # asked again, it is the same: a worker that died before it wrote the entry uses no second one
+    with rig.store.transaction():
+        again = [authorised(rig.store, "ref-2", TOKEN, 5_000, transaction_id(n), DAY) for n in (2, 3)]
+    assert again == ["telephone", "internet"]
+
+
+async def test_several_debits_authorised_together_say_so_in_the_file(rig: Rig) -> None:
+    id = recorded(rig.store, recurrence="recurring")
+    assert [await deposited(rig, n, units) for n, units in ((1, 5_000), (2, 100))] == ["TEL", "TEL"]
+    recorded(rig.store, evidence="cd" * 32, amount="7000", by="writing")
+    assert await deposited(rig, 3, 7_000) == "PPD"
+    with rig.store.transaction():
+        made = rig.desk.gatherer.close(rig.store, TOKEN, NOW, NOW)
+    assert made is not None
+    file = read_file(open_file(rig.keys, ach_files.file_data(rig.store, made.name), DATA_LABEL + made.name))
+    assert faults_of(file) == ()
+    by_class = {batch.header.sec_code: [entry.detail for entry in batch.entries] for batch in file.batches}
+    assert [(d.cents, d.discretionary.strip()) for d in by_class["TEL"]] == [(5_000, "R"), (100, "R")]
+    assert [(d.cents, d.discretionary.strip()) for d in by_class["PPD"]] == [(7_000, "")]
+    # what the holder takes back covers no further debit
+    assert act(rig.store, "end_authorisation", "treasury", authorisation=id, reason="She called.").status == "done"
+    assert await deposited(rig, 4, 100) == "WEB"
+    with refused("not_found"):
+        act(rig.store, "end_authorisation", "treasury", authorisation=id, reason="She called.")
+
+
+def test_what_is_recorded_is_a_holders_own_word_once(rig: Rig) -> None:
+    with refused("wrong_role"):
+        act(rig.store, "record_authorisation", "issuer", **TERMS)
+    with refused("unknown_bank_account"):
+        act(rig.store, "record_authorisation", "treasury", **TERMS | {"account": address(1)})
+    for change in ({"token": "TXG"}, {"given_on": "2027-01-16"}, {"ends_on": "2029-02-14"}, {"given_on": "2027-02-30"}):
+        with refused("authorisation_terms"):
+            act(rig.store, "record_authorisation", "treasury", **TERMS | change)
+    id = recorded(rig.store)
+    found = authorisations.get(rig.store, id)
+    assert found is not None
+    assert found.evidence == TERMS["evidence"]
+    first = act(rig.store, "record_authorisation", "treasury", **TERMS)
+    with refused("evidence_used"):
+        agree(rig.store, first, "approver")
