@@ -8,7 +8,11 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
+<<<<<<< HEAD
 .PHONY: setup setup-dev geth emulators aws-build aws-check demo test test-postgres check fast lint bench endurance lock clean
+=======
+.PHONY: setup setup-dev geth emulators aws-check demo test test-postgres drill check fast lint bench endurance lock clean
+>>>>>>> 27045b7 (feat(worker): a database that is older than the chain is refused, and loss and restore are drilled on a whole platform)
 
 setup: $(VENV)/.runtime
 setup-dev: $(VENV)/.dev
@@ -47,6 +51,10 @@ test: setup-dev lint
 # What has a SQLite file of its own in `make test` (API, officers, sanctions, identity, random days, whole platforms) on PostgreSQL too.
 test-postgres: setup-dev
 	CI=true SDT_TEST_DATABASE=postgresql $(BIN)/pytest -q tests/integration tests/property tests/faults
+
+# A platform on PostgreSQL loses its worker and its database and gets them back; prints how long each step took.
+drill: setup-dev
+	CI=true $(BIN)/pytest -q -s tests/faults/test_database_drill.py | grep -v '"level": "info"'
 
 bench: setup-dev
 	$(BIN)/python -m bench

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from sdt.cli.options import Home, Json, show
+from sdt.cli.options import Home, Json, run, show
 
 if TYPE_CHECKING:
     from sdt.store import Store
@@ -107,6 +107,22 @@ def _status(store: Store) -> dict[str, Any]:
         "missing": missing,
         "leases": [asdict(one) for one in ([] if missing else lease.all_of(store))],
     }
+
+
+@database.command("missing")
+def database_missing(home: Home = Path(".sdt"), as_json: Json = False) -> None:
+    """After a restore: list the batches that the chain settled and this database does not know.
+
+    Exit status 1 when there are any: the worker does not settle by such a database.
+    """
+    from sdt.local.missing import missing_batches
+    from sdt.local.platform import settings_of
+
+    found = run(missing_batches(settings_of(home)))
+    lines = [f"batch {one.number}, block {one.block}: {one.items} messages, {one.chain_transaction}" for one in found]
+    text = "\n".join(lines) or "The database knows every batch that the chain settled."
+    show({"missing": [asdict(one) for one in found]}, as_json, text)
+    raise typer.Exit(1 if found else 0)
 
 
 @database.command("role")

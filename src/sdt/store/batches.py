@@ -17,6 +17,7 @@ __all__ = [
     "FormedBatch",
     "form",
     "get",
+    "heads",
     "last_final",
     "last_standing",
     "mark_final",
@@ -201,6 +202,14 @@ def last_final(store: Store) -> BatchRow | None:
 def last_standing(store: Store) -> BatchRow | None:
     """Return the newest batch that is not void: the next one follows it."""
     return next(iter(_where(store, "status <> 'void' ORDER BY number DESC LIMIT 1")), None)
+
+
+def heads(store: Store) -> list[tuple[int, bytes]]:
+    """Return number and head of every batch that was signed and stands."""
+    return [
+        (int(number), bytes(head))
+        for number, head in store.rows("SELECT number, head FROM batches WHERE status <> 'void' AND head IS NOT NULL")
+    ]
 
 
 def next_nonce(store: Store) -> int:

@@ -33,6 +33,7 @@ from sdt.domain.region import Region
 from sdt.domain.transaction import Event, Status
 from sdt.observing import tracing
 from sdt.store import Store, batches, events, lane, transactions
+from sdt.worker.behind import refuse_older_database
 from sdt.worker.clock import Clock
 from sdt.worker.figures import LANE, SETTLED_AGE
 from sdt.worker.flight import Flight, Flights
@@ -107,6 +108,8 @@ class Follower:
         self._clock = clock
         self._demand = demand
         self.flights = Flights()
+        self.stands = asyncio.Event()
+        """Set once the database was held against the chain: nothing is settled before."""
         self._change = asyncio.Event()
         self._rewind: Block | None = None
         self.head_block = -1
@@ -156,9 +159,15 @@ class Follower:
             log.warning("batch %d could not be sent: %s", flight.number, error.detail, extra={"batch": flight.number})
 
     async def run(self) -> None:
-        """Follow until cancelled. Errors: ChainForked, when what was final is final no more: a person must look."""
+        """Follow until cancelled.
+
+        Errors: ChainForked, when what was final is final no more, and DatabaseBehind: a person must look.
+        """
         while True:
             try:
+                if not self.stands.is_set():
+                    await refuse_older_database(self._store, self._reader, self.settlement)
+                    self.stands.set()
                 await self._follow()
             except ChainForked:
                 raise

@@ -99,6 +99,7 @@ class Lane:
 
     async def run(self) -> None:
         """Work until cancelled. A fault outside is logged and tried again: nothing formed is ever dropped."""
+        await self._follower.stands.wait()
         pending = await self._store.run(self._unsigned)
         while True:
             try:
