@@ -6,13 +6,14 @@ import asyncio
 import shutil
 import sqlite3
 import sys
-from datetime import UTC, datetime
 
 import pytest
+from typer.testing import CliRunner
 
 import vsock
 from enclave_rig import IMAGE, OTHER_IMAGE, Nitro, StandInModule
 from kms_rig import KEY_ID, FakeKms
+from sdt.cli.app import app as cli
 from sdt.domain.errors import SdtError
 from sdt.signing.config import load_signer_config
 from sdt.signing.enclave import init
@@ -21,11 +22,10 @@ from sdt.signing.enclave.init import Enclave, NotEnclosed
 from sdt.signing.enclave.keeper import Disk, Keeper
 from sdt.signing.enclave.kms import PURPOSE
 from sdt.signing.enclave.nsm import Nsm
-from sdt.signing.pki import Authority
 from sdt.signing.provision import write_locations
 from sdt.signing.seal import SealBroken
 from sdt.signing.sockets import Endpoint
-from signing_rig import BARE, Line, Rig, coordinator, sign
+from signing_rig import BARE, Line, Rig, coordinator, sign, until
 
 pytestmark = pytest.mark.slow
 
@@ -45,6 +45,7 @@ class Host:
         self.given.mkdir(parents=True)
         (tmp_path / "nsm").touch()
         self.device = tmp_path / "nsm"
+        (self.given / "party").write_text("1\n")
         (self.given / "kms.toml").write_text(self.kms.settings())
         (self.given / "seal.kms").write_bytes(self.kms.new_data_key(PURPOSE))
         listen, call = vsock.host(folder, "parent")
@@ -57,14 +58,15 @@ class Host:
         shutil.rmtree(self.home, ignore_errors=True)
         module = StandInModule(self.nitro, image)
         signer = [sys.executable, str(BARE), "--home", str(self.home), "--nitro", str(self.rig.nitro)]
-        return Enclave(self.home, 1, self.disk, Nsm(self.device, module.ioctl), [*signer, "--image", "IMAGE"])
+        return Enclave(self.home, self.disk, Nsm(self.device, module.ioctl), [*signer, "--image", "IMAGE"])
 
     def certify(self) -> None:
         """What operators do once they have seen the enclave's keys: certificate, configuration, policy."""
         rig = self.rig
         shown = self.disk_folder / "shown"
-        authority = Authority(rig.home / "signing-authority")
-        certificate = authority.certify(1, (shown / "tls.csr").read_bytes(), datetime.now(UTC))
+        certified = ["keys", "certify", "1", str(shown / "tls.csr"), "-o", str(self.given / "tls.pem")]
+        result = CliRunner().invoke(cli, [*certified, "--home", str(rig.home)])
+        assert result.exit_code == 0, result.exception
         (rig.folder(1) / "intent.pub").write_bytes((shown / "intent.pub").read_bytes())
         write_locations(rig.home, load_signer_config(rig.folder(2)).locations)
         seal = f"kms {KEY_ID} by {self.kms.authority}"
@@ -79,7 +81,6 @@ class Host:
         lines = ['seal = "kms"', 'nsm = "/dev/nsm"', 'region_file = "region.toml"', 'deployment_file = "d.json"']
         lines += [line for line in said if line.split(" = ")[0] not in left_out]
         (self.given / "signer.toml").write_text("\n".join(lines))
-        (self.given / "tls.pem").write_bytes(certificate)
         for name in ("authority.pem", "attestation.toml"):
             shutil.copy(rig.folder(1) / name, self.given / name)
 
@@ -95,6 +96,11 @@ async def host(tmp_path, tmp_path_factory, monkeypatch):
     made.rig.stop()
 
 
+async def ready(to) -> None:
+    """Wait until all three may sign: a machine that does much else starts three processes slowly."""
+    await until(lambda: all(status and not status.held for status in to.status().values()), 60)
+
+
 async def test_an_enclaves_share_survives_it_and_its_presignatures_do_not(host):
     # given a first start, which makes the keys and shows their public halves
     assert not await host.enclave().open()
@@ -106,8 +112,8 @@ async def test_an_enclaves_share_survives_it_and_its_presignatures_do_not(host):
     running = asyncio.create_task(enclave.run(stop))
     for party in (2, 3):
         host.rig.start(party, image="IMAGE")
-        host.rig.processes[1] = host.rig.processes[party]  # so that the coordinator waits for all three
-    async with coordinator(host.rig) as to:
+    async with coordinator(host.rig, wait=False) as to:
+        await ready(to)
         address = await to.keygen()
         await to.presign((1, 2), 4)
         batch = line.batch()
@@ -134,7 +140,8 @@ async def test_an_enclaves_share_survives_it_and_its_presignatures_do_not(host):
         db.close()
         # and the enclave that starts with it signs again, from new stock
         running = asyncio.create_task(enclave.run(stop))
-        async with coordinator(host.rig) as again:
+        async with coordinator(host.rig, wait=False) as again:
+            await ready(again)
             assert again.address() == address and again.stock()[1, 2] == 0
             await again.presign((1, 2), 2)
             assert (await sign(again, line.batch())).pair == (1, 2)
@@ -148,9 +155,10 @@ async def test_an_enclaves_share_survives_it_and_its_presignatures_do_not(host):
         ("signer.db", b"x"),
         ("tls.key", b"x"),
         ("intent.sealed", b"x"),
+        ("party", b"4"),
     ],
 )
-async def test_the_machine_around_gives_no_secrets(host, name, content):
+async def test_the_machine_around_gives_no_secrets_and_one_of_three_numbers(host, name, content):
     (host.given / name).write_bytes(content)
     with pytest.raises(NotEnclosed):
         await host.enclave().open()
@@ -178,6 +186,19 @@ async def test_a_configuration_that_lets_the_machine_around_in_is_refused(host, 
     file.write_text(file.read_text().replace(old, new, 1))
     with pytest.raises(SdtError):
         await host.enclave().open()
+
+
+async def test_only_a_request_whose_holder_has_its_key_is_certified(host):
+    await host.enclave().open()
+    shown = host.disk_folder / "shown" / "tls.csr"
+    body = shown.read_text().splitlines()
+    body[1] = body[1][::-1]
+    for text in ("", "no request", "\n".join(body)):
+        shown.write_text(text)
+        result = CliRunner().invoke(cli, ["keys", "certify", "1", str(shown), "--home", str(host.rig.home)])
+        assert getattr(result.exception, "code", "") == "certificate_request"
+    result = CliRunner().invoke(cli, ["keys", "certify", "1", str(shown), "--home", str(host.given)])
+    assert getattr(result.exception, "code", "") == "no_authority"
 
 
 async def test_what_is_kept_cannot_be_changed_or_replaced(host):

@@ -104,6 +104,18 @@ async def test_a_location_that_stops_proving_is_in_no_joint_job_any_more(rig, ni
         await until(lambda: to.status()[1].peers_attested == (2,))
 
 
+async def test_a_location_that_was_given_another_policy_is_found_out(rig, nitro):
+    # given the right image everywhere, and a policy with one image more at location 3
+    for party in (1, 2, 3):
+        demand(rig, nitro, party, *((IMAGE, OTHER_IMAGE) if party == 3 else (IMAGE,)))
+        rig.start(party, image="IMAGE")
+    async with coordinator(rig, wait=False) as to:
+        await until(lambda: all(to.status().values()))
+        with pytest.raises(SdtError) as caught:
+            await to.keygen()
+        assert (caught.value.code, caught.value.facts["check"]) == ("peer_not_attested", "agreement")
+
+
 async def test_where_nothing_is_demanded_nothing_changes_and_the_status_says_so(rig):
     for party in (1, 2, 3):
         rig.start(party)
@@ -116,8 +128,8 @@ async def test_where_nothing_is_demanded_nothing_changes_and_the_status_says_so(
 
 async def test_an_enclave_that_vouches_for_another_key_or_another_location_is_refused(rig, nitro):
     # given location 2's module, which a man in the middle of its TLS asks: the document names another key
-    demand(rig, nitro, 1)
     for party in (1, 2, 3):
+        demand(rig, nitro, party)
         rig.start(party, image="IMAGE")
     async with coordinator(rig, wait=False) as to:
         await until(lambda: all(to.status().values()) and to.status()[1].peers_attested == (2, 3))

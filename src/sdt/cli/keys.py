@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from sdt.cli.options import Home, Json, console, run
+from sdt.domain.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
     from sdt.config import Settings
@@ -296,23 +297,55 @@ def reseal(
         str,
         typer.Option(help="A command that prints the key, 32 bytes in base64: a key service's or an enclave's tool."),
     ] = "",
+    kms: Annotated[
+        bool, typer.Option("--kms", help="The key that AWS KMS gives to this enclave; run inside it (docs/signing.md).")
+    ] = False,
 ) -> None:
-    """Exchange what a location's secrets are sealed under: a passphrase, a command's key, or a fresh key file.
+    """Exchange what a location's secrets are sealed under: a passphrase, a command's key, KMS, or a fresh key file.
 
     Put the passphrase's file where it does not lie on the disk of the shares. Run again after a crash, this goes on.
     """
     from sdt.local.platform import settings_of
     from sdt.signing.config import load_signer_config
+    from sdt.signing.enclave.nsm import Nsm
     from sdt.signing.reseal import Target
     from sdt.signing.reseal import reseal as seal_anew
 
     config = load_signer_config(settings_of(home).home / f"signer-{location}")
-    target = Target(passphrase_file, tuple(shlex.split(command)))
+    if kms and config.nsm is None:
+        raise Invalid("signer.toml names no nsm: KMS gives its key to an enclave only.", code="no_enclave")
+    target = Target(passphrase_file, tuple(shlex.split(command)), Nsm(config.nsm) if kms and config.nsm else None)
     count = seal_anew(config, target)
-    under = {"file": "a new key file", "passphrase": f"the passphrase in {passphrase_file}", "command": command}[
-        target.kind
-    ]
+    under = {
+        "kms": "the key from KMS",
+        "file": "a new key file",
+        "passphrase": f"the passphrase in {passphrase_file}",
+        "command": command,
+    }[target.kind]
     console.print(f"{count} secrets of location {location} are sealed under {under}. The signer may start again.")
+
+
+@keys.command()
+def certify(
+    location: Annotated[int, typer.Argument(min=1, max=3, help="Which location the enclave is.")],
+    request: Annotated[Path, typer.Argument(help="tls.csr, as the enclave showed it.", exists=True, dir_okay=False)],
+    out: Annotated[Path, typer.Option("-o", "--output", help="Where to put it.")] = Path("tls.pem"),
+    home: Home = Path(".sdt"),
+) -> None:
+    """Certify a key that was made inside an enclave, with the authority of the signers.
+
+    The key itself never leaves the enclave. Put the certificate into its `given` folder and start it again.
+    """
+    from datetime import UTC, datetime
+
+    from sdt.local.platform import settings_of
+    from sdt.signing.pki import Authority
+
+    folder = settings_of(home).home / "signing-authority"
+    if not (folder / "authority.key").exists():
+        raise NotFound("The signers' authority is not kept here.", code="no_authority")
+    out.write_bytes(Authority(folder).certify(location, request.read_bytes(), datetime.now(UTC)))
+    console.print(f"{out}: location {location} is certified over the key of {request}.")
 
 
 @keys.command("verify-backup")

@@ -135,8 +135,11 @@ class PeerChecks:
         policy = self._policy
 
         async def prove(key: bytes, ask: Ask) -> None:
-            self._checked.pop(party, None)
-            await self._check(policy, party, key, ask)
+            try:
+                await self._check(policy, party, key, ask)
+            except PeerNotAttested:
+                self._checked.pop(party, None)
+                raise
             self._checked[party] = _Checked(key, asyncio.get_running_loop().time())
 
         return prove
@@ -204,7 +207,10 @@ class PeerChecks:
         if self._policy is None:
             return {}
         await asyncio.gather(*(link.prove() for link in self._links.values()))
-        return {party: self._checked[party].key for party in self._links}
+        keys = {party: each.key for party, each in self._checked.items()}
+        if missing := sorted(self._links.keys() - keys.keys()):  # another check refused it meanwhile
+            raise PeerNotAttested(f"Location {missing[0]} is not attested.", party=missing[0], check="missing")
+        return keys
 
     async def run(self) -> None:
         """Ask again and again, so that the status tells the truth."""

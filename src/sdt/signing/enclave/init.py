@@ -21,7 +21,7 @@ import signal
 import sqlite3
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -42,6 +42,7 @@ from sdt.signing.store import Store
 
 HOME: Final = Path("/run/sdt/signer")
 FOLDER_LABEL: Final = b"enclave folder"
+PARTY_FILE: Final = "party"
 ROUTES_FILE: Final = "inner.toml"
 DATABASE: Final = "signer.db"
 SECRETS: Final = ("tls.key", "intent.sealed", "intent.pub", DATABASE)
@@ -62,9 +63,9 @@ class NotEnclosed(Forbidden):
 class Enclave:
     """One location's folder inside an enclave, and the signer that works in it."""
 
-    def __init__(self, home: Path, party: int, disk: Disk, nsm: Nsm, signer: Sequence[str] = ()) -> None:
+    def __init__(self, home: Path, disk: Disk, nsm: Nsm, signer: Sequence[str] = ()) -> None:
         self._home = home
-        self._party = party
+        self._party = 0
         self._disk = disk
         self._nsm = nsm
         self._signer = signer or (sys.executable, "-m", "sdt.signing.signer", "--home", str(home))
@@ -80,6 +81,7 @@ class Enclave:
         given, kept = await self._disk.get()
         if found := sorted(set(SECRETS) & set(given)):
             raise NotEnclosed(f"The machine around gives {found[0]}, which is made in here.")
+        self._party = _party_of(given)
         write_files(self._home, given)
         self._sealer = await asyncio.to_thread(BoxSealer.from_kms, self._home, self._nsm)
         if kept:
@@ -164,6 +166,14 @@ class Enclave:
         return process.returncode or 0
 
 
+def _party_of(given: Mapping[str, bytes]) -> int:
+    """Return which location this is: one image serves all three, and only the certificate makes it one of them."""
+    said = given.get(PARTY_FILE, b"").strip()
+    if said not in (b"1", b"2", b"3"):
+        raise NotEnclosed("The machine around does not say which location this is.")
+    return int(said)
+
+
 def demand_enclosed(config: SignerConfig, party: int) -> None:
     """Refuse a configuration that would let the machine around in. Errors: NotEnclosed."""
     if config.party != party:
@@ -216,7 +226,6 @@ async def start(enclave: Enclave) -> int:
 def main() -> None:
     """Prepare the system, seed it, and start."""
     parser = argparse.ArgumentParser(prog="python -m sdt.signing.enclave.init", description=__doc__.splitlines()[0])
-    parser.add_argument("--party", type=int, choices=(1, 2, 3), required=True, help="which location this is")
     parser.add_argument("--keeper", default=f"vsock://{PARENT_CID}:9000", help="where the folder is kept")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -225,7 +234,7 @@ def main() -> None:
     system.mount_all()
     system.loopback_up()
     _log.info("%d bytes of the security module's randomness are in.", system.seed(nsm))
-    sys.exit(asyncio.run(start(Enclave(HOME, arguments.party, Disk(Endpoint.parse(arguments.keeper)), nsm))))
+    sys.exit(asyncio.run(start(Enclave(HOME, Disk(Endpoint.parse(arguments.keeper)), nsm))))
 
 
 if __name__ == "__main__":
