@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 
@@ -22,6 +23,17 @@ def policy_text(nitro: Nitro, *images: dict[int, bytes]) -> str:
     for image in images:
         text += '[[image]]\nname = "x"\n' + "".join(f'pcr{n} = "{value.hex()}"\n' for n, value in image.items())
     return text
+
+
+async def refusal(ask) -> SdtError:
+    """Return what a ceremony is refused with; a location that does not answer in time on a busy machine is asked again."""
+    for _ in range(10):
+        with pytest.raises(SdtError) as caught:
+            await ask()
+        if caught.value.code != "location_unreachable":
+            break
+        await asyncio.sleep(0.5)
+    return caught.value
 
 
 @pytest.fixture(scope="module")
@@ -76,11 +88,8 @@ async def test_a_peer_that_does_not_prove_the_right_image_takes_part_in_no_joint
     async with coordinator(rig, wait=False) as to:
         await until(lambda: all(to.status().values()))
         # then no key comes about, and both say why
-        with pytest.raises(SdtError) as caught:
-            await to.keygen()
-        assert caught.value.code == "peer_not_attested"
-        assert caught.value.facts["check"] == check
-        assert caught.value.facts["party"] == "3"
+        refused = await refusal(to.keygen)
+        assert (refused.code, refused.facts["check"], refused.facts["party"]) == ("peer_not_attested", check, "3")
         # and the two find each other good, the third not
         await until(lambda: to.status()[1].peers_attested == (2,) and to.status()[2].peers_attested == (1,))
         assert "location 1" not in (rig.folder(2) / "log").read_text()
@@ -98,9 +107,8 @@ async def test_a_location_that_stops_proving_is_in_no_joint_job_any_more(rig, ni
         await until(lambda: to.status()[3] is None)
         await until(lambda: to.status()[3] is not None)
         # then no stock is made with it, and the others know it no more
-        with pytest.raises(SdtError) as caught:
-            await to.presign((1, 3), 2)
-        assert (caught.value.code, caught.value.facts["check"]) == ("peer_not_attested", "image")
+        refused = await refusal(lambda: to.presign((1, 3), 2))
+        assert (refused.code, refused.facts["check"]) == ("peer_not_attested", "image")
         await until(lambda: to.status()[1].peers_attested == (2,))
 
 
@@ -111,9 +119,8 @@ async def test_a_location_that_was_given_another_policy_is_found_out(rig, nitro)
         rig.start(party, image="IMAGE")
     async with coordinator(rig, wait=False) as to:
         await until(lambda: all(to.status().values()))
-        with pytest.raises(SdtError) as caught:
-            await to.keygen()
-        assert (caught.value.code, caught.value.facts["check"]) == ("peer_not_attested", "agreement")
+        refused = await refusal(to.keygen)
+        assert (refused.code, refused.facts["check"]) == ("peer_not_attested", "agreement")
 
 
 async def test_where_nothing_is_demanded_nothing_changes_and_the_status_says_so(rig):
@@ -135,6 +142,4 @@ async def test_an_enclave_that_vouches_for_another_key_or_another_location_is_re
         await until(lambda: all(to.status().values()) and to.status()[1].peers_attested == (2, 3))
         # when location 2's file names another certificate than the one it speaks with
         (rig.folder(2) / "tls.pem").write_bytes((rig.folder(3) / "tls.pem").read_bytes())
-        with pytest.raises(SdtError) as caught:
-            await to.keygen()
-        assert caught.value.facts["check"] == "tls_key"
+        assert (await refusal(to.keygen)).facts["check"] == "tls_key"
