@@ -26,7 +26,7 @@ def policy_text(nitro: Nitro, *images: dict[int, bytes]) -> str:
 
 
 async def refusal(ask) -> SdtError:
-    """Return what a ceremony is refused with; a location that does not answer in time on a busy machine is asked again."""
+    """Return what a ceremony is refused with; a location that is late on a busy machine is asked again."""
     for _ in range(10):
         with pytest.raises(SdtError) as caught:
             await ask()
