@@ -8,11 +8,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-<<<<<<< HEAD
-.PHONY: setup setup-dev geth emulators aws-build aws-check demo test test-postgres check fast lint bench endurance lock clean
-=======
-.PHONY: setup setup-dev geth emulators aws-check demo test test-postgres drill check fast lint bench endurance lock clean
->>>>>>> 27045b7 (feat(worker): a database that is older than the chain is refused, and loss and restore are drilled on a whole platform)
+.PHONY: setup setup-dev geth emulators aws-build aws-check demo test test-postgres drill check fast lint bench endurance lock clean
 
 setup: $(VENV)/.runtime
 setup-dev: $(VENV)/.dev
