@@ -349,7 +349,7 @@ class Branches(ChainReader):
 async def test_blocks_that_leave_are_told_of(sender: Sender) -> None:
     chain = Branches()
     chain.grow("a", 0, 6)
-    events = follow(chain, (0, chain.chain[0].hash), depth=4, poll_s=0.001)
+    events = follow(chain, (0, chain.chain[0].hash), depth=4, pause=lambda: asyncio.sleep(0.001))
 
     async def tell(count: int) -> list[str]:
         found = []

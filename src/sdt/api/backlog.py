@@ -16,6 +16,7 @@ from sdt.store import Store, transactions
 __all__ = ["Backlog"]
 
 LOOK_S = 0.25
+QUIET_LOOK_S = 1.0
 RETRY_AFTER_S_MAX = 30.0
 _ON_THE_WAY = (Status.ACCEPTED, Status.SCREENED, Status.BATCHED, Status.SUBMITTED)
 log = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ class Backlog:
         """Keep the count current."""
         while True:
             await self.look()
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(LOOK_S if self.size else QUIET_LOOK_S)
 
     async def look(self) -> None:
         """Count once. A database that does not answer leaves the number as it was."""

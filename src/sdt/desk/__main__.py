@@ -33,13 +33,19 @@ IDLE_ROUNDS = 25
 """After so many rounds in which there was nothing to sign a desk looks less often."""
 IDLE_POLL_S = 0.6
 """It then looks so often, unless it is told to look less often still: a look costs the API as much as some payments."""
+QUIET_POLL_S = 2.0
+"""And so often at last, when nothing came for a minute or so."""
+SLOWER = 1.03
 SIGNING_S = 0.5
 """Whoever signs waits until that is final, so a round shorter than this was an idle one."""
 
 
 def pause_s(poll_s: float, idle_rounds: int) -> float:
     """Return how long a desk waits before it looks again."""
-    return max(poll_s, IDLE_POLL_S) if idle_rounds > IDLE_ROUNDS else poll_s
+    if idle_rounds <= IDLE_ROUNDS:
+        return poll_s
+    slowed_s = IDLE_POLL_S * SLOWER ** min(idle_rounds - IDLE_ROUNDS - 1, 100)
+    return max(poll_s, min(slowed_s, QUIET_POLL_S))
 
 
 async def attend(desk: Desk, poll_s: float) -> None:

@@ -6,7 +6,6 @@ transaction, keyed by the entry it is about.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from datetime import UTC, datetime
 
@@ -21,6 +20,7 @@ from sdt.store.banking import BankEntryRow
 from sdt.vendors import Vendors
 from sdt.worker import bank_entries
 from sdt.worker.clock import Clock
+from sdt.worker.pace import rest
 
 __all__ = ["Counterparties"]
 
@@ -44,7 +44,7 @@ class Counterparties:
                 await self.look()
             except SdtError as error:
                 log.warning("a counterparty does not answer: %s", error.detail)
-            await asyncio.sleep(self._poll_s)
+            await rest(self._poll_s)
 
     async def look(self) -> None:
         """Ask once about everything that is open."""

@@ -6,7 +6,6 @@ for the custodian. Who handed it in is sealed with the key of the account's hold
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from datetime import date
@@ -27,6 +26,7 @@ from sdt.store.currency import CONDUCTOR_NOTE, CurrencyRow
 from sdt.store.transactions import TransactionRow
 from sdt.vendors import bank_account
 from sdt.worker.clock import Clock
+from sdt.worker.pace import rest
 from sdt.workflows import blocking
 from sdt.workflows.people import People
 
@@ -67,7 +67,7 @@ class Currency:
                 await self.look()
             except SdtError as error:
                 log.warning("the counter does not answer: %s", error.code)
-            await asyncio.sleep(self._poll_s)
+            await rest(self._poll_s)
 
     async def look(self) -> None:
         """Book what was counted since the line that was read last."""

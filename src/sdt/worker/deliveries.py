@@ -21,6 +21,7 @@ from sdt.store import Store, cases, deliveries, ledger, sanctions, transactions
 from sdt.store.deliveries import DeliveryRow
 from sdt.store.transactions import Change, TransactionRow
 from sdt.worker.clock import Clock
+from sdt.worker.pace import rest
 from sdt.workflows import payouts
 
 __all__ = ["Deliveries"]
@@ -56,7 +57,7 @@ class Deliveries:
         """Work until cancelled."""
         while True:
             await self.work()
-            await asyncio.sleep(self._poll_s)
+            await rest(self._poll_s)
 
     async def work(self) -> None:
         """Take every open delivery one step further; one that cannot go on keeps no other waiting."""

@@ -37,6 +37,7 @@ from sdt.worker.behind import refuse_older_database
 from sdt.worker.clock import Clock
 from sdt.worker.figures import LANE, SETTLED_AGE
 from sdt.worker.flight import Flight, Flights
+from sdt.worker.pace import rest
 from sdt.worker.projection import ACTOR, Settled, project
 
 __all__ = ["Follower", "Place"]
@@ -49,6 +50,7 @@ LAG_BLOCKS_MAX = 5
 MISSED_S = 10.0
 """After so long without inclusion the other nodes are asked whether they have a batch."""
 RETRY_S = 0.5
+MARK_S = 5.0
 LOOK_WHO_SEALS_S = 5
 
 
@@ -112,6 +114,7 @@ class Follower:
         """Set once the database was held against the chain: nothing is settled before."""
         self._change = asyncio.Event()
         self._rewind: Block | None = None
+        self._marked_s = 0.0
         self.head_block = -1
         self.head_seen_s = asyncio.get_running_loop().time()
 
@@ -185,7 +188,7 @@ class Follower:
         after = (mark.followed_block_number, mark.followed_block_hash)
         for flight in self.flights:
             flight.included_at = None
-        async for event in follow(self._reader, after, depth=self._depth, poll_s=self._poll_s):
+        async for event in follow(self._reader, after, depth=self._depth, pause=self._pause):
             if event.happening is Happening.ARRIVED:
                 self._include(event.block)
             elif event.happening is Happening.LEFT:
@@ -196,6 +199,12 @@ class Follower:
                 block, self._rewind = self._rewind, None
                 await self._store.run(self._mark, block)
                 return
+
+    async def _pause(self) -> None:
+        if len(self.flights):
+            await asyncio.sleep(self._poll_s)
+        else:
+            await rest(self._poll_s)
 
     async def keep_sent(self) -> None:
         """Send again, until cancelled, what no block has: a node that was restarted has forgotten its pool."""
@@ -231,7 +240,11 @@ class Follower:
         """Carry one final block into the books."""
         mine = [self.flights.by_hash[h] for h in block.transactions if h in self.flights.by_hash]
         if not mine:
-            await self._store.run(self._mark, block)
+            # While nothing is under way a mark now and then will do: what is read again after a crash is empty.
+            now_s = asyncio.get_running_loop().time()
+            if len(self.flights) or now_s - self._marked_s > MARK_S:
+                self._marked_s = now_s
+                await self._store.run(self._mark, block)
             return
         with LANE.timed("books"):
             found = await self._words(block, mine)

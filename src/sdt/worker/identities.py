@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from typing import Final
@@ -13,6 +12,7 @@ from sdt.ports import DocumentKind, Kyc, KycApplication, KycDocument, KycOutcome
 from sdt.store import Store, documents, examinations, outbox
 from sdt.worker.clock import Clock
 from sdt.worker.dead_letters import is_hopeless, put_off
+from sdt.worker.pace import rest
 from sdt.workflows import identity
 from sdt.workflows.documents import Documents
 from sdt.workflows.people import People
@@ -56,7 +56,7 @@ class Identities:
         next_look_ms = 0
         while True:
             if not await self.work():
-                await asyncio.sleep(0.2)
+                await rest(0.2)
             if self._clock.now_ms() >= next_look_ms:
                 next_look_ms = self._clock.now_ms() + int(self._poll_s * 1000)
                 try:

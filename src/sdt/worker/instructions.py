@@ -7,7 +7,6 @@ to the bank is written down before it is sent.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
@@ -36,6 +35,7 @@ from sdt.worker.clock import Clock
 from sdt.worker.dead_letters import put_off
 from sdt.worker.figures import HANDLER
 from sdt.worker.identities import Identities
+from sdt.worker.pace import rest, stir
 from sdt.worker.traces import of_ids
 from sdt.workflows import payouts
 from sdt.workflows.ach_reversal import bank_today
@@ -88,8 +88,10 @@ class Instructions:
     async def run(self) -> None:
         """Work until cancelled."""
         while True:
-            if not await self.work():
-                await asyncio.sleep(0.2)
+            if await self.work():
+                stir()
+            else:
+                await rest(0.2)
 
     async def work(self) -> int:
         """Carry out what is due; returns how many were tried."""

@@ -29,6 +29,7 @@ from sdt.worker.clock import Clock
 from sdt.worker.figures import BATCH_ITEMS, LANE
 from sdt.worker.flight import Flight
 from sdt.worker.follower import Follower
+from sdt.worker.pace import stir
 from sdt.worker.projection import ACTOR
 from sdt.worker.reading import Reading
 from sdt.worker.traces import of_ids
@@ -145,6 +146,7 @@ class Lane:
         elif waiting < self._limits.items_max and len(self._follower.flights):
             # Not full, and the chain is busy anyway: a short wait makes fewer, fuller batches.
             await asyncio.sleep(self._limits.linger_s)
+        stir()
         with LANE.timed("form"):
             return await self._store.run(self._form)
 

@@ -21,6 +21,7 @@ from sdt.store import Store, reviews, transactions
 from sdt.store.transactions import TransactionRow
 from sdt.worker.clock import Clock
 from sdt.worker.figures import ROUND_MESSAGES, SCREENING
+from sdt.worker.pace import rest, stir
 from sdt.worker.reading import Reading
 from sdt.worker.sanctions import Sanctions
 from sdt.worker.screening_round import ROUND_MAX, Named, ScreeningRound
@@ -63,6 +64,7 @@ class Screening:
             try:
                 received = await self._queue.receive(ROUND_MAX, 1.0, self._visibility_s)
                 if received:
+                    stir()
                     ROUND_MESSAGES.observe(len(received))
                     with SCREENING.timed():
                         await self.take(received)
@@ -124,7 +126,7 @@ class Screening:
         """Take up, until cancelled, what officers have decided about."""
         while True:
             await self.resume_once()
-            await asyncio.sleep(DECIDED_S)
+            await rest(DECIDED_S)
 
     async def resume_once(self) -> int:
         """Let what is in review go on or end once every reason has its verdict; returns how many there were."""

@@ -6,7 +6,6 @@ The statement is the bank's word on what moved; an ACH entry's line is booked by
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from typing import Final
@@ -29,6 +28,7 @@ from sdt.store.bank_facts import LineRow
 from sdt.store.reserve_moves import Direction
 from sdt.vendors import Purpose, Vendors, bank_account
 from sdt.worker.clock import Clock
+from sdt.worker.pace import rest
 
 __all__ = ["Statements"]
 
@@ -72,7 +72,7 @@ class Statements:
                 await self.look()
             except SdtError as error:
                 log.warning("a statement cannot be read: %s", error.detail)
-            await asyncio.sleep(self._poll_s)
+            await rest(self._poll_s)
 
     async def look(self) -> None:
         """Read what is new on every account."""

@@ -6,7 +6,6 @@ that come in for a deposit, or leave for a redemption, are booked where those ar
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from datetime import UTC, datetime
 from typing import Final
@@ -17,6 +16,7 @@ from sdt.domain.region import Region
 from sdt.ports import Depository, Flow, StatementLine
 from sdt.store import Store, cases, deliveries, ledger
 from sdt.worker.clock import Clock
+from sdt.worker.pace import rest
 
 __all__ = ["CURE", "Vaults"]
 
@@ -45,7 +45,7 @@ class Vaults:
                 await self.look()
             except SdtError as error:
                 log.warning("a vault does not answer: %s", error.detail)
-            await asyncio.sleep(self._poll_s)
+            await rest(self._poll_s)
 
     async def look(self) -> None:
         """Read what is new in each vault's statement."""

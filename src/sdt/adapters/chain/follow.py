@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -44,12 +44,16 @@ class ChainForked(ChainUnavailable):
 
 
 async def follow(
-    reader: ChainReader, after: tuple[int, bytes], *, depth: int = 1, poll_s: float = 0.05
+    reader: ChainReader,
+    after: tuple[int, bytes],
+    *,
+    depth: int = 1,
+    pause: Callable[[], Awaitable[None]] = lambda: asyncio.sleep(0.05),
 ) -> AsyncIterator[BlockEvent]:
     """Tell of every block after the given final one (number, hash), for as long as one listens.
 
     A block is FINAL when `depth` blocks stand at or above it: 1 means at once, as under QBFT. Blocks that leave are
-    told of newest first. A node that does not answer is asked again.
+    told of newest first. A node that does not answer is asked again. `pause` is waited for when nothing is new.
     Errors: ChainForked.
     """
     final = after
@@ -68,7 +72,7 @@ async def follow(
             final = (block.number, block.hash)
             yield BlockEvent(Happening.FINAL, block)
         if not events:
-            await asyncio.sleep(poll_s)
+            await pause()
 
 
 async def _look(reader: ChainReader, final: tuple[int, bytes], open_blocks: deque[Block]) -> list[BlockEvent]:

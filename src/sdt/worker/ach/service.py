@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from datetime import date, time
 from typing import Any, Final
@@ -23,6 +22,7 @@ from sdt.worker.ach.rates import Rates
 from sdt.worker.ach.receive import Receiver
 from sdt.worker.ach.records import Records
 from sdt.worker.clock import Clock
+from sdt.worker.pace import rest
 from sdt.workflows.ach_reversal import BANK_DAY
 from sdt.workflows.people import People
 
@@ -72,7 +72,7 @@ class AchDesk:
                 except SdtError as error:
                     log.warning("ACH waits: %s", error.detail)
             quiet = (quiet + 1) % QUIET_LOOKS
-            await asyncio.sleep(self._poll_s)
+            await rest(self._poll_s)
 
     async def health(self) -> dict[str, Any]:
         """Return what an operator must know: files, mornings without returns, how often debits come back."""
