@@ -2,13 +2,14 @@
 # make endurance   10,000 signatures through kill -9 of each signer; MINUTES=60 for an hour's memory as well, of bare and of whole signers
 # make geth   the chain node for tests on a real network, installed with Go into .tools/bin
 # make aws-build   the package of the functions for AWS Lambda;  make aws-check   the templates of deploy/aws before cfn-lint and checkov
+# make rie    Amazon's emulator of the Lambda runtime interface for tests of functions, installed with Go into .tools/bin
 # make emulators   emulators of Amazon's services for the tests, each in an environment of its own in .tools
 # make test   every test;  make check  the fast ones, lint and types;  make bench  the performance table
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: setup setup-dev geth emulators aws-build aws-check demo test test-postgres drill check fast lint bench endurance lock clean
+.PHONY: setup setup-dev geth rie emulators aws-build aws-check demo test test-postgres drill check fast lint bench endurance lock clean
 
 setup: $(VENV)/.runtime
 setup-dev: $(VENV)/.dev
@@ -74,6 +75,13 @@ aws-build:
 aws-check: setup-dev
 	@PYTHON=$(PYTHON) tests/emulators/install iac
 	$(BIN)/pytest -q tests/unit/test_aws_templates.py tests/integration/test_aws_lint.py
+
+# A commit, since its tags are none that Go takes.
+RIE_VERSION := v0.0.0-20261030222936-bef5c4ba774d
+rie: .tools/bin/aws-lambda-rie
+.tools/bin/aws-lambda-rie:
+	@command -v go >/dev/null || { echo "Go is needed to install the Runtime Interface Emulator. On Debian or Ubuntu: apt-get install golang-go"; exit 1; }
+	GOBIN=$(CURDIR)/.tools/bin GOFLAGS=-mod=mod go install github.com/aws/aws-lambda-runtime-interface-emulator/cmd/aws-lambda-rie@$(RIE_VERSION)
 
 MINUTES ?= 0
 endurance: setup-dev
