@@ -219,6 +219,21 @@ async def test_one_bad_order_holds_nobody_back(rig: Rig) -> None:
     assert [kind for kind, _ in rig.cases()] == ["ach_unmatched"]
 
 
+async def test_an_account_that_does_not_open_holds_nobody_back_and_waits(rig: Rig) -> None:
+    linked, other = rig.user(1), rig.user(2)
+    entry, good = rig.deposit(1, linked), rig.deposit(2, other)
+    wrapped = rig.store.row("SELECT wrapped FROM person_keys WHERE user_id = 'user-1'")[0]
+    rig.store.execute("UPDATE person_keys SET wrapped = ? WHERE user_id = 'user-1'", (b"\x02" + bytes(80),))
+    await rig.round(2)
+    assert (rig.status(entry), rig.status(good)) == (S.CREATED, S.ACKNOWLEDGED)
+    assert rig.cases() == [("ach_unmatched", f"{entry}:unreadable")]
+    # when the key is put back, then the next file has it
+    rig.store.execute("UPDATE person_keys SET wrapped = ? WHERE user_id = 'user-1'", (wrapped,))
+    await rig.clock_set(action="advance", days=1)
+    await rig.round(2)
+    assert rig.status(entry) in (S.ACKNOWLEDGED, S.SETTLED)
+
+
 async def test_what_is_above_an_accounts_daily_limit_waits_for_the_next_day(store: Store, server: Sandbox) -> None:
     rig = Rig.open(store, server, account_day_cents_max=15_000)
     await _at(rig, "2026-12-21", "09:00")

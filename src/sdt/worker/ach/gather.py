@@ -106,7 +106,11 @@ class Gatherer:
             if row.purpose == "reversal" and not self._reversible(store, row):
                 self._refuse(store, row, "what it would take back came back by itself", here.date())
                 continue
-            order = self._order(store, row, keys, first + len(selected), same_day_on, here.date())
+            try:
+                order = self._order(store, row, keys, first + len(selected), same_day_on, here.date())
+            except SealBroken as error:
+                self._unreadable(store, row, error.detail, here.date())
+                continue
             fault = fault_of(order, stamp, limits) if isinstance(order, Order) else order
             if fault or not isinstance(order, Order):
                 self._refuse(store, row, fault, here.date())
@@ -167,6 +171,19 @@ class Gatherer:
         self._facts.tell(store, entry, EntryEvent.REFUSE, on=on, at_ms=at_ms, code="not_filed")
         self._facts.case(
             store, f"{row.id}:not_filed", on=on, at_ms=at_ms, account=row.account, entry=row.id, fault=fault
+        )
+
+    def _unreadable(self, store: Store, row: Wanted, fault: str, on: date) -> None:
+        """Leave an entry waiting whose account cannot be read, and tell an officer once: it holds no other back."""
+        log.error("entry %s waits: %s", row.id, fault)
+        self._facts.case(
+            store,
+            f"{row.id}:unreadable",
+            on=on,
+            at_ms=self._clock.now_ms(),
+            account=row.account,
+            entry=row.id,
+            fault=fault,
         )
 
     def _first_sequence(self, store: Store, count: int) -> int:
