@@ -21,7 +21,7 @@ from sdt.domain.region import Region, load_region
 from sdt.domain.sanctions.lists import BadList
 from sdt.domain.transaction import Status
 from sdt.ports import Aml
-from sdt.store import sanctions
+from sdt.store import Store, accounts, person_keys, sanctions
 from sdt.worker.reading import Reading
 from sdt.worker.rescreening import Rescreening
 from sdt.worker.sanctions import Sanctions
@@ -59,6 +59,29 @@ async def test_a_new_list_finds_whoever_is_on_it_now(rig: Rig, tmp_path: Path) -
     assert await rig.store.read(sanctions.standing_of, people[17].account) == "review"
     # and again nothing is to do
     assert await rig.rescreen() == 0
+
+
+async def test_whose_record_does_not_open_stays_due_and_holds_nobody_back(rig: Rig) -> None:
+    source = random.Random(12)
+    people = [await rig.join(person(_name(source), _name(source))) for _ in range(5)]
+    sealed = await rig.store.read(_sealed, people[2].account)
+    await rig.store.run(accounts.set_person, people[2].account, sealed[:-1] + bytes([sealed[-1] ^ 1]))
+    await rig.rescreen()
+    row = await rig.searcher.in_force()
+    # then the others are screened, and the list does not pass for done
+    assert await rig.store.read(sanctions.progress, row.digest) == (5, 4, 0, 0)
+    assert await rig.store.read(sanctions.standing_of, people[2].account) is None
+    # when the record is put back, then so is that person
+    await rig.store.run(accounts.set_person, people[2].account, sealed)
+    await rig.rescreen()
+    assert await rig.store.read(sanctions.progress, row.digest) == (5, 5, 0, 0)
+
+
+def _sealed(store: Store, account: str) -> bytes:
+    row = person_keys.of_account(store, account)
+    assert row is not None
+    assert row.person_sealed is not None
+    return bytes(row.person_sealed)
 
 
 async def test_lists_that_are_old_damaged_or_half_do_not_come_into_force(rig: Rig, tmp_path: Path) -> None:
