@@ -25,13 +25,18 @@ ALONE = (
     "integration/test_identity_platform",
     "integration/test_localstack",
     "integration/test_monitoring_scale",
+    "integration/test_parameters",
     "integration/test_queue_",
+    "integration/test_rotation",
     "integration/test_sanctions_rescreening",
     "integration/test_scenes",
+    "integration/test_secrets_manager",
     "integration/test_second_vendors",
     "integration/test_signing_",
     "integration/test_store_speed",
     "integration/test_supervisor",
+    "integration/test_vault_",
+    "integration/test_wrapping",
 )
 """Tests that start a platform or an emulator, kill processes, or hold something against the clock."""
 

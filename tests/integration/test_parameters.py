@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from aws_front import front
-from aws_rig import aws_credentials, aws_settings, localstack, moto_server  # noqa: F401  (fixtures)
+from aws_rig import aws_settings
 from sdt.adapters import aws
 from sdt.adapters.aws import AwsRefused, AwsUnreachable, client
 from sdt.adapters.parameters import SEEN_WITHIN_S, VALUE_CHARS_MAX, Parameters

@@ -17,7 +17,7 @@ import pytest
 from api_process import prepare, process
 from typer.testing import CliRunner
 
-from aws_rig import aws_credentials, aws_settings, moto_server  # noqa: F401  (fixtures)
+from aws_rig import aws_settings
 from databases import database_at
 from sdt import backends
 from sdt.adapters.aws import client
@@ -219,7 +219,7 @@ async def test_one_that_does_not_open_keeps_nobody_else(platform: Platform) -> N
     store.close()
 
 
-async def test_kms_takes_over_while_the_platform_runs(moto_server: str, tmp_path: Path) -> None:  # noqa: F811
+async def test_kms_takes_over_while_the_platform_runs(moto_server: str, tmp_path: Path) -> None:
     kms = client("kms", aws_settings(moto_server))
     key = kms.create_key(KeySpec="SYMMETRIC_DEFAULT")["KeyMetadata"]["Arn"]
     told = {"aws.endpoint_url": moto_server, "database.url": database_at(tmp_path / "sdt.db"), "personal.kms_key": key}

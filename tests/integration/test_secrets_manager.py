@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from aws_front import Front, front
-from aws_rig import aws_credentials, aws_settings, moto_server  # noqa: F401  (fixtures)
+from aws_rig import aws_settings
 from ports import free_port
 from sdt.adapters import aws
 from sdt.adapters.vault import Secret, SecretNotFound, VaultProtocol, VaultUnreachable, VaultUnreadable
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("aws_credentials")]
 
 
 @pytest.fixture
-def between(moto_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Front]:  # noqa: F811
+def between(moto_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Front]:
     monkeypatch.setattr(aws, "ATTEMPTS", 2)
     with front(moto_server) as passes:
         yield passes
@@ -137,7 +137,7 @@ def test_nobody_at_the_address_and_nobody_to_call_as(monkeypatch: pytest.MonkeyP
         service(f"http://127.0.0.1:{free_port()}").open().get("key")
 
 
-def test_what_others_make_there_is_read_as_they_made_it(moto_server: str) -> None:  # noqa: F811
+def test_what_others_make_there_is_read_as_they_made_it(moto_server: str) -> None:
     """A rotation function stages a value as AWSPENDING and moves AWSCURRENT to it: the shape that AWS documents."""
     rig = service(moto_server, prefix="sdt/others/")
     asked = aws.client("secretsmanager", aws_settings(moto_server))
@@ -173,7 +173,7 @@ def test_what_others_make_there_is_read_as_they_made_it(moto_server: str) -> Non
     assert vault.list() == ["bytes"]
 
 
-def test_settings_choose_the_vault_and_a_process_has_one(moto_server: str, tmp_path: Path) -> None:  # noqa: F811
+def test_settings_choose_the_vault_and_a_process_has_one(moto_server: str, tmp_path: Path) -> None:
     settings = load_settings(
         "localstack", {"aws.endpoint_url": moto_server, "vault.prefix": "sdt/chosen/"}, home=tmp_path
     )

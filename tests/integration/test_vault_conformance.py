@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 import vault_rig
-from aws_rig import aws_credentials, localstack, ministack, moto_server  # noqa: F401  (fixtures)
 from sdt.adapters.vault import (
     BadSecretName,
     BadSecretValue,

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aws_front import Front, front
-from aws_rig import aws_credentials, aws_settings, moto_server  # noqa: F401  (fixtures)
+from aws_rig import aws_settings
 from sdt.adapters import aws
 from sdt.adapters.wrapping import KmsAndVault, KmsKey, VaultKey, kms_key
 from sdt.adapters.wrapping.kms_key import DATA_KEY_S, DATA_KEY_USES, OPENED_S, KmsRefused, KmsUnreachable
@@ -45,7 +45,7 @@ class Kms:
 
 
 @pytest.fixture
-def kms(moto_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kms]:  # noqa: F811
+def kms(moto_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kms]:
     monkeypatch.setattr(aws, "ATTEMPTS", 1)
     with front(moto_server) as between:
         client = aws.client("kms", aws_settings(between.url), read_s=60)
