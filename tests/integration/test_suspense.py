@@ -9,6 +9,7 @@ import pytest
 from nacl.signing import SigningKey
 from test_money_acts import (
     DAY,
+    KEYS,
     NAMED,
     E,
     act,
@@ -22,8 +23,9 @@ from test_money_acts import (
 )
 
 from domain_messages import envelope_claims, sealed
+from sdt.api.desk import _entries
 from sdt.domain.claims import format_time
-from sdt.domain.envelope import message_digest
+from sdt.domain.envelope import kid_of, message_digest
 from sdt.domain.ledger import currency_unmatched, dishonored_awaited, dishonored_settled
 from sdt.domain.transaction import Event, Status
 from sdt.store import Store, ach, banking, currency, ledger, outbox, registry, reserve_moves, transactions
@@ -207,6 +209,10 @@ def test_counted_currency_is_given_to_the_deposit_that_asks_for_it(store: Store)
     [entry] = banking.entries_of(store, [right])
     assert (entry.id, entry.status) == (f"currency:{number}", "window_passed")
     assert currency.of(store, [right])[right].account == address(1)
+    # The bank's slip names no such deposit: the desks get the officers' own words, to be checked
+    given = _entries(store, [right])[right]["given"]
+    assert given["act"].encode() == bytes(first.raw)
+    assert set(given["keys"]) == {kid_of(bytes(KEYS[name].verify_key)) for name in ("treasury", "approver")}
     with refused("nothing_in_suspense"):
         act(store, "settle_surplus", "treasury", **claims | {"evidence": "cd" * 32}, deposit=right)
 

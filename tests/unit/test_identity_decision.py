@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from nacl.signing import SigningKey
 
 from sdt.desk.decision import checked_decision
+from sdt.desk.desk import Evidence, Waiting
 from sdt.domain.claims import format_time
 from sdt.domain.envelope import b64url, kid_of, message_digest, seal_envelope
 from sdt.domain.errors import SdtError
@@ -102,3 +105,52 @@ async def test_nothing_else_does(first: bytes, second: bytes, more: dict[str, An
     with pytest.raises(SdtError) as refused:
         await check(first, second, **more)
     assert refused.value.code == code
+
+
+DEPOSIT = "019b0000-0000-7000-8000-000000000001"
+GIFT = {
+    "kept": "cur_1", "token": "TXD", "way": "deposit", "evidence": "ab" * 32, "reason": "Her slip.", "deposit": DEPOSIT,
+}  # fmt: skip
+CUSTODIAN = SigningKey(b"\x07" * 32)
+WORDS[bytes(CUSTODIAN.verify_key)] = KeyWord(NOBODY, Role.CUSTODIAN)
+
+
+@pytest.mark.parametrize(
+    ("changes", "maker", "counts"),
+    [
+        ({}, CUSTODIAN, True),
+        ({"deposit": "019b0000-0000-7000-8000-000000000002"}, CUSTODIAN, False),
+        ({"kept": "cur_2"}, CUSTODIAN, False),
+        ({}, MAKER, None),
+    ],
+)
+async def test_currency_is_a_deposits_whose_slip_names_another_by_two_officers_word(
+    changes: dict[str, str], maker: SigningKey, counts: bool | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    first = act("settle_surplus", maker, **GIFT | changes)
+    keys = {kid_of(key): b64url(key).decode() for key in WORDS}
+    given = {"act": first.decode(), "agree": agree(first).decode(), "keys": keys}
+    amount = REGION.token("TXD").amount(100)
+
+    async def counted(_: str) -> Any:
+        evidence = SimpleNamespace(document=b"the bank's word")
+        return SimpleNamespace(account="TXD-clearing", amount=amount, reference="nothing", evidence=evidence)
+
+    async def close() -> None:
+        """The node goes on."""
+
+    chain: Any = Chain()
+    chain.close = close
+    monkeypatch.setattr("sdt.desk.desk.ChainReader", lambda *_, **__: chain)
+    monkeypatch.setattr("sdt.desk.desk.load_deployment", lambda _: SimpleNamespace(registry="0xregistry"))
+    monkeypatch.setattr("sdt.desk.desk.time.time", lambda: NOW_S)
+    settings: Any = SimpleNamespace(home=tmp_path, network="net", chain=SimpleNamespace(urls=[], request_timeout_s=1))
+    vendors: Any = SimpleNamespace(bank=SimpleNamespace(currency_deposit=counted))
+    desk = Evidence(settings, REGION, vendors)
+    deposit = Waiting(DEPOSIT, "TXD", ACCOUNT, 100, "cur_1", given)
+    assert await desk.of_deposit(replace(deposit, given=None)) is None
+    if counts is None:
+        with pytest.raises(SdtError):
+            await desk.of_deposit(deposit)
+    else:
+        assert (await desk.of_deposit(deposit) is not None) is counts

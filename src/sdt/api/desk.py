@@ -12,16 +12,18 @@ from fastapi import APIRouter, Query
 
 from sdt.api import models
 from sdt.api.declared import problems
-from sdt.api.desk_identities import identity_tasks
+from sdt.api.desk_identities import identity_tasks, papers
 from sdt.api.region import token_report
 from sdt.api.runtime import KnownCaller, Running
 from sdt.api.services import Services
 from sdt.api.strict_route import StrictRoute
 from sdt.domain.claims import day_of
 from sdt.domain.message import format_time, read_message
+from sdt.domain.office import ActStatus
 from sdt.domain.registry import Role
 from sdt.domain.transaction import Status
-from sdt.store import Store, banking, reserve_moves, transactions
+from sdt.store import Store, banking, office, reserve_moves, transactions
+from sdt.store.banking import BankEntryRow
 from sdt.store.transactions import TransactionRow
 from sdt.workflows.adjusting import adjustments_due
 from sdt.workflows.cover import cover_of
@@ -108,9 +110,19 @@ def _entries(store: Store, deposits: Sequence[str]) -> dict[str, Task]:
             "status": entry.status,
             "code": entry.code,
             "amount": str(entry.units),
+            "given": _given(store, entry),
         }
         for entry in banking.entries_of(store, deposits)
     }
+
+
+def _given(store: Store, entry: BankEntryRow) -> Task | None:
+    """Return the papers of the act by which officers gave currency to a deposit; None where its own slip names it."""
+    if not entry.id.startswith("currency:") or not entry.external_id:
+        return None
+    acts = office.page(store, ["settle_surplus"], status=ActStatus.AGREED, subject=entry.external_id)
+    of_this = [act for act in acts if act.found.get("deposit") == entry.transaction_id]
+    return papers(store, of_this[0].id) if of_this else None
 
 
 async def _to_issue(services: Services) -> list[Task]:

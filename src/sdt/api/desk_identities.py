@@ -7,7 +7,7 @@ from typing import Any, Final
 from sdt.domain.envelope import b64url
 from sdt.store import Store, accounts, examinations, office
 
-__all__ = ["identity_tasks"]
+__all__ = ["identity_tasks", "papers"]
 
 TASKS_MAX: Final = 500
 
@@ -32,12 +32,12 @@ def _task(store: Store, row: examinations.DeskRow) -> dict[str, Any]:
         "kyc_status": row.status,
         "attested": [domain for domain, right in stands.items() if right],
         "standing": [domain for domain, tier in tiers.items() if tier],
-        "decision": _decision(store, row.decision_act) if row.decision_act else None,
+        "decision": papers(store, row.decision_act) if row.decision_act else None,
     }
 
 
-def _decision(store: Store, act_id: str) -> dict[str, Any]:
-    """Return the acts' exact bytes and the keys to check them with."""
+def papers(store: Store, act_id: str) -> dict[str, Any]:
+    """Return an act that was agreed to, and the word for it: exact bytes, and the keys to check them with."""
     act = office.get(store, act_id)
     assert act is not None, "a decision names its act"
     agree = office.get(store, act.second_act or "")

@@ -62,7 +62,14 @@ class Approver:
             return proof is not None and _names(message, proof)
         if not isinstance(message, Issue):
             return False
-        deposit = Waiting(message.deposit, message.token, message.account, int(message.amount), str(entry["entry"]))
+        deposit = Waiting(
+            message.deposit,
+            message.token,
+            message.account,
+            int(message.amount),
+            str(entry["entry"]),
+            entry.get("given"),
+        )
         proof = await self._evidence.of_deposit(deposit)
         return proof is not None and proof.hex() == message.evidence
 

@@ -51,6 +51,7 @@ class Move:
     nth: int
     units: int
     external_id: str
+    given: Mapping[str, object] | None = None
 
     @classmethod
     def read(cls, task: Mapping[str, Any]) -> Move:
@@ -63,6 +64,7 @@ class Move:
             int(task["nth"]),
             int(task["amount"]),
             str(entry.get("entry") or ""),
+            entry.get("given"),
         )
 
     @property
@@ -139,7 +141,7 @@ class Custodian:
     async def _fund(self, token: Token, move: Move) -> None:
         """Move what has come in for good: a deposit to be minted, a payout to be minted again."""
         if move.type == "deposit":
-            deposit = Waiting(move.transaction_id, token.symbol, move.account, move.units, move.external_id)
+            deposit = Waiting(move.transaction_id, token.symbol, move.account, move.units, move.external_id, move.given)
             proof = await self._evidence.of_deposit(deposit)
         else:
             proof = await self._evidence.of_return(

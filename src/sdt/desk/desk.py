@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from nacl.signing import SigningKey
 
+from sdt.adapters.chain.deploy import load_deployment
+from sdt.adapters.chain.reader import ChainReader
 from sdt.adapters.vault.private_file import write_private
 from sdt.client import Client, Network
 from sdt.config import Settings
+from sdt.desk.decision import checked_act
 from sdt.domain.ach.reference import reference_of
+from sdt.domain.money_acts import SettleSurplus
 from sdt.domain.region import Region, load_region
 from sdt.ports import AchDirection, AchStatus, BarStatus
 from sdt.vendors import Vendors, bank_account, open_vendors
@@ -45,6 +50,8 @@ class Waiting:
     account: str
     units: int
     external_id: str
+    given: Mapping[str, object] | None = None
+    """Two officers' act that gave currency to this deposit, and the keys to check it with."""
 
     @classmethod
     def read(cls, task: Mapping[str, Any]) -> Waiting:
@@ -56,6 +63,7 @@ class Waiting:
             task["account"],
             int(task["amount"]),
             str(entry.get("entry") or ""),
+            entry.get("given"),
         )
 
 
@@ -89,12 +97,12 @@ class Evidence:
         amount = self.region.token(deposit.token).amount(deposit.units)
         if deposit.external_id.startswith(CURRENCY):
             counted = await self.vendors.bank.currency_deposit(deposit.external_id)
-            good = (
-                counted.account == bank_account(deposit.token, "clearing")
-                and counted.amount == amount
-                and counted.reference == deposit.transaction_id
-            )
-            return self.keep(counted.evidence.document) if good else None
+            if counted.account != bank_account(deposit.token, "clearing") or counted.amount != amount:
+                return None
+            if counted.reference == deposit.transaction_id:
+                return self.keep(counted.evidence.document)
+            papers = await self._given(deposit)
+            return self.keep(counted.evidence.document + papers) if papers else None
         if self.region.token(deposit.token).domain == "dollar":
             entry = await self.vendors.bank.ach_entry(deposit.external_id)
             good = (
@@ -112,6 +120,30 @@ class Evidence:
             and bar.drop_off == deposit.transaction_id
         )
         return self.keep(bar.evidence.document) if good else None
+
+    async def _given(self, deposit: Waiting) -> bytes | None:
+        """Return two officers' own words that this very currency is this deposit's: the slip names another, or none."""
+        if deposit.given is None:
+            return None
+        chain, deployment = self.settings.chain, load_deployment(self.settings.home)
+        assert deployment is not None, "the region's contracts are deployed before a desk works"
+        reader = ChainReader(chain.urls, timeout_s=chain.request_timeout_s)
+        try:
+            act = await checked_act(
+                deposit.given,
+                SettleSurplus,
+                reader,
+                deployment.registry,
+                self.region,
+                self.settings.network,
+                int(time.time()),
+            )
+        finally:
+            await reader.close()
+        named = (act.kept, act.token, act.way, act.deposit)
+        if named != (deposit.external_id, deposit.token, "deposit", deposit.transaction_id):
+            return None
+        return f"\n{deposit.given['act']}\n{deposit.given['agree']}\n".encode()
 
     async def of_return(
         self, token: str, reference: str, units: int, direction: AchDirection, external_id: str
