@@ -92,11 +92,13 @@ endurance: setup-dev
 # LocalStack runs with the libraries of its own day only.
 NEWEST_localstack := --exclude-newer 2026-02-20
 COMPILE := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
+ON_LINUX := $(subst --universal,--python-platform x86_64-manylinux_2_28,$(COMPILE))
 lock:
 	$(COMPILE) --extra build -o requirements.lock pyproject.toml
 	$(COMPILE) --extra build --extra aws --extra telemetry --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
 	$(foreach name,$(EMULATORS),$(COMPILE) $(NEWEST_$(name)) -o tests/emulators/$(name).lock tests/emulators/$(name).in &&) true
-	uv pip compile -q --python-platform x86_64-manylinux_2_28 --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -c requirements-dev.lock -o deploy/aws/functions.lock deploy/aws/functions.in
+	$(ON_LINUX) -c requirements-dev.lock -o deploy/aws/functions.lock deploy/aws/functions.in
+	$(ON_LINUX) -c requirements-dev.lock --extra build --extra aws --extra telemetry -o deploy/aws/settlement.lock pyproject.toml
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .import_linter_cache

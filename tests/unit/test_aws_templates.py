@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import tomllib
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
@@ -16,6 +17,8 @@ from templates import HERE, Template, elsewhere, order, read
 from sdt.config.known import keys_of
 from sdt.config.model import Settings
 from sdt.config.variables import RESERVED, refuse_unknown_variables
+from sdt.network.clients import Place, client_of
+from sdt.network.plan import Node, Plan
 
 ROOT = Path(__file__).resolve().parents[2]
 ALL = [read(name) for name in (*order(), *elsewhere())]
@@ -224,14 +227,36 @@ def test_a_share_is_opened_for_a_measured_image_alone() -> None:
     plain = [s for s in statements if "Sid" in s]
     upgrade = next(s["Fn::If"] for s in statements if "Fn::If" in s)
     assert upgrade[0] == "Upgrading" and upgrade[2] == {"Ref": "AWS::NoValue"}
-    using = [s for s in (*plain, upgrade[1]) if {"kms:Decrypt", "kms:GenerateDataKey"} & set(s["Action"])]
+    plaintext = {"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:CreateGrant"}
+    using = [s for s in (*plain, upgrade[1]) if plaintext & set(s["Action"])]
     assert len(using) == 2
     for statement in using:
+        assert statement["Action"] == ["kms:Decrypt"]
+        assert statement["Condition"]["StringEquals"] == {"kms:EncryptionContext:sdt": "signer-seal"}
         measured = statement["Condition"]["StringEqualsIgnoreCase"]
         assert set(measured) == {f"kms:RecipientAttestation:{pcr}" for pcr in ("ImageSha384", "PCR1", "PCR2")}
     # and no debug enclave, whose measurements are zeros, can be named
     pattern = read("enclave").parameters["Pcr0"]["AllowedPattern"]
     assert re.match(pattern, "ab" * 48) and not re.match(pattern, "00" * 48)
+
+
+# Hosts
+
+
+def test_a_validator_is_started_as_everywhere_else() -> None:
+    node = Node("node-1", True, "0x" + "ab" * 20, "cd" * 64, 30303, 8545)
+    plan = Plan("besu", 7919, 120_000_000, 1, (node,))
+    command = client_of("besu").command(plan, plan.nodes[0], Place("besu", "/node", "10.0.0.1", 8545, 30303))
+    script = (HERE / "hosts/validator/install").read_text()
+    for option in command[1:]:
+        assert f" {option.partition('=')[0]}=" in script or f" {option} " in script, option
+    # Peers are in a list here; whoever can call the node may not add any.
+    assert "ADMIN" not in script
+
+
+@pytest.mark.parametrize("host", ["location", "validator"])
+def test_a_hosts_script_is_shell(host: str) -> None:
+    subprocess.run(["bash", "-n", HERE / "hosts" / host / "install"], check=True)
 
 
 # Exceptions
