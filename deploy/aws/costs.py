@@ -27,17 +27,19 @@ class Line:
 
 def lines(told: Mapping[str, Any]) -> list[Line]:
     """Return the positions of a month of one region, the three locations and four validators apart."""
-    price, measured, assumed = told["price"], told["measured"], told["assumed"]
+    price, assumed = told["price"], told["assumed"]
     hours, requests = assumed["hours_a_month"], assumed["requests_a_transaction"]
     batches = 1 / assumed["screened_a_batch"]
-    api_gb_s = requests * measured["api_ms_a_request"] / 1000 * assumed["api_memory_gb"]
-    screening_gb_s = batches * measured["screening_ms_a_batch"] / 1000 * assumed["screening_memory_gb"]
+    api_gb_s = requests * assumed["api_ms_a_request"] / 1000 * assumed["api_memory_gb"]
+    screening_gb_s = batches * assumed["screening_ms_a_batch"] / 1000 * assumed["screening_memory_gb"]
     # Sent, and taken and deleted by the batch.
     queue = assumed["queue_requests_a_transaction"] + 2 * batches
     idle_queue = assumed["pollers"] * 3600 * hours / 20 / 1e6
     log_gb, rows_gb = assumed["log_bytes_a_transaction"] / 1000, assumed["database_bytes_a_transaction"] / 1000
     disk_month = price["rds_gp3_multi_az_gb_month"]
-    settlement_h = assumed["settlement_vcpu"] * price["fargate_vcpu_h"] + assumed["settlement_gb"] * price["fargate_gb_h"]
+    settlement_h = (
+        assumed["settlement_vcpu"] * price["fargate_vcpu_h"] + assumed["settlement_gb"] * price["fargate_gb_h"]
+    )
     return [
         Line("HTTP API", 0, requests * price["http_api_million"]),
         Line("API function", 0, requests * price["lambda_million"] + api_gb_s * 1e6 * price["lambda_gb_s"]),
@@ -48,9 +50,10 @@ def lines(told: Mapping[str, Any]) -> list[Line]:
         Line("its backups", assumed["backup_gb"] * price["backup_gb_month"], rows_gb * price["backup_gb_month"]),
         Line("pool of connections", hours * 2 * price["rds_proxy_vcpu_h"], 0),
         Line("settlement, two tasks", hours * assumed["settlement_tasks"] * settlement_h, 0),
-        Line("address translation, two zones", hours * 2 * price["nat_h"], assumed["gb_out_a_million"] * price["nat_gb"]),
+        Line("addresses outwards, two zones", hours * 2 * price["nat_h"], assumed["gb_out_a_million"] * price["nat_gb"]),
         Line("eight doors to services, two zones", hours * 16 * price["endpoint_zone_h"], 0),
         Line("logs", 0, log_gb * (price["logs_gb"] + 12 * price["logs_gb_month"])),
+        Line("reading secrets", assumed["secret_reads_a_second"] * 3600 * hours / 1e4 * price["secrets_10k"], 0),
         Line("keys, secrets, alarms, shared folder", 4 * price["kms_key_month"] + 15 * price["secret_month"]
              + 20 * price["alarm_month"] + 10 * price["efs_gb_month"] + 20 * price["metric_month"],
              assumed["kms_calls_a_transaction"] * 1e6 / 1e4 * price["kms_10k"]),

@@ -77,7 +77,7 @@ def test_a_step_that_comes_again_keeps_the_key_it_made(moto_server: str, prefix:
     for _ in range(2):
         rotation.handler(event(prefix, "createSecret", token), None)
         pending = asked.get_secret_value(SecretId=f"{prefix}transaction-ids/key", VersionId=token)
-        made.append(pending["SecretBinary"])
+        made.append(pending["SecretString"])
     assert made[0] == made[1]
     # and until the last step nobody sees it
     assert vault(moto_server, prefix).get("transaction-ids/key").reveal() == b"a" * 32
