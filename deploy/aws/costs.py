@@ -50,7 +50,7 @@ def lines(told: Mapping[str, Any]) -> list[Line]:
         Line("its backups", assumed["backup_gb"] * price["backup_gb_month"], rows_gb * price["backup_gb_month"]),
         Line("pool of connections", hours * 2 * price["rds_proxy_vcpu_h"], 0),
         Line("settlement, two tasks", hours * assumed["settlement_tasks"] * settlement_h, 0),
-        Line("addresses outwards, two zones", hours * 2 * price["nat_h"], assumed["gb_out_a_million"] * price["nat_gb"]),
+        Line("two addresses outwards", hours * 2 * price["nat_h"], assumed["gb_out_a_million"] * price["nat_gb"]),
         Line("eight doors to services, two zones", hours * 16 * price["endpoint_zone_h"], 0),
         Line("logs", 0, log_gb * (price["logs_gb"] + 12 * price["logs_gb_month"])),
         Line("reading secrets", assumed["secret_reads_a_second"] * 3600 * hours / 1e4 * price["secrets_10k"], 0),
