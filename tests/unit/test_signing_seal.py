@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sdt.signing.locked import LockedBytes, wipe
-from sdt.signing.seal import BoxSealer, SealBroken, new_salt_text, new_seal_key, open_sealer
+from sdt.signing.seal import SealBroken, new_salt_text, open_sealer
 
 
 def private(path: Path, content: bytes) -> Path:
@@ -53,10 +53,6 @@ def test_a_passphrase_that_others_may_read_or_that_is_missing_or_empty_is_refuse
     for file in (words, tmp_path / "missing", private(tmp_path / "empty", b"\n"), None):
         with pytest.raises(SealBroken):
             open_sealer("passphrase", tmp_path, file)
-
-
-def test_a_sealer_in_software_vouches_for_nothing():
-    assert BoxSealer(new_seal_key()).attest(b"nonce") is None
 
 
 def test_what_is_taken_into_locked_memory_is_wiped_where_it_was():

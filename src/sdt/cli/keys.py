@@ -67,7 +67,9 @@ def status(home: Home = Path(".sdt"), as_json: Json = False) -> None:
     console.print(f"  key      {found['address']}  (2 of 3 sign; no location holds it)")
     for party, location in found["locations"].items():
         words = (
-            f"epoch {location['epoch']}, {_seen(location['chain_block'])}" if location else "[red]does not answer[/red]"
+            f"epoch {location['epoch']}, {_seen(location['chain_block'])}, {_enclave(location)}"
+            if location
+            else "[red]does not answer[/red]"
         )
         console.print(f"  location {party}  {words}")
     for pair, left in found["presignatures"].items():
@@ -80,6 +82,12 @@ def _seen(block: int) -> str:
     return f"block {block}" if block >= 0 else "has not looked at the chain yet"
 
 
+def _enclave(location: dict[str, Any]) -> str:
+    """Say what a location claims of its enclave; `sdt attest` is what proves it."""
+    attests = "attests itself" if location["attests"] else "no attestation"
+    return f"{attests}, {'demands it of its peers' if location['demands_attestation'] else 'demands none'}"
+
+
 async def _status(home: Path) -> dict[str, Any]:
     from sdt.local.platform import settings_of
     from sdt.signing.coordinator import Coordinator
@@ -87,7 +95,16 @@ async def _status(home: Path) -> dict[str, Any]:
     settings = settings_of(home)
     async with Coordinator(settings.home / "coordinator", settings.network) as coordinator:
         locations = {
-            str(party): {"epoch": s.epoch, "chain_block": s.chain_block, "stock": list(s.stock)} if s else None
+            str(party): {
+                "epoch": s.epoch,
+                "chain_block": s.chain_block,
+                "stock": list(s.stock),
+                "attests": s.attests,
+                "demands_attestation": s.demands_attestation,
+                "peers_attested": list(s.peers_attested),
+            }
+            if s
+            else None
             for party, s in coordinator.status().items()
         }
         return {

@@ -55,6 +55,9 @@ def _of_location(remote: Remote) -> list[Alarm]:
         found.append(Alarm("stock_held", f"Location {party} signs nothing: {status.held}", party))
     if status.burnt:
         found.append(Alarm("stock_burnt", f"Location {party} burnt its stock: {status.burnt}", party))
+    if status.demands_attestation and (missing := sorted({1, 2, 3} - {party, *status.peers_attested})):
+        detail = f"Location {party} has no good attestation of location {', '.join(map(str, missing))}."
+        found.append(Alarm("peer_not_attested", detail, party))
     if abs(remote.clock_off_s) > CLOCK_OFF_S:
         found.append(Alarm("location_clock", f"Location {party} is {remote.clock_off_s:+.0f} s off our clock.", party))
     return found

@@ -1,8 +1,8 @@
 """Sealing of what a signer keeps at rest: shares, presignatures, its own signing key.
 
-The label is sealed in with the secret, so that one sealed value cannot be put in another's place. A hardware module,
-an enclave or a cloud's key service is one more `Sealer`; the one here takes its key from a file, from a passphrase, or
-from a command: the tool with which a key service or an enclave hands it out.
+The label is sealed in with the secret, so that one sealed value cannot be put in another's place. A hardware module is
+one more `Sealer`; the one here takes its key from a file, from a passphrase, from a command, the tool with which a key
+service hands it out, or in an enclave from AWS KMS.
 """
 
 from __future__ import annotations
@@ -47,19 +47,13 @@ class SealBroken(Unavailable):
 
 
 class Sealer(Protocol):
-    """Seals secrets at rest, and vouches for where it runs if it can."""
+    """Seals secrets at rest."""
 
     def seal(self, label: bytes, secret: bytes | bytearray) -> bytes:
         """Return the secret sealed under its label."""
 
     def unseal(self, label: bytes, sealed: bytes) -> bytearray:
         """Return the secret, for the caller to wipe. Errors: SealBroken."""
-
-    def attest(self, nonce: bytes) -> bytes | None:
-        """Return a signed document that binds the nonce to the code and machine that hold the key.
-
-        None from a sealer in software: nothing vouches for it, and nobody may take that for a yes.
-        """
 
 
 class BoxSealer:
@@ -163,10 +157,6 @@ class BoxSealer:
             wipe(secret)
             raise SealBroken("A sealed value was put in another's place.")
         return secret
-
-    def attest(self, nonce: bytes) -> bytes | None:
-        """Return None: software vouches for nothing."""
-        return None
 
 
 def new_seal_key() -> bytes:
