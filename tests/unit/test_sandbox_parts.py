@@ -90,5 +90,7 @@ def test_magic_returns(cents: int, number: str, code: str | None) -> None:
 
 def test_a_routing_number_has_a_check_digit() -> None:
     check_routing("111000025")
-    with pytest.raises(Unprocessable):
-        check_routing("111000052")
+    # Nine zeros have the right sum and are nobody's.
+    for wrong in ("111000052", "000000000"):
+        with pytest.raises(Unprocessable):
+            check_routing(wrong)

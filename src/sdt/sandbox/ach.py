@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Final, Literal
 
 from sdt.domain.errors import Unprocessable
+from sdt.domain.personal import check_routing as is_routing
 from sdt.sandbox import accounts, ach_dishonors
 from sdt.sandbox.calendar import Calendar, day_of, opening
 
@@ -136,11 +137,6 @@ def promised_cents(connection: sqlite3.Connection, account: str) -> int:
 
 
 def check_routing(routing: str) -> None:
-    """Refuse a routing number whose check digit is wrong.
-
-    Errors: Unprocessable.
-    Source: ABA routing number policy, check digit 3-7-1.
-    """
-    weights = (3, 7, 1) * 3
-    if sum(int(digit) * weight for digit, weight in zip(routing, weights, strict=True)) % 10:
+    """Refuse what is no routing number. Errors: Unprocessable."""
+    if not is_routing(routing):
         raise Unprocessable("The routing number's check digit is wrong.", code="routing_number")

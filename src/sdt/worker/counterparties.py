@@ -6,11 +6,9 @@ transaction, keyed by the entry it is about.
 
 from __future__ import annotations
 
-import logging
 from datetime import UTC, datetime
 
 from sdt.domain.ach.entry_life import EntryEvent, EntryStatus
-from sdt.domain.errors import SdtError
 from sdt.domain.ledger import metal_taken_in
 from sdt.domain.region import Region
 from sdt.domain.transaction import Status
@@ -20,11 +18,9 @@ from sdt.store.banking import BankEntryRow
 from sdt.vendors import Vendors
 from sdt.worker import bank_entries
 from sdt.worker.clock import Clock
-from sdt.worker.pace import rest
+from sdt.worker.pace import keep_looking
 
 __all__ = ["Counterparties"]
-
-log = logging.getLogger(__name__)
 
 
 class Counterparties:
@@ -39,12 +35,7 @@ class Counterparties:
 
     async def run(self) -> None:
         """Ask until cancelled; whoever does not answer is asked again."""
-        while True:
-            try:
-                await self.look()
-            except SdtError as error:
-                log.warning("a counterparty does not answer: %s", error.detail)
-            await rest(self._poll_s)
+        await keep_looking(self.look, self._poll_s, "a counterparty")
 
     async def look(self) -> None:
         """Ask once about everything that is open."""

@@ -6,7 +6,6 @@ for the custodian. Who handed it in is sealed with the key of the account's hold
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from datetime import date
 from typing import Final
@@ -14,7 +13,7 @@ from typing import Final
 import msgspec
 
 from sdt.domain.ach.entry_life import EntryStatus
-from sdt.domain.errors import NotFound, SdtError
+from sdt.domain.errors import NotFound
 from sdt.domain.ledger import currency_taken_in, currency_unmatched
 from sdt.domain.monitoring.persons import person_id
 from sdt.domain.region import Region, Token
@@ -26,13 +25,12 @@ from sdt.store.currency import CONDUCTOR_NOTE, CurrencyRow
 from sdt.store.transactions import TransactionRow
 from sdt.vendors import bank_account
 from sdt.worker.clock import Clock
-from sdt.worker.pace import rest
+from sdt.worker.pace import keep_looking
 from sdt.workflows import blocking
 from sdt.workflows.people import People
 
 __all__ = ["Currency"]
 
-log = logging.getLogger(__name__)
 
 ACTOR: Final = "worker:currency"
 
@@ -62,12 +60,7 @@ class Currency:
 
     async def run(self) -> None:
         """Ask until cancelled; a bank that does not answer is asked again."""
-        while True:
-            try:
-                await self.look()
-            except SdtError as error:
-                log.warning("the counter does not answer: %s", error.code)
-            await rest(self._poll_s)
+        await keep_looking(self.look, self._poll_s, "the counter")
 
     async def look(self) -> None:
         """Book what was counted since the line that was read last."""

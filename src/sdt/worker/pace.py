@@ -7,10 +7,16 @@ Looking costs the same whether or not there is something to find, and a platform
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
+from collections.abc import Awaitable, Callable
 from typing import Final
 
-__all__ = ["rest", "stir"]
+from sdt.domain.errors import SdtError
+
+__all__ = ["keep_looking", "rest", "stir"]
+
+log = logging.getLogger(__name__)
 
 ACTIVE_S: Final = 10.0
 QUIET_TIMES: Final = 5
@@ -34,3 +40,13 @@ async def rest(quick_s: float) -> None:
         now_s = time.monotonic()
         if now_s - _stirred_s < ACTIVE_S or now_s >= quiet_until_s - quick_s / 2:
             return
+
+
+async def keep_looking(look: Callable[[], Awaitable[None]], quick_s: float, whose: str) -> None:
+    """Look until cancelled; whoever does not answer is asked again. `whose` says in the log who that was."""
+    while True:
+        try:
+            await look()
+        except SdtError as error:
+            log.warning("%s does not answer: %s", whose, error.detail)
+        await rest(quick_s)

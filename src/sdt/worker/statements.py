@@ -6,12 +6,10 @@ The statement is the bank's word on what moved; an ACH entry's line is booked by
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Final
 
 from sdt.domain.claims import day_of
-from sdt.domain.errors import SdtError
 from sdt.domain.ledger import (
     Posting,
     bank_fee_from_clearing,
@@ -28,11 +26,10 @@ from sdt.store.bank_facts import LineRow
 from sdt.store.reserve_moves import Direction
 from sdt.vendors import Purpose, Vendors, bank_account
 from sdt.worker.clock import Clock
-from sdt.worker.pace import rest
+from sdt.worker.pace import keep_looking
 
 __all__ = ["Statements"]
 
-log = logging.getLogger(__name__)
 
 ACTOR: Final = "worker:statements"
 PURPOSES: Final[tuple[Purpose, ...]] = ("clearing", "reserve", "blocked")
@@ -67,12 +64,7 @@ class Statements:
 
     async def run(self) -> None:
         """Read until cancelled; a bank that does not answer is asked again."""
-        while True:
-            try:
-                await self.look()
-            except SdtError as error:
-                log.warning("a statement cannot be read: %s", error.detail)
-            await rest(self._poll_s)
+        await keep_looking(self.look, self._poll_s, "a statement")
 
     async def look(self) -> None:
         """Read what is new on every account."""

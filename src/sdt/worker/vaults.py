@@ -10,13 +10,12 @@ import logging
 from datetime import UTC, datetime
 from typing import Final
 
-from sdt.domain.errors import SdtError
 from sdt.domain.ledger import metal_lost, metal_replaced
 from sdt.domain.region import Region
 from sdt.ports import Depository, Flow, StatementLine
 from sdt.store import Store, cases, deliveries, ledger
 from sdt.worker.clock import Clock
-from sdt.worker.pace import rest
+from sdt.worker.pace import keep_looking
 
 __all__ = ["CURE", "Vaults"]
 
@@ -40,12 +39,7 @@ class Vaults:
 
     async def run(self) -> None:
         """Ask until cancelled; a depository that does not answer is asked again."""
-        while True:
-            try:
-                await self.look()
-            except SdtError as error:
-                log.warning("a vault does not answer: %s", error.detail)
-            await rest(self._poll_s)
+        await keep_looking(self.look, self._poll_s, "a vault")
 
     async def look(self) -> None:
         """Read what is new in each vault's statement."""

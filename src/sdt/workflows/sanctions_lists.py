@@ -5,13 +5,13 @@ A list is loaded by the operator and put in force by an officer's act; whoever r
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from sdt.adapters.ach.marks import sync
 from sdt.domain.errors import Conflict, NotFound, Unavailable
 from sdt.domain.sanctions.lists import BadList, Diff, Edition, diff, merge, read_csv, read_xml
 from sdt.store import Store, sanctions
@@ -113,22 +113,14 @@ def _keep(folder: Path, kept: Path) -> None:
         for name in (*_XML, *(name for names in _CSV for name in names)):
             if (folder / name).is_file():
                 shutil.copy2(folder / name, copied / name)
-                _sync(copied / name)
-        _sync(copied)
+                sync(copied / name)
+        sync(copied)
         try:
             copied.rename(kept)
         except OSError:
             if not kept.is_dir():
                 raise
-    _sync(kept.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(kept.parent)
 
 
 def open_edition(home: Path, row: ListRow) -> Edition:

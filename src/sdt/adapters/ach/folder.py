@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from pathlib import Path
 
-from sdt.adapters.ach.marks import INBOUND_BYTES_MAX, Marks, checked, sync_folder, write_durably
+from sdt.adapters.ach.marks import INBOUND_BYTES_MAX, Marks, checked, sync, write_durably
 from sdt.domain.errors import NotFound, Unavailable
 from sdt.ports import VendorFault
 from sdt.ports.ach_files import FILE_NAME, FileStanding, Inbound
@@ -36,8 +36,8 @@ class FolderAchFiles:
             if (self._staged / name).exists():
                 self._outgoing.mkdir(parents=True, exist_ok=True)
                 (self._staged / name).rename(self._outgoing / name)
-                sync_folder(self._outgoing)
-                sync_folder(self._staged)
+                sync(self._outgoing)
+                sync(self._staged)
         except OSError as error:
             raise Unavailable("The folder for ACH files cannot be written.", code="ach_folder") from error
 

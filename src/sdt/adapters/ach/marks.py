@@ -13,7 +13,7 @@ from typing import Final
 from sdt.domain.errors import Conflict, Invalid
 from sdt.ports.ach_files import FILE_NAME
 
-__all__ = ["INBOUND_BYTES_MAX", "Marks", "checked", "write_durably"]
+__all__ = ["INBOUND_BYTES_MAX", "Marks", "checked", "sync", "write_durably"]
 
 INBOUND_BYTES_MAX: Final = 64 * 1024 * 1024
 
@@ -49,12 +49,12 @@ def write_durably(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
-def sync_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Bring a file's bytes, or the names in a folder, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
