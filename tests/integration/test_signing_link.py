@@ -17,7 +17,7 @@ from sdt.signing.jobs import JobThrownAway, run_job
 from sdt.signing.link import BadAnswer, Link, LinkLost, LinkServer
 from sdt.signing.pki import Authority
 from sdt.signing.tls import COORDINATOR, client_context
-from sdt.signing.wire import FRAME_BYTES_MAX, ActivateKey, Done, Promote, Request, Status, encode
+from sdt.signing.wire import FRAME_BYTES_MAX, ActivateKey, Done, Promote, Reply, Request, Status, encode
 
 QUICK, SLOW = ActivateKey(b"quick", (b"", b"", b"")), Promote(b"slow", (b"", b"", b""))
 """Any two operations, both answered with `Done`."""
@@ -142,6 +142,8 @@ async def test_nothing_below_tls_1_3_and_nobody_without_a_certificate(holders):
                 msgspec.msgpack.encode([1, {"type": "assemble_the_key"}]),
                 msgspec.msgpack.encode([1, {"type": "show_batch", "head": b"h", "more": 1}]),
                 msgspec.msgpack.encode([1, {"type": "show_batch", "head": 7}]),
+                msgspec.msgpack.encode([1, {"type": "status"}, "longer than any trace's name" * 10]),
+                msgspec.msgpack.encode([1, {"type": "status"}, 7]),
             )
         ),
     ],
@@ -155,6 +157,24 @@ async def test_what_is_no_request_ends_the_connection_and_nothing_else(holders, 
         writer.close()
         async with linked(1, port, holders[COORDINATOR]) as link:
             assert await link.call(QUICK) == Done()
+
+
+@pytest.mark.parametrize("label", ["", "assemble_the_key", f"00-{'ab' * 16}-{'cd' * 8}-01", "Maria Muster\n"])
+async def test_whose_trace_a_call_names_changes_nothing(holders, label):
+    seen = []
+
+    async def handle(caller, operation):
+        seen.append((caller, operation))
+        return Done()
+
+    async with serving(holders[1], handle) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=client_context(holders[COORDINATOR]))
+        call = encode(Request(4, QUICK, label))
+        writer.write(len(call).to_bytes(4, "big") + call)
+        answer = encode(Reply(4, Done()))
+        assert await asyncio.wait_for(reader.readexactly(4 + len(answer)), 5) == len(answer).to_bytes(4, "big") + answer
+        writer.close()
+    assert seen == [(COORDINATOR, QUICK)]
 
 
 async def test_a_link_finds_a_server_again_that_went_away(holders):
