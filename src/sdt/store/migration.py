@@ -84,7 +84,8 @@ def _migrate_live(store: Store) -> list[str]:
 def _apply(store: Store, name: str) -> None:
     """Apply one migration, when its tables are free for a moment.
 
-    One that says `atomic = False` makes an index without stopping writers (CREATE INDEX CONCURRENTLY), and may wait.
+    One that says `atomic = False` makes an index without stopping writers (CREATE INDEX CONCURRENTLY), and may wait. A
+    new database is made within one transaction, where it makes its index as any other: it asks `db.in_transaction()`.
     """
     (migration,) = [one for one in _runner(store).status() if one.name == name]
     store.execute(f"SET lock_timeout = {WAIT_MS if getattr(migration.load(), 'atomic', True) else 0}")

@@ -101,6 +101,9 @@ class AchInbound(Table):
         indexes: Final = ((("kind", "day"), False), (("read_at_ms",), False))
 
 
+index(AchInbound, "ach_inbound_unread", "read_at_ms, name", where="status = 'stored'")
+
+
 class AchInboundName(Table):
     """A name under which something was delivered to us: fetched once."""
 
