@@ -19,6 +19,7 @@ from store_rig import migrated_postgres, migrated_sqlite, postgres_store_url, st
 ALONE = (
     "faults/",
     "integration/test_ach_day",
+    "integration/test_aws_stacks",
     "integration/test_demo",
     "integration/test_emulators",
     "integration/test_function",
