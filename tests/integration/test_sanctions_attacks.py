@@ -14,7 +14,7 @@ from sanctions_rig import Holder, Rig, business, edited, person, put, sanctions_
 from sdt.domain.errors import Conflict, Unprocessable
 from sdt.domain.personal import Party
 from sdt.domain.transaction import Status
-from sdt.store import Store, accounts, cases, sanctions
+from sdt.store import Store, accounts, cases, sanctions, sanctions_matches
 
 pytestmark = pytest.mark.slow
 
@@ -180,7 +180,7 @@ async def test_two_owners_found_by_the_vendor_are_two_matches(rig: Rig) -> None:
     )
     await rig.deposit(who)
     await rig.screen()
-    found = await rig.store.read(sanctions.matches_of_case, await rig.case_of(who))
+    found = await rig.store.read(sanctions_matches.matches_of_case, await rig.case_of(who))
     assert [row.source for row in found] == ["vendor", "vendor"]
 
 
@@ -200,7 +200,7 @@ async def test_a_match_found_while_another_is_cleared_is_not_lost(
         await rig.deposit(who)
         await rig.screen()
         case_id = await rig.case_of(who)
-        (one,) = await rig.store.read(sanctions.matches_of_case, case_id)
+        (one,) = await rig.store.read(sanctions_matches.matches_of_case, case_id)
         later_ms, other_id = rig.clock.now_ms() + 2_000, "0" * 8 + one.id[8:]
         # given a finding that is written and not committed
         written, commit = Event(), Event()
@@ -209,7 +209,7 @@ async def test_a_match_found_while_another_is_cleared_is_not_lost(
             store = rig.store
             with store.transaction():
                 sanctions.standing_of(store, who.account, lock=True)
-                sanctions.add_match(
+                sanctions_matches.add_match(
                     store, one._replace(id=other_id, entry_digest="f" * 64, score=88, found_at_ms=later_ms)
                 )
                 written.set()

@@ -16,7 +16,7 @@ from sdt.domain.claims import day_of
 from sdt.domain.errors import Conflict, Forbidden, NotFound, SdtError, Unavailable
 from sdt.domain.personal import Party
 from sdt.domain.transaction import Status
-from sdt.store import Store, accounts, cases, ledger, reviews, sanctions
+from sdt.store import Store, accounts, cases, ledger, reviews, sanctions, sanctions_matches
 from sdt.workflows.sanctions import found_of
 
 pytestmark = pytest.mark.slow
@@ -62,7 +62,7 @@ async def test_whoever_may_be_listed_is_stopped_at_every_door(rig: Rig, why: str
     assert [await rig.status(one) for one in asked] == [REVIEW] * 3
     case_id = await rig.case_of(who)
     assert sorted(await rig.store.read(reviews.held_for, "sanctions", case_id)) == sorted(asked)
-    (first, *_) = await rig.store.read(sanctions.matches_of_case, case_id)
+    (first, *_) = await rig.store.read(sanctions_matches.matches_of_case, case_id)
     found = await found_of(rig.people, first)
     assert found is not None
     assert found[0].sentence.endswith(".")

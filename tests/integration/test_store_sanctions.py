@@ -10,11 +10,12 @@ from sdt.domain.case import CaseStatus, Decision, settle
 from sdt.domain.claims import day_of
 from sdt.domain.office import ACT_LIFE_S, ActStatus
 from sdt.domain.transaction import Event, Status
-from sdt.store import Store, accounts, banking, cases, office, reviews, sanctions, transactions
+from sdt.store import Store, accounts, banking, cases, office, reviews, sanctions, sanctions_matches, transactions
 from sdt.store.accounts import UserRow
 from sdt.store.banking import BankEntryRow
 from sdt.store.office import ActRow
-from sdt.store.sanctions import ListRow, MatchRow, StandingRow
+from sdt.store.sanctions import ListRow, StandingRow
+from sdt.store.sanctions_matches import MatchRow
 from sdt.store.transactions import Change, insert_accepted
 from store_rig import NOW_MS, TOKEN, accepted, address, transaction_id
 
@@ -105,36 +106,36 @@ def test_matches_lead_to_their_case_and_the_queue_is_worked_in_order(store: Stor
     for n, account in enumerate(people):
         case_id = open_case(store, account)
         ids.append(case_id)
-        sanctions.add_match(store, match(n * 2 + 1, account, "e", case_id=case_id, score=80 + n))
-        sanctions.add_match(store, match(n * 2 + 2, account, "f", case_id=case_id, score=85 + n))
+        sanctions_matches.add_match(store, match(n * 2 + 1, account, "e", case_id=case_id, score=80 + n))
+        sanctions_matches.add_match(store, match(n * 2 + 2, account, "f", case_id=case_id, score=85 + n))
     with pytest.raises(Exception, match=r"(?i)unique"), store.transaction():
-        sanctions.add_match(store, match(99, people[0], "e"))
-    waiting = sanctions.queue(store, False, BEGINNING, 10)
+        sanctions_matches.add_match(store, match(99, people[0], "e"))
+    waiting = sanctions_matches.queue(store, False, BEGINNING, 10)
     assert sorted(row.case_id for row in waiting) == sorted(ids)
     assert {row.account: (row.score, row.matches) for row in waiting}[people[2]] == (87, 2)
     first = waiting[0]
-    rest = sanctions.queue(store, False, (first.opened_at_ms, first.case_id), 10)
+    rest = sanctions_matches.queue(store, False, (first.opened_at_ms, first.case_id), 10)
     assert [row.case_id for row in rest] == [row.case_id for row in waiting[1:]]
-    assert sanctions.deciding_case(store, people[0]) == ids[0]
+    assert sanctions_matches.deciding_case(store, people[0]) == ids[0]
     # when one is cleared, then it is on the ignore-list, and its review is decided
-    for row in sanctions.matches_of_case(store, ids[0]):
-        sanctions.decide_match(store, row.id, "cleared", str(uuid.UUID(int=7)), NOW_MS + 5, NOW_MS // 1000 + 60)
+    for row in sanctions_matches.matches_of_case(store, ids[0]):
+        sanctions_matches.decide_match(store, row.id, "cleared", str(uuid.UUID(int=7)), NOW_MS + 5, NOW_MS // 1000 + 60)
     state = cases.case(store, ids[0], lock=True)
     assert state is not None
     closed = settle(state.state, "k", Decision.NOTHING, "another", None)
     cases.save(store, ids[0], closed, event="cleared", actor="t", detail=None, at_ms=NOW_MS)
     assert closed.status is CaseStatus.CLOSED
-    assert [row.case_id for row in sanctions.queue(store, True, BEGINNING, 10)] == [ids[0]]
-    assert len(sanctions.queue(store, False, BEGINNING, 10)) == 2
-    page = sanctions.ignored(store, limit=1)
-    (last,) = sanctions.ignored(store, before=(page[0].decided_at_ms or 0, page[0].id), limit=5)
+    assert [row.case_id for row in sanctions_matches.queue(store, True, BEGINNING, 10)] == [ids[0]]
+    assert len(sanctions_matches.queue(store, False, BEGINNING, 10)) == 2
+    page = sanctions_matches.ignored(store, limit=1)
+    (last,) = sanctions_matches.ignored(store, before=(page[0].decided_at_ms or 0, page[0].id), limit=5)
     assert {page[0].id, last.id} == {str(uuid.UUID(int=1)), str(uuid.UUID(int=2))}
-    assert sanctions.deciding_case(store, people[0]) is None
-    assert sanctions.review(store, ids[1]) is not None
-    assert sanctions.review(store, str(uuid.UUID(int=9))) is None
+    assert sanctions_matches.deciding_case(store, people[0]) is None
+    assert sanctions_matches.review(store, ids[1]) is not None
+    assert sanctions_matches.review(store, str(uuid.UUID(int=9))) is None
     # and opened anew, it is ignored no longer
-    sanctions.reopen_match(store, last.id, NEW, ids[0], NOW_MS + 9)
-    again = sanctions.match(store, last.id)
+    sanctions_matches.reopen_match(store, last.id, NEW, ids[0], NOW_MS + 9)
+    again = sanctions_matches.match(store, last.id)
     assert again is not None
     assert (again.status, again.list_digest, again.ignored_until_s) == ("open", NEW, None)
 

@@ -18,8 +18,9 @@ from sdt.domain.errors import NotFound
 from sdt.domain.personal import Business, Party
 from sdt.domain.registry import Role
 from sdt.domain.sanctions.subjects import Found, ownership_note, subjects_of
-from sdt.store import Store, cases, reviews, sanctions
-from sdt.store.sanctions import ListRow, MatchRow, ReviewRow
+from sdt.store import Store, cases, reviews, sanctions, sanctions_matches
+from sdt.store.sanctions import ListRow
+from sdt.store.sanctions_matches import MatchRow, ReviewRow
 from sdt.workflows.sanctions import REASON, found_of
 from sdt.workflows.sanctions_acts import freeze_claims
 
@@ -54,7 +55,7 @@ async def _reviews(
     """Answer with the reviews that wait for a decision, the longest waiting first; or with the decided ones."""
     caller.holds(OFFICER)
     at_ms, _, last = (after or "0-").partition("-")
-    rows = await runtime.services.store.read(sanctions.queue, decided, (int(at_ms), last), limit + 1)
+    rows = await runtime.services.store.read(sanctions_matches.queue, decided, (int(at_ms), last), limit + 1)
     more = rows[limit - 1] if len(rows) > limit else None
     return models.Reviews(
         reviews=[_review(row) for row in rows[:limit]],
@@ -95,10 +96,10 @@ async def _one(runtime: Running, caller: KnownCaller, case_id: CaseIdPath) -> mo
 
 
 def _details(store: Store, case_id: str) -> tuple[ReviewRow | None, list[MatchRow], list[str]]:
-    row = sanctions.review(store, case_id)
+    row = sanctions_matches.review(store, case_id)
     if row is None:
         return None, [], []
-    return row, sanctions.matches_of_case(store, case_id), reviews.held_for(store, REASON, case_id)
+    return row, sanctions_matches.matches_of_case(store, case_id), reviews.held_for(store, REASON, case_id)
 
 
 def _people(party: Party) -> list[models.Subject]:
@@ -185,7 +186,7 @@ async def _ignored(
     caller.holds(OFFICER)
     at_ms, _, last = (before or "").partition("-")
     rows = await runtime.services.store.read(
-        sanctions.ignored, before=(int(at_ms), last) if before else None, limit=limit + 1
+        sanctions_matches.ignored, before=(int(at_ms), last) if before else None, limit=limit + 1
     )
     more = rows[limit - 1] if len(rows) > limit else None
     return models.Ignored(

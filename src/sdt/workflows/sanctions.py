@@ -17,8 +17,9 @@ from sdt.domain.errors import Unavailable
 from sdt.domain.registry import NEVER_S
 from sdt.domain.sanctions.subjects import Found, asked_of, subjects_of
 from sdt.domain.transaction import Event
-from sdt.store import Store, cases, reviews, sanctions, transactions
-from sdt.store.sanctions import MatchRow, StandingRow
+from sdt.store import Store, cases, reviews, sanctions, sanctions_matches, transactions
+from sdt.store.sanctions import StandingRow
+from sdt.store.sanctions_matches import MatchRow
 from sdt.store.transactions import Change
 from sdt.workflows.people import People
 
@@ -78,14 +79,14 @@ def record(store: Store, people: People, finding: Finding, *, actor: str, now_ms
         account = finding.account
         stood = sanctions.standing_of(store, account, lock=True)
         fresh, valid_until_s = _matches(store, people, finding, now_ms)
-        waiting = [row for row in sanctions.matches_of(store, account) if row.status == "open"]
+        waiting = [row for row in sanctions_matches.matches_of(store, account) if row.status == "open"]
         case_id = _case(store, account, waiting, fresh, actor, now_ms)
         standing = BLOCKED if stood == BLOCKED else REVIEW if waiting else CLEAR
         if _is_another(store, people, finding):
             if standing == CLEAR:
                 raise Unavailable("The people were changed while they were looked at.", code="sanctions_list")
             valid_until_s = 0  # whoever they say to be now is looked at too
-        stands = Stands(standing, case_id or sanctions.deciding_case(store, account) or NOBODY)
+        stands = Stands(standing, case_id or sanctions_matches.deciding_case(store, account) or NOBODY)
         if finding.own is not None or standing != CLEAR:
             sanctions.put_standing(
                 store,
@@ -111,7 +112,7 @@ def hold(store: Store, transaction_id: str, stands: Stands, now_ms: int) -> None
 def stands_of(store: Store, account: str) -> Stands:
     """Return how an account stands, as it was last judged."""
     standing = sanctions.standing_of(store, account)
-    return Stands(standing or CLEAR, sanctions.deciding_case(store, account) or NOBODY)
+    return Stands(standing or CLEAR, sanctions_matches.deciding_case(store, account) or NOBODY)
 
 
 def _stop_mints(store: Store, account: str, stands: Stands, actor: str, now_ms: int) -> None:
@@ -127,7 +128,7 @@ def _matches(store: Store, people: People, finding: Finding, now_ms: int) -> tup
     """Write matches that are new or ignored no longer; return their ids, and until when the others are ignored."""
     known = {
         (row.source, row.entry_digest): row
-        for row in sanctions.matches_of(store, finding.account)
+        for row in sanctions_matches.matches_of(store, finding.account)
         if row.party_digest == finding.party_digest
     }
     fresh, valid_until_s = [], NEVER_S
@@ -139,7 +140,7 @@ def _matches(store: Store, people: People, finding: Finding, now_ms: int) -> tup
             if row.ignored_until_s > now_ms // 1000:
                 valid_until_s = min(valid_until_s, row.ignored_until_s)
             else:
-                sanctions.reopen_match(store, row.id, finding.list_digest, None, now_ms)
+                sanctions_matches.reopen_match(store, row.id, finding.list_digest, None, now_ms)
                 fresh.append(row.id)
     return fresh, valid_until_s
 
@@ -168,7 +169,7 @@ def _add(store: Store, people: People, finding: Finding, found: Sequence[Found],
         details_sealed=sealed,
         found_at_ms=now_ms,
     )
-    sanctions.add_match(store, row)
+    sanctions_matches.add_match(store, row)
     return row.id
 
 
@@ -191,7 +192,7 @@ def _case(
     )
     for row in waiting:
         if row.id in fresh:
-            sanctions.reopen_match(store, row.id, row.list_digest, case_id, now_ms)
+            sanctions_matches.reopen_match(store, row.id, row.list_digest, case_id, now_ms)
             cases.add_evidence(store, case_id, "match", row.id, actor=actor, at_ms=now_ms)
     return case_id
 

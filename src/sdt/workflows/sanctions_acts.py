@@ -14,8 +14,9 @@ from sdt.domain.errors import Conflict, NotFound, Unprocessable
 from sdt.domain.registry import NEVER_S, Role
 from sdt.domain.sanctions.acts import ClearMatch, ConfirmMatch, EndIgnore, LiftBlock, SetSanctionsList
 from sdt.domain.transaction import Status
-from sdt.store import Store, blocked, cases, registry, reviews, sanctions
-from sdt.store.sanctions import ListRow, MatchRow
+from sdt.store import Store, blocked, cases, registry, reviews, sanctions, sanctions_matches
+from sdt.store.sanctions import ListRow
+from sdt.store.sanctions_matches import MatchRow
 from sdt.workflows.blocking import block_deposit, block_payout
 from sdt.workflows.office import Acting, Entry
 from sdt.workflows.sanctions import BLOCKED, CLEAR, REASON, REVIEW
@@ -37,7 +38,7 @@ def _case(acting: Acting, case_id: str) -> tuple[Case, str, list[MatchRow]]:
     sanctions.standing_of(acting.store, row.account, lock=True)
     row = cases.case(acting.store, case_id, lock=True)
     assert row is not None and row.account is not None, "a case is never removed, nor its account"
-    waiting = [match for match in sanctions.matches_of_case(acting.store, case_id) if match.status == "open"]
+    waiting = [match for match in sanctions_matches.matches_of_case(acting.store, case_id) if match.status == "open"]
     if row.status in (CaseStatus.CLOSED, CaseStatus.TO_REPORT, CaseStatus.REPORTED) or not waiting:
         raise Conflict("This review is decided.", code="review_decided")
     return row.state, row.account, waiting
@@ -62,7 +63,7 @@ def _clear(acting: Acting, act: ClearMatch) -> Mapping[str, Any]:
     _check_seen(act, waiting)
     until_s = acting.now_ms // 1000 + act.ignore_days * DAY_S
     for match in waiting:
-        sanctions.decide_match(acting.store, match.id, "cleared", acting.act_id, acting.now_ms, until_s)
+        sanctions_matches.decide_match(acting.store, match.id, "cleared", acting.act_id, acting.now_ms, until_s)
     _decide(acting, act.case, state, Decision.NOTHING, act.reason, "cleared")
     if sanctions.standing_of(acting.store, account, lock=True) != BLOCKED:
         standing = sanctions.standing(acting.store, account)
@@ -81,7 +82,7 @@ def _two_always(acting: Acting, act: ConfirmMatch) -> bool:
 def _confirm(acting: Acting, act: ConfirmMatch) -> Mapping[str, Any]:
     state, account, waiting = _case(acting, act.case)
     for match in waiting:
-        sanctions.decide_match(acting.store, match.id, "confirmed", acting.act_id, acting.now_ms, None)
+        sanctions_matches.decide_match(acting.store, match.id, "confirmed", acting.act_id, acting.now_ms, None)
     # The clock of the report runs from the day on which property is blocked.
     state = replace(state, detected_on=day_of(acting.now_ms))
     state = _decide(acting, act.case, state, Decision.REPORT, act.reason, "blocked")
@@ -116,11 +117,11 @@ def _lift(acting: Acting, act: LiftBlock) -> Mapping[str, Any]:
     """
     _liftable(acting, act)
     store, now_s = acting.store, acting.now_ms // 1000
-    matches = sanctions.matches_of(store, act.account)
+    matches = sanctions_matches.matches_of(store, act.account)
     confirmed = [match for match in matches if match.status == "confirmed"]
     for match in confirmed:
         until_s = now_s + act.ignore_days * DAY_S
-        sanctions.decide_match(store, match.id, "cleared", acting.act_id, acting.now_ms, until_s)
+        sanctions_matches.decide_match(store, match.id, "cleared", acting.act_id, acting.now_ms, until_s)
     for case_id in sorted({match.case_id for match in confirmed if match.case_id}):
         cases.add_evidence(store, case_id, "act", acting.act_id, actor=acting.actor, at_ms=acting.now_ms)
         reviews.release(store, REASON, case_id, "go")
@@ -194,11 +195,11 @@ def _decide(acting: Acting, case_id: str, state: Case, decision: Decision, reaso
 
 
 def _end_ignore(acting: Acting, act: EndIgnore) -> Mapping[str, Any]:
-    row = sanctions.match(acting.store, act.match)
+    row = sanctions_matches.match(acting.store, act.match)
     if row is None or row.status != "cleared":
         raise NotFound("There is no such entry on the ignore-list.", code="unknown_ignore")
     now_s = acting.now_ms // 1000
-    sanctions.decide_match(acting.store, row.id, "cleared", acting.act_id, acting.now_ms, now_s)
+    sanctions_matches.decide_match(acting.store, row.id, "cleared", acting.act_id, acting.now_ms, now_s)
     if sanctions.standing_of(acting.store, row.account, lock=True) == CLEAR:
         # The next round of rescreening takes up whose time is over.
         sanctions.set_standing(acting.store, row.account, CLEAR, now_s)
