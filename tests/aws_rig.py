@@ -32,12 +32,12 @@ _START_TRIES = 3
 _START_WAIT_S = 90
 _STOP_WAIT_S = 10
 # What the tests' own clients sign with: no emulator looks at it, and nothing of the machine's is ever read.
-_CREDENTIALS = {
+CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
     "AWS_DEFAULT_REGION": REGION,
     "AWS_CONFIG_FILE": os.devnull,
-    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_SHAREDCREDENTIALS_FILE": os.devnull,
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 
@@ -142,7 +142,7 @@ class Emulator:
                 [folder / "bin" / command, *options], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self._home,
                 # Nothing of this machine's environment: no proxy to speak through, no credentials to speak with.
                 env={
-                    **_CREDENTIALS, "PATH": f"{folder / 'bin'}:{os.defpath}", "HOME": str(self._home),
+                    **CREDENTIALS, "PATH": f"{folder / 'bin'}:{os.defpath}", "HOME": str(self._home),
                     "TMPDIR": str(self._home), "PYTHONUNBUFFERED": "1", **program.env(self.port, self._home),
                 },
                 start_new_session=True, preexec_fn=_die_with_the_tests,
@@ -181,9 +181,9 @@ def aws_credentials() -> Iterator[Mapping[str, str]]:
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(name)
-        for name, value in _CREDENTIALS.items():
+        for name, value in CREDENTIALS.items():
             patch.setenv(name, value)
-        yield _CREDENTIALS
+        yield CREDENTIALS
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from sdt.cli import (
     operate,
     parameters,
     payments,
+    queue,
     receipts,
     sanctions,
     sandbox,
@@ -55,6 +56,7 @@ app.add_typer(secrets.secrets, name="secrets", rich_help_panel="The platform")
 app.add_typer(parameters.parameters, name="parameters", rich_help_panel="The platform")
 app.add_typer(network.network, name="network", rich_help_panel="The platform")
 app.add_typer(database.database, name="db", rich_help_panel="The platform")
+app.add_typer(queue.queue, name="queue", rich_help_panel="The platform")
 app.add_typer(ach_office.ach, name="ach", rich_help_panel="The platform")
 app.add_typer(money.money, name="money", rich_help_panel="Officers")
 app.add_typer(office.office, name="office", rich_help_panel="Officers")

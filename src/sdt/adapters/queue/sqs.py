@@ -54,7 +54,7 @@ class SqsQueue:
         return [ids[position] for position in range(len(entries))]
 
     async def receive(self, max_messages: int, wait_s: float, visibility_s: float) -> Sequence[Received]:
-        """Take up to `max_messages`: ten, and while calls come back full, more of them side by side."""
+        """Take up to `max_messages`: ten, and after a full call more side by side, as long as they bring half."""
         if max_messages < 1 or not 0 <= wait_s <= WAIT_MAX_S or not 0 <= visibility_s <= VISIBILITY_MAX_S:
             raise Invalid("Receive at least 1, wait 0 to 20 s, hide 0 s to 12 h.", code="queue_receive")
         url = (await self._calls.queues()).url
@@ -65,7 +65,7 @@ class SqsQueue:
                 sizes = [min(CALL_MAX, left - first) for first in range(0, min(left, AT_ONCE * CALL_MAX), CALL_MAX)]
                 more = await self._take_more(url, sizes, visibility_s)
                 received += more
-                full = len(more) == sum(sizes)
+                full = 2 * len(more) >= sum(sizes)
         except asyncio.CancelledError:
             self._later(self._hide(url, [message["ReceiptHandle"] for message in received], 0))
             raise
@@ -219,13 +219,14 @@ class SqsQueue:
     async def _each(self, url: str, operation: str, receipts: Sequence[str], said: dict[str, int]) -> list[str]:
         """Do something to each receipt, AT_ONCE calls side by side; return those refused, in the order given."""
         numbered = by_number(receipts)
-        refused: set[int] = set()
-        for first in range(0, len(numbered), AT_ONCE * CALL_MAX):
-            part = numbered[first : first + AT_ONCE * CALL_MAX]
-            calls = (part[at : at + CALL_MAX] for at in range(0, len(part), CALL_MAX))
-            for answer in await _all(*(self._once(url, operation, call, said) for call in calls)):
-                refused |= answer
-        return [receipts[number] for number in sorted(refused)]
+        room = asyncio.Semaphore(AT_ONCE)
+
+        async def one(call: list[dict[str, str]]) -> set[int]:
+            async with room:
+                return await self._once(url, operation, call, said)
+
+        refused = await _all(*(one(numbered[at : at + CALL_MAX]) for at in range(0, len(numbered), CALL_MAX)))
+        return [receipts[number] for number in sorted(set().union(*refused))]
 
     async def _once(self, url: str, operation: str, entries: list[dict[str, str]], said: dict[str, int]) -> set[int]:
         """Call once, and again for the entries that SQS itself failed at; return the numbers of those refused."""
