@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from sdt.adapters.aws import client
+from sdt.adapters.aws import AwsRefused, AwsUnreachable, call, client
 from sdt.config.model import Aws
 from sdt.domain.errors import Unavailable
 
@@ -26,7 +24,7 @@ _READ_S: Final = 30
 """Longer than the longest poll, 20 s."""
 _RETENTION_S: Final = 14 * 24 * 3600
 """The longest there is: what nobody takes for two weeks is found by the books, not by the queue."""
-_THROTTLED: Final = frozenset(("RequestThrottled", "ThrottlingException", "Throttling", "OverLimit", "KmsThrottled"))
+_THROTTLED: Final = frozenset(("RequestThrottled", "OverLimit", "KmsThrottled"))
 _MISSING: Final = frozenset(("QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"))
 log = logging.getLogger(__name__)
 
@@ -68,7 +66,7 @@ class SqsCalls:
 
     async def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
         """Call one operation of the client."""
-        answer: dict[str, Any] = await self._in_thread(partial(getattr(self._client, operation), **arguments))
+        answer: dict[str, Any] = await self._in_thread(partial(self._ask, operation, **arguments))
         return answer
 
     async def close(self) -> None:
@@ -82,29 +80,28 @@ class SqsCalls:
             raise Unavailable("The queue is closed.", code="queue_closed")
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, work)
-        except ClientError as error:
-            raise self._told(str(error.response.get("Error", {}).get("Code", ""))) from error
-        except BotoCoreError as error:
-            # Its text may hold an address with an account in it; its name says enough.
-            raise Unavailable(f"SQS does not answer: {type(error).__name__}.", code="queue_unavailable") from error
+        except AwsRefused as error:
+            if error.aws_code in _THROTTLED:
+                raise Unavailable(f"SQS takes no more for now: {error.aws_code}.", code="queue_throttled") from None
+            if error.aws_code in _MISSING:
+                self._queues = None
+                raise Unavailable(f"There is no queue {self._name}.", code="queue_missing") from None
+            raise Unavailable(error.detail, code="queue_unavailable") from None
+        except AwsUnreachable as error:
+            raise Unavailable(error.detail, code="queue_unavailable") from None
 
-    def _told(self, code: str) -> Unavailable:
-        if code in _THROTTLED:
-            return Unavailable(f"SQS takes no more for now: {code}.", code="queue_throttled")
-        if code in _MISSING:
-            self._queues = None
-            return Unavailable(f"There is no queue {self._name}.", code="queue_missing")
-        return Unavailable(f"SQS refused: {code}.", code="queue_unavailable")
+    def _ask(self, operation: str, **arguments: Any) -> Any:
+        return call(self._client, operation, **arguments)
 
     def _find(self) -> SqsQueues:
-        url = self._client.get_queue_url(QueueName=self._name)["QueueUrl"]
-        found = self._client.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])
+        url = self._ask("get_queue_url", QueueName=self._name)["QueueUrl"]
+        found = self._ask("get_queue_attributes", QueueUrl=url, AttributeNames=["RedrivePolicy"])
         policy = found.get("Attributes", {}).get("RedrivePolicy")
         if policy is None:
             log.warning("the queue %s has no dead letters: what cannot be worked on blocks its group", self._name)
             return SqsQueues(url, None)
         dead = str(json.loads(policy)["deadLetterTargetArn"]).rpartition(":")[2]
-        return SqsQueues(url, self._client.get_queue_url(QueueName=dead)["QueueUrl"])
+        return SqsQueues(url, self._ask("get_queue_url", QueueName=dead)["QueueUrl"])
 
     def _create(self) -> SqsQueues:
         fifo = {
@@ -114,8 +111,8 @@ class SqsCalls:
             "DeduplicationScope": "messageGroup",
             "FifoThroughputLimit": "perMessageGroupId",
         }
-        dead = self._client.create_queue(QueueName=dead_name(self._name), Attributes=fifo)["QueueUrl"]
-        told = self._client.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])
+        dead = self._ask("create_queue", QueueName=dead_name(self._name), Attributes=fifo)["QueueUrl"]
+        told = self._ask("get_queue_attributes", QueueUrl=dead, AttributeNames=["QueueArn"])
         policy = {"deadLetterTargetArn": told["Attributes"]["QueueArn"], **(self._created or {})}
-        made = self._client.create_queue(QueueName=self._name, Attributes={**fifo, "RedrivePolicy": json.dumps(policy)})
+        made = self._ask("create_queue", QueueName=self._name, Attributes={**fifo, "RedrivePolicy": json.dumps(policy)})
         return SqsQueues(made["QueueUrl"], dead)
