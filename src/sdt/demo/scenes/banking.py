@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
 from typing import Any
 
+import aiohttp
+
 from sdt.demo.sandbox_calls import ask_sandbox, order_sandbox
 from sdt.demo.scenes.stage import Stage
 from sdt.domain.ach.calendar import add_banking_days, is_banking_day
 from sdt.domain.nacha import Inbound, read_file, read_inbound
+from sdt.worker.ach.bank_time import moment_text
+from sdt.worker.ach.cut_offs import last_cut_off
 
 __all__ = [
     "bank_date",
@@ -28,8 +31,6 @@ __all__ = [
     "read_put_out",
     "stopped_clock",
 ]
-
-CLOSED_S = 1.5
 
 
 async def bank_date(stage: Stage) -> date:
@@ -47,11 +48,21 @@ async def stopped_clock(stage: Stage) -> AsyncIterator[None]:
     """Let the bank's time stand still within; it runs on afterwards."""
     await order_sandbox(stage.settings, "bank", "/v1/clock", {"action": "freeze"})
     # A cut-off that had just passed is closed when the worker looks next: from then on nothing goes into a file.
-    await asyncio.sleep(CLOSED_S)
+    moment = (await stage.vendors.bank.calendar()).moment
+    passed = moment_text(last_cut_off(moment, stage.settings.ach.times, stage.settings.ach.lead_minutes))
+    await stage.eventually(lambda: _closed(stage), lambda closed: closed >= passed)
     try:
         yield
     finally:
         await order_sandbox(stage.settings, "bank", "/v1/clock", {"action": "run"})
+
+
+async def _closed(stage: Stage) -> str:
+    """Return the newest cut-off that the worker has dealt with."""
+    worker = stage.settings.worker
+    url = f"http://{worker.host}:{worker.port}/readyz"
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session, session.get(url) as answer:
+        return (await answer.json())["ach"]["closed"] or ""
 
 
 async def cut_off(stage: Stage, on: date, time: str) -> None:

@@ -9,15 +9,17 @@ import tempfile
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from sdt.backends import open_database
 from sdt.demo.acts import deposit, redeem
-from sdt.demo.scenes.banking import stopped_clock
+from sdt.demo.scenes.banking import bank_date, cut_off, entry_of, stopped_clock
 from sdt.demo.scenes.officers import act, act_of_two, case_of
 from sdt.demo.scenes.scene import Scene
 from sdt.demo.scenes.stage import Stage
+from sdt.domain.ach.calendar import add_banking_days
 from sdt.local.platform import INVENTED_LIST
 from sdt.vendors import bank_account
 from sdt.workflows.sanctions_lists import load
@@ -27,6 +29,7 @@ __all__ = ["SCENE"]
 FILES: Final = ("sdn.csv", "alt.csv", "add.csv")
 IGNORE_DAYS: Final = 180
 BEFORE: Final = 20_000
+AFTER_LAST_FILE: Final = "23:00"
 
 
 async def play(stage: Stage) -> None:
@@ -41,9 +44,14 @@ async def play(stage: Stage) -> None:
     async with stopped_clock(stage):
         incoming = await deposit(zadok, "TXD", 30_000, banks[zadok.account])
         alike = await deposit(namesake, "TXD", 10_000, banks[namesake.account])
-        outgoing = await redeem(nell, "TXD", 15_000, banks[nell.account])
         for who, waits in ((zadok, incoming), (namesake, alike)):
             await who.client.wait(waits, until=("awaiting_funds",))
+            await stage.eventually(partial(entry_of, stage, waits), bool)
+        # The debits go out with the next day's last file and settle a day later; Nell's payout is too late for it.
+        await cut_off(stage, add_banking_days(await bank_date(stage), 1), AFTER_LAST_FILE)
+        for waits in (incoming, alike):
+            await stage.eventually(partial(entry_of, stage, waits), lambda entry: bool(entry.get("effective_on")))
+        outgoing = await redeem(nell, "TXD", 15_000, banks[nell.account])
         await stage.ended(nell, outgoing, until=("settled",))
         await _new_list(stage, f"{family}, Zadok", f"Brimble{name}, Nell")
         cases = {who.account: await case_of(stage, "sanctions", who.account) for who in (zadok, namesake, nell)}

@@ -54,17 +54,18 @@ class Gatherer:
         self._config = config
         self._keys = keys
         self._clock = clock
-        self._closed: datetime | None = None
+        self.closed: datetime | None = None
+        """The newest cut-off that is dealt with: what is wanted after it goes into a later file."""
 
     async def work(self, now: datetime) -> int:
         """Close the files of a cut-off that has come since; returns how many were made."""
         cut_off = last_cut_off(now, self._config.times, self._config.lead_minutes)
-        if self._closed is not None and cut_off <= self._closed:
+        if self.closed is not None and cut_off <= self.closed:
             return 0
         made = 0
         for token in await self._store.read(ach.wanted_tokens):
             made += await self._store.run(self.close, token, now, cut_off) is not None
-        self._closed = cut_off
+        self.closed = cut_off
         return made
 
     def close(self, store: Store, token: str, now: datetime, cut_off: datetime) -> AchFileRow | None:

@@ -13,7 +13,7 @@ from sdt.observing.figures import Sample, gauge
 from sdt.ports.ach_files import AchFiles
 from sdt.ports.wrapping import Wrapping
 from sdt.store import Store, ach, ach_files
-from sdt.worker.ach.bank_time import BankTime
+from sdt.worker.ach.bank_time import BankTime, moment_text
 from sdt.worker.ach.deliver import Deliverer
 from sdt.worker.ach.facts import Facts
 from sdt.worker.ach.follow import Follower
@@ -77,7 +77,9 @@ class AchDesk:
     async def health(self) -> dict[str, Any]:
         """Return what an operator must know: files, mornings without returns, how often debits come back."""
         files = await self._store.read(ach_files.counts)
+        closed = self.gatherer.closed
         return {
+            "closed": moment_text(closed) if closed else None,
             "files": files,
             "unanswered_files": files.get("unknown", 0),
             "returns_missing": list(self.follower.missing),
