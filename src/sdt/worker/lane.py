@@ -229,6 +229,7 @@ class Lane:
             following = await self._store.run(self._signed_and_next, flight, batch)
         with LANE.timed("send"), tracing.span("batch.send"):
             await self._follower.send(flight)
+        log.debug("a batch of %d was signed and sent", len(formed.rows))
         return following
 
     def _proposal(self, formed: _Formed, batch: Assembled) -> BatchProposal:
