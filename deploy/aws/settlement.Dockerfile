@@ -15,6 +15,8 @@ FROM ${PYTHON_IMAGE}
 COPY --from=built /opt/sdt /opt/sdt
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin sdt
 ENV PATH=/opt/sdt/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+# Fargate gives an empty volume the rights that the image's folder has, if the image says that it is one.
+VOLUME ["/tmp"]
 USER 10001:10001
 ENTRYPOINT []
 CMD ["python", "-m", "sdt.worker", "--home", "/mnt/sdt"]
