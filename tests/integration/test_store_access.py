@@ -14,6 +14,7 @@ import pooler
 import postgres
 from postgres import Cluster
 from sdt.adapters import rds
+from sdt.adapters.aws import client
 from sdt.adapters.vault import SealedFile
 from sdt.backends import open_database
 from sdt.config import Settings, load_settings
@@ -198,6 +199,19 @@ async def test_a_token_is_signed_anew_for_each_connection(
     assert token.netloc == f"{HOST}:{urlsplit(settings.database.url).port}"
     assert (said["Action"], said["DBUser"], said["X-Amz-Expires"]) == (["connect"], ["clerk"], ["900"])
     assert "of-a-test" not in tokens[-1]
+
+
+def test_a_token_is_the_one_that_amazons_library_makes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-a-test")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "session/of+a=test")
+    settings = load_settings(home=tmp_path, overrides={"aws.region": "us-east-2"}).aws
+    asked = {"DBHostname": "sdt.proxy.example", "Port": 5432, "DBUsername": "a b", "Region": "us-east-2"}
+    # Both are of one second, or of two that follow each other.
+    made = {client("rds", settings).generate_db_auth_token(**asked) for _ in range(2)}
+    assert rds.auth_token(settings, "postgresql://a%20b@sdt.proxy.example/sdt") in made | {
+        client("rds", settings).generate_db_auth_token(**asked)
+    }
 
 
 # A pooler
