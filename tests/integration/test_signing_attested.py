@@ -127,7 +127,6 @@ async def test_where_nothing_is_demanded_nothing_changes_and_the_status_says_so(
     for party in (1, 2, 3):
         rig.start(party)
     async with coordinator(rig) as to:
-        await to.keygen()
         for status in to.status().values():
             assert not status.attests and not status.demands_attestation and status.peers_attested == ()
         assert await to.attestations(NONCE) == {1: None, 2: None, 3: None}
