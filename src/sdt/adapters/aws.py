@@ -6,6 +6,7 @@ Source: boto3, "Retries" (standard mode); AWS SDKs and Tools Reference Guide, "S
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final
 
 from sdt.config.model import Aws
@@ -35,16 +36,20 @@ class AwsUnreachable(Unavailable):
 
 
 def client(service: str, aws: Aws, *, read_s: float = 30, connections: int = 10) -> Any:
-    """Return a boto3 client; one may be shared by threads, and connects at its first call.
+    """Return a client of boto3's core; one may be shared by threads, and connects at its first call.
 
     Units: `read_s` must outlast the longest poll; `connections` is how many calls go at once.
     """
-    # Half of what boto3 costs to import is spent here only by a process that uses it.
-    import boto3
+    # What it costs to import is spent here only by a process that uses it.
     from botocore.config import Config
+    from botocore.session import Session
 
-    return boto3.session.Session(region_name=aws.region).client(
+    # A session each: its credentials are asked for anew. What boto3 adds would take half as much again, for nothing.
+    session = Session()
+    session.register_component("data_loader", _loader())
+    return session.create_client(
         service,
+        region_name=aws.region,
         endpoint_url=aws.endpoint(service) or None,
         config=Config(
             connect_timeout=CONNECT_S,
@@ -54,6 +59,14 @@ def client(service: str, aws: Aws, *, read_s: float = 30, connections: int = 10)
             parameter_validation=False,
         ),
     )
+
+
+@lru_cache(maxsize=1)
+def _loader() -> Any:
+    """Return what reads the descriptions of services, and keeps them: all clients of a process share it."""
+    from botocore.loaders import Loader
+
+    return Loader()
 
 
 def call(asked: Any, operation: str, **arguments: Any) -> Any:

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
-import xmlschema
 
 from sdt.domain.case import CaseStatus, Decision
 from sdt.domain.case_kinds import KINDS, Clock
@@ -29,6 +28,9 @@ from sdt.store import Store, cases, currency
 from sdt.store.cases import CaseRow
 from sdt.store.currency import CurrencyRow
 from sdt.workflows.people import People
+
+if TYPE_CHECKING:
+    from xmlschema import XMLSchema11
 
 __all__ = ["Report", "make_report"]
 
@@ -71,7 +73,9 @@ async def make_report(store: Store, people: People, region: Region, filer: Filer
 
 
 @lru_cache(maxsize=2)
-def _schema(form: Form) -> xmlschema.XMLSchema11:
+def _schema(form: Form) -> XMLSchema11:
+    import xmlschema  # ten megabytes that only a report is worth
+
     text = (files("sdt.workflows") / "schemas" / f"{form}.xsd").read_text()
     return xmlschema.XMLSchema11(text)
 
