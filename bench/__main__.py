@@ -11,7 +11,7 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from bench import chain_alone, intake, machine, network, presign, sign_online, verify
+from bench import chain_alone, function_overhead, intake, machine, network, presign, sign_online, verify
 from bench.table import Row, markdown, write
 from bench.whole_flow import FlowRate, loaded
 from sdt.domain.region import load_region
@@ -30,7 +30,7 @@ BESU_PER_S = 645
 def main() -> None:
     """Measure everything."""
     on, at = machine.machine(), machine.commit()
-    rows = [_verify(), _sign_online(), _presign(), *_intake(), *_flow(), *_network()]
+    rows = [_verify(), _sign_online(), _presign(), *_intake(), *_functions(), *_flow(), *_network()]
     write(FOLDER, on, at, rows)
     print(markdown(on, at, rows))
 
@@ -62,6 +62,16 @@ def _intake() -> list[Row]:
     found = intake.measure(5_000)
     against = "verification, reading and bulk insert, bare, in one thread"
     return [Row("intake_batch_per_s", found.batch_per_s, "/s", against, found.bare_per_s, 0.5)]
+
+
+def _functions() -> list[Row]:
+    _say("a warm function of the API")
+    found = function_overhead.measure()
+    asked = "what is asked over the bare function, CPU"
+    return [
+        Row("function_put_overhead_ms", found.put_ms, "ms", asked, 1.0, 1, at_most=True),
+        Row("function_get_overhead_ms", found.get_ms, "ms", asked, 1.0, 1, at_most=True),
+    ]
 
 
 def _flow() -> list[Row]:
