@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ class Front:
     """Passes calls on to `target`.
 
     The answer of the next call named `lose` is thrown away; each of `refusals`, or always `refuse_all`, is answered
-    in place of a call: HTTP status and error code.
+    in place of a call: HTTP status and error code. Every call takes `slow_s` longer.
     """
 
     target: str
@@ -25,6 +26,7 @@ class Front:
     lose: str = ""
     refusals: list[tuple[int, str]] = field(default_factory=list)
     refuse_all: tuple[int, str] | None = None
+    slow_s: float = 0
     calls: list[str] = field(default_factory=list)
     bodies: list[tuple[str, bytes]] = field(default_factory=list)
 
@@ -42,6 +44,7 @@ def front(target: str = "") -> Iterator[Front]:
             call = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
             state.calls.append(call)
             state.bodies.append((call, body))
+            time.sleep(state.slow_s)
             refusal = state.refuse_all or (state.refusals.pop(0) if state.refusals else None)
             if refusal:
                 self.answer(refusal[0], json.dumps({"__type": refusal[1], "message": "no"}).encode())

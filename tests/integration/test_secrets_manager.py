@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from aws_rig import aws_settings
 from ports import free_port
 from sdt.adapters import aws
 from sdt.adapters.vault import Secret, SecretNotFound, VaultProtocol, VaultUnreachable, VaultUnreadable
-from sdt.adapters.vault.secrets_manager import OUTAGE_S
+from sdt.adapters.vault.secrets_manager import OUTAGE_S, PAUSE_S
 from sdt.backends import open_vault
 from sdt.config import load_settings
 from vault_rig import SEEN_WITHIN_S, Rig, service
@@ -111,19 +111,49 @@ def test_an_outage_of_the_service_is_none_of_whoever_read_before(rig: Rig, betwe
     vault = rig.open()
     assert vault.get("key").reveal() == b"one"
     between.refuse_all = (503, "ServiceUnavailable")
-    # given an outage longer than a value's time, then what was seen last serves on
+    # given an outage longer than a value's time, then what was seen last serves on, and nobody waits to hear it again
     rig.clock.s += SEEN_WITHIN_S + 5
     assert vault.get("key").reveal() == b"one"
+    calls = len(between.calls)
+    for _ in range(50):
+        assert vault.get("key").reveal() == b"one"
+    assert len(between.calls) == calls
     with pytest.raises(VaultUnreachable):
         vault.get("never-read")
-    # but not for ever
+    # when it is over, then what was rotated meanwhile is seen, again beside whoever uses it
+    between.refuse_all = None
+    rig.open().rotate("key", b"two")
+    rig.clock.s += PAUSE_S
+    wait_for(lambda: vault.get("key").reveal() == b"two")
+    assert vault.previous("key") == Secret(b"one")
+    # but it does not serve on for ever
+    between.refuse_all = (503, "ServiceUnavailable")
     rig.clock.s += OUTAGE_S
     with pytest.raises(VaultUnreachable):
         vault.get("key")
-    # and when it is over, what was rotated meanwhile is seen
-    between.refuse_all = None
-    rig.open().rotate("key", b"two")
-    assert (vault.get("key"), vault.previous("key")) == (Secret(b"two"), Secret(b"one"))
+
+
+def test_a_service_that_hangs_holds_nobody_up_who_read_before(rig: Rig, between: Front) -> None:
+    rig.open().put("key", b"one")
+    vault = rig.open()
+    assert vault.get("key").reveal() == b"one"
+    between.slow_s = 3
+    rig.clock.s += SEEN_WITHIN_S / 2 + 1
+    assert vault.get("key").reveal() == b"one"
+    wait_for(lambda: gets(between) == 2)
+    rig.clock.s += SEEN_WITHIN_S
+    began = time.monotonic()
+    for _ in range(20):
+        assert vault.get("key").reveal() == b"one"
+    assert time.monotonic() - began < 2
+    between.slow_s = 0
+
+
+def wait_for(true: Callable[[], bool]) -> None:
+    until = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 def test_nobody_at_the_address_and_nobody_to_call_as(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -167,7 +167,7 @@ class Model(RuleBasedStateMachine):
     """Two processes put, rotate and read; a dictionary says what they must see."""
 
     rig: Rig
-    names = st.sampled_from(["a", "b/c", "b/d"])
+    names = st.sampled_from(["a", "b/c"])
     values = st.binary(min_size=1, max_size=3) | st.sampled_from([b"base64:QQ==", b"text"])
     who = st.integers(0, 1)
 
@@ -200,16 +200,17 @@ class Model(RuleBasedStateMachine):
         if self.expected[name][-1] != value:
             self.expected[name].append(value)
 
-    @rule(who=who, name=names)
-    def read(self, who: int, name: str) -> None:
-        process, values = self.processes[who], self.expected.get(name)
-        if values is None:
-            with pytest.raises(SecretNotFound):
-                process.get(name)
-            return
-        assert process.get(name).reveal() == values[-1]
-        before = process.previous(name)
-        assert (before.reveal() if before else None) == (values[-2] if len(values) > 1 else None)
+    @rule(name=names)
+    def read(self, name: str) -> None:
+        values = self.expected.get(name)
+        for process in self.processes:
+            if values is None:
+                with pytest.raises(SecretNotFound):
+                    process.get(name)
+                continue
+            assert process.get(name).reveal() == values[-1]
+            before = process.previous(name)
+            assert (before.reveal() if before else None) == (values[-2] if len(values) > 1 else None)
 
     @invariant()
     def names_are_listed(self) -> None:
@@ -234,8 +235,8 @@ def test_any_order_of_acts_by_two_processes_reads_as_it_was_written(fresh_rigs: 
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         fresh_rigs,
         settings=settings(
-            max_examples=12,
-            stateful_step_count=12,
+            max_examples=10,
+            stateful_step_count=20,
             deadline=None,
             derandomize=True,
             suppress_health_check=list(HealthCheck),

@@ -30,6 +30,7 @@ __all__ = ["SecretsManager"]
 
 OUTAGE_S: Final = 3_600
 LOOK_AGAIN_S: Final = 1.0
+PAUSE_S: Final = 5.0
 PAGE: Final = 100
 _CURRENT: Final = "AWSCURRENT"
 _PREVIOUS: Final = "AWSPREVIOUS"
@@ -62,6 +63,7 @@ class SecretsManager:
         self._lock = threading.Lock()
         self._seen: dict[str, _Seen] = {}
         self._asking: set[str] = set()
+        self._failed_s: float | None = None
 
     def get(self, name: str) -> Secret:
         """Return the current value. Errors: SecretNotFound, VaultUnreadable, VaultUnreachable."""
@@ -158,16 +160,23 @@ class SecretsManager:
     def _entry(self, name: str) -> _Seen:
         with self._lock:
             seen = self._seen.get(name)
+            failed_s, asking = self._failed_s, name in self._asking
         # A clock that was set back, or a process that was frozen, makes a value old, not young for ever.
         age_s = self._now_s() - seen.at_s if seen is not None else -1.0
-        if seen is None or not 0 <= age_s < self._seen_within_s:
+        if seen is None or not 0 <= age_s < OUTAGE_S:
             return self._renewed(name, seen)
-        if age_s > self._seen_within_s / 2:
+        if age_s < self._seen_within_s / 2:
+            return seen
+        failing = failed_s is not None and failed_s >= seen.at_s
+        if age_s >= self._seen_within_s and not (failing or asking):
+            return self._renewed(name, seen)
+        # While nobody answers, whoever needs a value must not wait to hear that again.
+        if not failing or self._now_s() - (failed_s or 0) >= PAUSE_S:
             self._renew_beside(name, seen)
         return seen
 
     def _renew_beside(self, name: str, seen: _Seen) -> None:
-        """Ask for a secret that is in use before it is too old, so that nobody who needs it waits for the service."""
+        """Ask for a secret that is in use beside whoever uses it, so that nobody waits for the service."""
         with self._lock:
             if name in self._asking:
                 return
@@ -217,11 +226,15 @@ class SecretsManager:
 
     def _call(self, operation: str, name: str, **arguments: Any) -> Any:
         try:
-            return call(self._client, operation, **arguments)
+            answer = call(self._client, operation, **arguments)
         except AwsUnreachable as error:
+            self._failed_s = self._now_s()
             raise VaultUnreachable(error.detail) from None
         except AwsRefused as error:
+            self._failed_s = None
             raise _typed(error, name, operation) from None
+        self._failed_s = None
+        return answer
 
 
 def _as_text(value: bytes) -> str:
