@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import sqlite3
 
 import pytest
 
-from sdt.signing.coordinator import StockPolicy
+from sdt.signing.coordinator import STOCK_PERIOD_S, StockPolicy
 from sdt.signing.wire import PAIRS, ActivateKey, KeyCertificate, ShowKey
 from signing_rig import Line, Rig, coordinator, sign, until
 
@@ -47,6 +48,27 @@ async def test_the_stock_is_topped_up_in_the_background(fresh):
             line.settled(batch)
         assert set(pairs) <= set(PAIRS)
         await until(lambda: all(left >= 3 for left in to.stock().values()), 30)
+
+
+async def test_a_filling_ends_though_batches_are_signed_meanwhile(fresh):
+    async with coordinator(fresh) as to:
+        await to.keygen()
+    async with coordinator(fresh, StockPolicy(low=4, target=12, per_job=20)) as to:
+        jobs, make = [], to.presign
+
+        async def presign_while_two_are_spent(pair, count):
+            took = await make(pair, count)
+            jobs.append((pair, count))
+            to._pool.take(pair)
+            to._pool.take(pair)
+            return took
+
+        to.presign = presign_while_two_are_spent
+        # when each pair is filled while its stock is spent
+        await until(lambda: len(jobs) >= 3 and all(left >= 10 for left in to.stock().values()), 30)
+        # then one job each was enough, and no other follows for the two that were spent
+        await asyncio.sleep(3 * STOCK_PERIOD_S)
+        assert sorted(jobs) == [(pair, 12) for pair in PAIRS]
 
 
 async def test_a_location_that_missed_the_certificate_of_the_key_gets_it_later(rig):

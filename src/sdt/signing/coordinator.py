@@ -250,9 +250,12 @@ class Coordinator:
             if self._pool.level(pair) >= policy.low:
                 continue
             try:
-                while self._pool.level(pair) < policy.target:
-                    missing = policy.target - self._pool.level(pair)
-                    await self.presign(pair, min(policy.per_job, PRESIGN_COUNT_MAX, missing))
+                # What is spent meanwhile is left to the next filling: a job for each one spent would never end.
+                missing = policy.target - self._pool.level(pair)
+                while missing > 0:
+                    count = min(policy.per_job, PRESIGN_COUNT_MAX, missing)
+                    await self.presign(pair, count)
+                    missing -= count
                 failures = 0
             except SdtError as error:
                 failures += 1
