@@ -19,7 +19,7 @@ async def consume(place: str, log_file: str, visibility_s: float) -> None:
     queue = open_place(place, max_receives=1000)
     log = os.open(log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     while True:
-        batch = await queue.receive(100, wait_s=20, visibility_s=visibility_s)
+        batch = await queue.receive(50, wait_s=20, visibility_s=visibility_s)
         for message in batch:
             os.write(log, f"{message.group} {message.body} {message.receive_count}\n".encode())
             await asyncio.sleep(0.0005)  # Work takes time: so a kill falls into the middle of a batch.

@@ -80,6 +80,6 @@ async def _emptied(queue: Queue) -> None:
 
 def _start(backend: Backend, log_file: Path) -> subprocess.Popen[bytes]:
     script = Path(__file__).with_name("queue_consumer.py")
-    # Long enough for a batch on a busy machine; what a killed consumer had comes back after it.
-    visibility_s = 1 if backend.name == "embedded" else 3
+    # Long enough for a batch on a busy machine, or it comes again and again; what a killed consumer had waits for it.
+    visibility_s = 2 if backend.name == "embedded" else 8
     return subprocess.Popen([sys.executable, str(script), backend.place, str(log_file), str(visibility_s)])
