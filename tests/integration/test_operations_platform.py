@@ -85,13 +85,14 @@ async def _one_payment_is_one_trace(
     assert (await crowd.ended(id_))["status"] == "completed"
 
     # Then its way is one tree over five processes
+    request = "PUT /v1/transactions/{transaction_id}"
+    parts = {request, "intake.commit", "queue", "screening", "batch", "batch.sign", "batch.send", "batch.final"}
+
     async def whole() -> list[Span] | None:
+        # each process sends its own, about once a second
         found = collector.of_trace(TRACE)
-        return (
-            found
-            if sum(span.name == "signer.release" for span in found) == 2 and _named(found, "batch.final")
-            else None
-        )
+        signed = min(len(_named(found, "signer.propose")), len(_named(found, "signer.release")))
+        return found if signed >= 2 and parts <= {span.name for span in found} else None
 
     spans = await _eventually(whole)
     by_id = {span.span_id: span for span in spans}
@@ -100,7 +101,6 @@ async def _one_payment_is_one_trace(
         above = by_id.get(span.parent_id)
         return [*(way(above) if above else []), span.name]
 
-    request = "PUT /v1/transactions/{transaction_id}"
     ways = {tuple(way(span)) for span in spans}
     assert {
         (request,),
@@ -116,7 +116,7 @@ async def _one_payment_is_one_trace(
     } <= ways, ways
     (asked,) = _named(spans, request)
     assert asked.parent_id == "00f067aa0ba902b7"
-    assert len({span.process for span in _named(spans, "signer.propose")}) == 2
+    assert len({span.process for span in _named(spans, "signer.propose")}) >= 2
     assert {span.process for span in spans} >= {"sdt-api", "sdt-worker"}
     assert all(span.begun_ns <= span.ended_ns for span in spans)
     # and a deposit's goes on to the vendor that its instruction called
