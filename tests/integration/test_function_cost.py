@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -52,12 +53,12 @@ def _import_ms(module: str, *heavy: str) -> tuple[float, list[str]]:
 @pytest.mark.parametrize("module", ["sdt.functions.api", "sdt.functions.screening", "sdt.functions.sweep"])
 def test_importing_a_handler_is_quick_and_brings_nothing_heavy(module: str) -> None:
     handler, yardstick = [], []
-    for _ in range(4):
+    for _ in range(5):
         ms, heavy = _import_ms(module, *HEAVY)
         assert heavy == []
         handler.append(ms)
         yardstick.append(_import_ms("fastapi")[0])
-    slow = max(1.0, min(yardstick) / FASTAPI_MS)
+    slow = max(1.0, median(yardstick) / FASTAPI_MS)
     assert min(handler) <= IMPORT_MS_MAX * slow, (handler, yardstick)
 
 

@@ -10,11 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from sdt.domain.errors import Unavailable
-from sdt.ports.queue import Queue, QueueEntry
 from sdt.store import Store
 from sdt.store.intake import mark_queued, unqueued
+
+if TYPE_CHECKING:
+    from sdt.ports.queue import Queue
 
 __all__ = ["Dispatch"]
 
@@ -83,4 +86,6 @@ class Dispatch:
             await self._hand_over(ids)
 
     async def _hand_over(self, ids: Sequence[tuple[str, str]]) -> None:
+        from sdt.ports.queue import QueueEntry  # what comes with it would be a tenth of a function's import
+
         await self._queue.send([QueueEntry(group, id_, id_) for id_, group in ids])
