@@ -1,24 +1,19 @@
-"""The dashboard, the alarms and their runbook hold together, and every command in the runbooks is one."""
+"""The dashboard, the alarms and their runbook hold together."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
-import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
-import typer
 import yaml
 
 from observability_files import FOLDER, alarm_figures, alarms, dashboard_figures
 
 DOCS = FOLDER.parents[1] / "docs" / "operations"
 PARTS = ("**Look**:", "**Do**:", "**Do not**:", "**It is over** when:")
-_COMMAND = re.compile(r"`(sdt [^`]+)`")
-_WORD = re.compile(r"[a-z][a-z0-9-]*")
 
 
 def _promtool() -> str:
@@ -68,21 +63,3 @@ def test_the_dashboard_is_what_its_table_says() -> None:
     # and it shows what alarms are about, so that whoever is woken sees it
     unseen = alarm_figures() - dashboard_figures() - {"sdt_certificates_ending", "sdt_chain_state"}
     assert not {name for name in unseen if not name.endswith("_count")}, unseen
-
-
-@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.stem)
-def test_every_command_of_the_runbooks_is_one(page: Path) -> None:
-    from sdt.cli.app import app
-
-    found = _COMMAND.findall(page.read_text())
-    assert found or page.stem not in ("alarms", "runbook")
-    for command in found:
-        here: object = typer.main.get_command(app)
-        words = command.split()[1:]
-        while words and hasattr(here, "commands") and _WORD.fullmatch(words[0]):
-            assert words[0] in here.commands, f"`{command}` names no command"
-            here = here.commands[words.pop(0)]
-        options = {name for parameter in here.params for name in (*parameter.opts, *parameter.secondary_opts)}  # type: ignore[attr-defined]
-        for word in words:
-            if word.startswith("--"):
-                assert word.partition("=")[0] in options | {"--help"}, f"`{command}` has no option {word}"
