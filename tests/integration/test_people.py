@@ -179,3 +179,27 @@ def test_handles_of_before_get_what_they_look_like_and_the_older_one_keeps_it(st
     with store.transaction():
         store.execute("DELETE FROM users")
     store.close()
+
+
+def test_handles_of_before_that_look_alike_by_pairs_are_one_from_now_on(store_url: str) -> None:
+    """Given skeletons as they were, when the migration runs, then none can join them, and of two one counts."""
+    store = open_store(store_url)
+    path = Path(migration.__file__).with_name("migrations") / "0051_skeletons_of_pairs.py"
+    before = (("dvw.tx", "dvw.tx"), ("dwv.tx", "dwv.tx"), ("vwx.tx", "vwx.tx"), ("ann.tx", "ann.tx"))
+    with store.transaction():
+        for n, (handle, looks) in enumerate(before, 1):
+            store.execute(
+                "INSERT INTO users (user_id, account, handle, residency, created_at_ms, registered, kyc_reasons, "
+                "skeleton) VALUES (?, ?, ?, 'US-TX', ?, ?, '[]', ?)",
+                (f"user-{n}", address(n), handle, NOW_MS + n, True, looks),
+            )
+        runpy.run_path(str(path))["up"](None, store.database)
+    found = dict(store.rows("SELECT handle, skeleton FROM users"))
+    assert found == {"dvw.tx": "dvw.tx", "dwv.tx": "dwv.tx", "vwx.tx": "wvx.tx", "ann.tx": "ann.tx"}
+    for handle in ("dvvv.tx", "vvvx.tx"):
+        with pytest.raises(Conflict) as refused:
+            accounts.create_user(store, UserRow("user-9", address(9), handle, "US-TX", NOW_MS))
+        assert refused.value.code == "handle_alike"
+    with store.transaction():
+        store.execute("DELETE FROM users")
+    store.close()

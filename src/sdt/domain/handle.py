@@ -21,6 +21,7 @@ __all__ = ["HANDLE_CHARS_MAX", "is_handle", "is_reserved", "normalised", "skelet
 HANDLE_CHARS_MAX: Final = 32
 _HANDLE: Final = re.compile(r"[a-z][a-z0-9]*([._-][a-z0-9]+)*")
 _ALIKE: Final = str.maketrans({"0": "o", "1": "l", "i": "l", "|": "l", "_": ".", "-": "."})
+_SPREAD: Final = str.maketrans({"m": "rn", "w": "vv"})
 _PAIRS: Final = (("rn", "m"), ("vv", "w"))
 _ASCII: Final = frozenset(string.ascii_letters + string.digits)
 
@@ -72,13 +73,15 @@ def skeleton(text: str) -> str:
     # As it stands first: a letter's compatible or small form may look like another letter than it does itself.
     looks = _plain("NFD", text)
     looks = "".join(map(_prototype, _plain("NFKD", looks).casefold())).translate(_ALIKE)
+    # Spread before it is drawn together: three strokes are `vw` as well as `wv`.
+    looks = looks.translate(_SPREAD)
     for pair, letter in _PAIRS:
         looks = looks.replace(pair, letter)
     return looks
 
 
 _LABEL_SKELETONS: Final = frozenset(map(skeleton, WHOLE_LABELS))
-_PART_SKELETONS: Final = tuple(map(skeleton, PARTS))
+_PARTS_SPREAD: Final = tuple(skeleton(part).translate(_SPREAD) for part in PARTS)
 
 
 def is_reserved(handle: str) -> bool:
@@ -86,5 +89,6 @@ def is_reserved(handle: str) -> bool:
     looks = skeleton(handle)
     labels = looks.split(".")
     own = labels[:-1] if len(labels) > 1 else labels
-    joined = "".join(labels)
-    return not _LABEL_SKELETONS.isdisjoint(own) or any(part in joined for part in _PART_SKELETONS)
+    # Spread, for a part's last letter may make a pair with the letter after it, and labels divide pairs.
+    joined = "".join(labels).translate(_SPREAD)
+    return not _LABEL_SKELETONS.isdisjoint(own) or any(part in joined for part in _PARTS_SPREAD)
