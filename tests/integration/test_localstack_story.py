@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -15,6 +16,8 @@ from aws_rig import aws_settings
 from sdt.adapters.aws import client
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
+
+MEMORY_KB_MAX = 128 * 1024
 
 
 async def test_the_story_runs_unchanged_on_amazons_services(
@@ -46,11 +49,17 @@ async def test_the_story_runs_unchanged_on_amazons_services(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    output, _ = await process.communicate()
+    telling = asyncio.create_task(process.communicate())
+    peak_kb = 0
+    while not (await asyncio.wait({telling}, timeout=1))[0]:
+        peak_kb = max(peak_kb, _api_function_peak_kb(tmp_path))
+    output, _ = await telling
 
     # Then its books agree and its attacks are refused, as anywhere
     assert process.returncode == 0, output.decode()[-4_000:]
     assert "Every balance agrees, every attack was refused." in output.decode()
+    # and the API's function, which speaks to all of them, kept to the memory that it is given
+    assert 0 < peak_kb <= MEMORY_KB_MAX
     # and it was told over that queue, with those secrets and that key
     sqs, secrets = (client(service, aws_settings(localstack)) for service in ("sqs", "secretsmanager"))
     for url in (region_stacks.known["QueueUrl"], region_stacks.known["DeadQueueUrl"]):
@@ -61,3 +70,16 @@ async def test_the_story_runs_unchanged_on_amazons_services(
     with psycopg.connect(postgres_database) as books:
         wrapped = [bytes(row[0]) for row in books.execute("SELECT wrapped FROM person_keys WHERE wrapped IS NOT NULL")]
     assert wrapped and all(key.encode() in each for each in wrapped)
+
+
+def _api_function_peak_kb(folder: Path) -> int:
+    """Return the most memory that a process of the API's function whose home is in this folder ever had, of those alive."""
+    peaks = [0]
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if b"sdt.functions.entry.api.handler" not in (process / "cmdline").read_bytes():
+                continue
+            if f"SDT_HOME={folder}/".encode() in (process / "environ").read_bytes():
+                told = (process / "status").read_text()
+                peaks.append(int(told.partition("VmHWM:")[2].split()[0]) if "VmHWM:" in told else 0)
+    return max(peaks)
