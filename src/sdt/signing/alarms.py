@@ -64,10 +64,14 @@ def _of_location(remote: Remote) -> list[Alarm]:
 
 
 class Watch:
-    """Logs an alarm when it comes, when its stock has halved, and when it goes."""
+    """Logs an alarm when it comes, when its stock has halved, and when it goes.
+
+    A pair's first low stock is no warning: whoever starts has none yet, and a filling that fails is told by itself.
+    """
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, int, Pair | None], Alarm] = {}
+        self._filled_once: set[Pair] = set()
 
     def look(self, found: list[Alarm]) -> None:
         """Take what is wrong now, and log what changed."""
@@ -75,10 +79,14 @@ class Watch:
         for key, alarm in coming.items():
             before = self._known.get(key)
             if before is None or _halved(alarm.left, before.left):
-                _log.warning("%s: %s", alarm.code, alarm.detail)
+                first = before is None and alarm.code == "stock_low" and alarm.pair not in self._filled_once
+                _log.log(logging.INFO if first else logging.WARNING, "%s: %s", alarm.code, alarm.detail)
                 self._known[key] = alarm
         for key in self._known.keys() - coming.keys():
-            _log.info("%s is over: %s", key[0], self._known.pop(key).detail)
+            gone = self._known.pop(key)
+            if gone.code == "stock_low" and gone.pair is not None:
+                self._filled_once.add(gone.pair)
+            _log.info("%s is over: %s", key[0], gone.detail)
 
 
 def _halved(left: int | None, before: int | None) -> bool:
