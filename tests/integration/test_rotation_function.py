@@ -32,17 +32,24 @@ class Rotating:
         return {**told, "RotationEnabled": True, "VersionIdsToStages": stages}
 
 
+@pytest.fixture(params=["moto_server", "localstack"])
+def service(request: pytest.FixtureRequest) -> str:
+    """The address of a Secrets Manager."""
+    url: str = request.getfixturevalue(request.param)
+    return url
+
+
 @pytest.fixture
-def prefix(moto_server: str) -> str:
+def prefix(service: str) -> str:
     """A key as the stack makes it, in a place of its own."""
     prefix = f"sdt-{uuid.uuid4().hex}/"
-    asked = client("secretsmanager", aws_settings(moto_server))
+    asked = client("secretsmanager", aws_settings(service))
     asked.create_secret(Name=f"{prefix}transaction-ids/key", SecretString="a" * 32)
     return prefix
 
 
-def function(moto_server: str, prefix: str, token: str) -> RotationFunction:
-    asked = Rotating(client("secretsmanager", aws_settings(moto_server)), token)
+def function(service: str, prefix: str, token: str) -> RotationFunction:
+    asked = Rotating(client("secretsmanager", aws_settings(service)), token)
     return RotationFunction(asked, [f"{prefix}transaction-ids/key"])
 
 
@@ -50,19 +57,19 @@ def event(prefix: str, step: str, token: str) -> dict[str, str]:
     return {"Step": step, "SecretId": f"{prefix}transaction-ids/key", "ClientRequestToken": token}
 
 
-def vault(moto_server: str, prefix: str) -> SecretsManager:
-    return SecretsManager(client("secretsmanager", aws_settings(moto_server)), prefix, seen_within_s=0)
+def vault(service: str, prefix: str) -> SecretsManager:
+    return SecretsManager(client("secretsmanager", aws_settings(service)), prefix, seen_within_s=0)
 
 
-def test_a_rotated_key_is_new_and_the_one_before_still_counts(moto_server: str, prefix: str) -> None:
+def test_a_rotated_key_is_new_and_the_one_before_still_counts(service: str, prefix: str) -> None:
     # Given two rotations, of which every step comes twice
-    seen = [vault(moto_server, prefix).get("transaction-ids/key")]
+    seen = [vault(service, prefix).get("transaction-ids/key")]
     for _ in range(2):
         token = str(uuid.uuid4())
-        rotation = function(moto_server, prefix, token)
+        rotation = function(service, prefix, token)
         for step in (step for step in STEPS for _ in range(2)):
             rotation.handler(event(prefix, step, token), None)
-        opened = vault(moto_server, prefix)
+        opened = vault(service, prefix)
         # Then each time there is a key that nobody had, and the one before is the last one
         assert len(opened.get("transaction-ids/key").reveal()) == 32
         assert opened.previous("transaction-ids/key") == seen[-1]
@@ -70,9 +77,9 @@ def test_a_rotated_key_is_new_and_the_one_before_still_counts(moto_server: str, 
     assert len({secret.reveal() for secret in seen}) == 3
 
 
-def test_a_step_that_comes_again_keeps_the_key_it_made(moto_server: str, prefix: str) -> None:
+def test_a_step_that_comes_again_keeps_the_key_it_made(service: str, prefix: str) -> None:
     token = str(uuid.uuid4())
-    rotation, asked = function(moto_server, prefix, token), client("secretsmanager", aws_settings(moto_server))
+    rotation, asked = function(service, prefix, token), client("secretsmanager", aws_settings(service))
     made = []
     for _ in range(2):
         rotation.handler(event(prefix, "createSecret", token), None)
@@ -80,7 +87,7 @@ def test_a_step_that_comes_again_keeps_the_key_it_made(moto_server: str, prefix:
         made.append(pending["SecretString"])
     assert made[0] == made[1]
     # and until the last step nobody sees it
-    assert vault(moto_server, prefix).get("transaction-ids/key").reveal() == b"a" * 32
+    assert vault(service, prefix).get("transaction-ids/key").reveal() == b"a" * 32
 
 
 @pytest.mark.parametrize(
@@ -91,20 +98,20 @@ def test_a_step_that_comes_again_keeps_the_key_it_made(moto_server: str, prefix:
     ],
 )
 def test_what_is_no_step_to_this_version_is_refused(
-    moto_server: str, prefix: str, change: dict[str, str], code: str
+    service: str, prefix: str, change: dict[str, str], code: str
 ) -> None:
     token = str(uuid.uuid4())
     with pytest.raises(Invalid) as refused:
-        function(moto_server, prefix, token).handler({**event(prefix, "createSecret", token), **change}, None)
+        function(service, prefix, token).handler({**event(prefix, "createSecret", token), **change}, None)
     assert refused.value.code == code
 
 
-def test_a_secret_that_is_not_ours_to_make_is_refused(moto_server: str, prefix: str) -> None:
-    asked = client("secretsmanager", aws_settings(moto_server))
+def test_a_secret_that_is_not_ours_to_make_is_refused(service: str, prefix: str) -> None:
+    asked = client("secretsmanager", aws_settings(service))
     asked.create_secret(Name=f"{prefix}vendors/aml/key", SecretString="from the vendor")
     token = str(uuid.uuid4())
     told = {**event(prefix, "createSecret", token), "SecretId": f"{prefix}vendors/aml/key"}
     with pytest.raises(Invalid) as refused:
-        function(moto_server, prefix, token).handler(told, None)
+        function(service, prefix, token).handler(told, None)
     assert refused.value.code == "rotation_secret"
-    assert vault(moto_server, prefix).get("vendors/aml/key").reveal() == b"from the vendor"
+    assert vault(service, prefix).get("vendors/aml/key").reveal() == b"from the vendor"

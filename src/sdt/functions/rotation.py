@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import logging
 import secrets
-from base64 import b64encode
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
+from sdt.adapters.vault.text import as_text
 from sdt.domain.errors import Invalid
 
 __all__ = ["RotationFunction"]
@@ -62,8 +62,7 @@ class RotationFunction:
             self._client.put_secret_value(
                 SecretId=secret,
                 ClientRequestToken=token,
-                # Bytes as the vault spells them, so that a person's tools can read every secret.
-                SecretString=f"base64:{b64encode(self._random(KEY_BYTES)).decode()}",
+                SecretString=as_text(self._random(KEY_BYTES)),
                 VersionStages=[_PENDING],
             )
 

@@ -2,8 +2,7 @@
 
 What was read is remembered for a bounded time: a request costs no call, and a rotation elsewhere shows by itself.
 When the service does not answer, what is remembered serves on for an hour: an outage of the vault is none of payments.
-Values are kept as text, as consoles, templates and rotation functions read and write them: bytes that are no plain text
-stand as `base64:…`. What somebody stored as binary is read as it is.
+Values are kept as text. What somebody stored as binary is read as it is.
 Source: AWS Secrets Manager API Reference, GetSecretValue, PutSecretValue, CreateSecret, ListSecrets.
 """
 
@@ -12,11 +11,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import unicodedata
 import uuid
-from base64 import b64decode, b64encode
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -24,6 +20,7 @@ from sdt.adapters.aws import AwsRefused, AwsUnreachable, call
 from sdt.adapters.vault.errors import SecretExists, SecretNotFound, VaultUnreachable, VaultUnreadable
 from sdt.adapters.vault.limits import check_name, check_value, is_name
 from sdt.adapters.vault.secret import Secret
+from sdt.adapters.vault.text import as_bytes, as_text
 from sdt.domain.errors import SdtError
 
 __all__ = ["SecretsManager"]
@@ -34,7 +31,6 @@ PAUSE_S: Final = 5.0
 PAGE: Final = 100
 _CURRENT: Final = "AWSCURRENT"
 _PREVIOUS: Final = "AWSPREVIOUS"
-_ENCODED: Final = "base64:"
 log = logging.getLogger("sdt.vault")
 
 
@@ -104,7 +100,7 @@ class SecretsManager:
                 "create_secret",
                 name,
                 Name=self._prefix + name,
-                SecretString=_as_text(value),
+                SecretString=as_text(value),
                 ClientRequestToken=token,
                 **of_key,
             )
@@ -131,7 +127,7 @@ class SecretsManager:
             "put_secret_value",
             name,
             SecretId=self._prefix + name,
-            SecretString=_as_text(value),
+            SecretString=as_text(value),
             ClientRequestToken=token,
         )
         self._remember(name, Secret(value), token)
@@ -221,7 +217,7 @@ class SecretsManager:
             return None
         value = answer.get("SecretBinary")
         if value is None:
-            value = _as_bytes(str(answer["SecretString"]))
+            value = as_bytes(str(answer["SecretString"]))
         return Secret(value), str(answer["VersionId"])
 
     def _call(self, operation: str, name: str, **arguments: Any) -> Any:
@@ -235,23 +231,6 @@ class SecretsManager:
             raise _typed(error, name, operation) from None
         self._failed_s = None
         return answer
-
-
-def _as_text(value: bytes) -> str:
-    try:
-        text = value.decode()
-    except UnicodeDecodeError:
-        text = _ENCODED
-    if text.startswith(_ENCODED) or any(unicodedata.category(letter) == "Cc" for letter in text):
-        return _ENCODED + b64encode(value).decode()
-    return text
-
-
-def _as_bytes(text: str) -> bytes:
-    if text.startswith(_ENCODED):
-        with suppress(ValueError):
-            return b64decode(text.removeprefix(_ENCODED), validate=True)
-    return text.encode()
 
 
 def _typed(refused: AwsRefused, name: str, operation: str) -> SdtError:
