@@ -73,7 +73,7 @@ async def test_the_story_runs_unchanged_on_amazons_services(
 
 
 def _api_function_peak_kb(folder: Path) -> int:
-    """Return the most memory that a process of the API's function whose home is in this folder ever had, of those alive."""
+    """Return the most memory that a living process of the API's function, of the home in this folder, ever had."""
     peaks = [0]
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
