@@ -20,7 +20,8 @@ from sdt.domain.errors import Conflict, NotFound, Unprocessable
 from sdt.domain.ledger import payout_paid
 from sdt.domain.nacha import faults_of, read_file, read_inbound
 from sdt.domain.nacha.addenda import DishonoredReturn
-from sdt.store import Store, ach, ach_files, ledger, registry
+from sdt.store import Store, ach, ach_files, banking, ledger, outbox, registry
+from sdt.store.banking import BankEntryRow
 from sdt.store.registry import IdentityRow
 from sdt.workflows.ach_dishonor import ENTRIES, DishonorReturn, disputed
 from sdt.workflows.clearing import explain_clearing
@@ -364,3 +365,29 @@ async def test_what_was_paid_out_again_is_not_asked_of_the_bank(rig: Rig) -> Non
     ledger.post(rig.store, paid, release=[], at_ms=1)
     with pytest.raises(Conflict):
         dishonor(rig, trace)
+
+
+async def test_a_return_is_not_sent_back_while_its_dollars_are_on_the_way_to_another_account(rig: Rig) -> None:
+    _, trace = await paid_back(rig, "9990000202")
+    of, again = transaction_id(1), f"ach:{transaction_id(1)}:2"
+    # two officers had it paid from suspense, and the worker has not come to it, or gave it up until somebody looks
+    outbox.put(rig.store, "instruct", again, {"transaction_id": of}, 1)
+    [instruction] = [row for row in outbox.due(rig.store, ["instruct"], 2, 9) if row.key == again]
+    with pytest.raises(Conflict):
+        dishonor(rig, trace)
+    outbox.bury(rig.store, instruction.id, "unknown_bank_account", 2)
+    with pytest.raises(Conflict):
+        dishonor(rig, trace)
+    # and now it stands in a file, or will
+    outbox.done(rig.store, [instruction.id], 3)
+    assert banking.put_entry(
+        rig.store, BankEntryRow(again, of, "credit", TOKEN, 10_000, None, S.CREATED.value, None, 3)
+    )
+    for status in (S.CREATED, S.FILED, S.ACKNOWLEDGED):
+        banking.update_entry(rig.store, again, status=status.value, code=None, at_ms=4)
+        with pytest.raises(Conflict) as refused:
+            dishonor(rig, trace)
+        assert refused.value.code == "ach_not_dishonorable"
+    # but not any more
+    banking.update_entry(rig.store, again, status=S.REFUSED.value, code=None, at_ms=5)
+    assert dishonor(rig, trace)["amount"] == "10000"

@@ -156,6 +156,9 @@ async def test_an_enclaves_share_survives_it_and_its_presignatures_do_not(host):
         ("tls.key", b"x"),
         ("intent.sealed", b"x"),
         ("party", b"4"),
+        ("signer.db-wal", b"x"),
+        ("signer.db-journal", b"x"),
+        ("copy.db-wal", b"x"),
     ],
 )
 async def test_the_machine_around_gives_no_secrets_and_one_of_three_numbers(host, name, content):
@@ -185,6 +188,15 @@ async def test_a_configuration_that_lets_the_machine_around_in_is_refused(host, 
     assert old in file.read_text()
     file.write_text(file.read_text().replace(old, new, 1))
     with pytest.raises(SdtError):
+        await host.enclave().open()
+
+
+async def test_a_policy_that_asks_for_no_seal_is_refused(host):
+    await host.enclave().open()
+    host.certify()
+    file = host.given / "attestation.toml"
+    file.write_text("\n".join(line for line in file.read_text().splitlines() if not line.startswith("seals")))
+    with pytest.raises(NotEnclosed):
         await host.enclave().open()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -273,6 +274,37 @@ async def test_a_block_is_lifted_by_two_and_the_account_moves_again(rig: Rig) ->
     rig.clock.ahead_s = 31 * 86_400
     await rig.rescreen()
     assert await rig.store.read(sanctions.standing_of, who.account) == "review"
+
+
+async def test_a_block_that_was_confirmed_anew_is_not_lifted_by_an_act_from_before(rig: Rig, tmp_path: Path) -> None:
+    # given somebody who is blocked, whose block an officer wants lifted: the entry left the list
+    who = await rig.join(person("Viktor", "Falsename"))
+    await rig.deposit(who)
+    await rig.screen()
+    await rig.agreed(await rig.act("confirm_match", "ann", case=await rig.case_of(who), reason="By his passport."))
+    claims = {"account": who.account, "order": "SDGT-2026-1", "evidence": "ab" * 32, "ignore_days": 30}
+    lifting = await rig.act("lift_block", "ann", **claims, reason="OFAC removed the entry.")
+    # when two others confirm that he is somebody else on it as well
+    waiting = await rig.store.run(_open_anew, who.account)
+    await rig.agreed(await rig.act("confirm_match", "ann", case=waiting, reason="By his birthday and his mother."))
+    # then the first paper does not lift the second block
+    with pytest.raises(Conflict) as refused:
+        await rig.agreed(lifting)
+    assert refused.value.code == "review_changed"
+    assert await rig.store.read(sanctions.standing_of, who.account) == "blocked"
+    # and one that was signed since does
+    again = await rig.act("lift_block", "ann", **claims, reason="OFAC removed both.")
+    assert json.loads((await rig.agreed(again)).result)["result"]["standing"] == "clear"
+
+
+def _open_anew(store: Store, account: str) -> str:
+    """Have one of the matches found again under a case of its own; return the case."""
+    row = sanctions_matches.matches_of(store, account)[0]
+    found = {"kind": "sanctions", "key": f"{account}:again", "account": account, "facts": {}, "actor": "screening"}
+    case_id = cases.open_case(store, **found, detected_on=day_of(1), at_ms=1)  # type: ignore[arg-type]
+    again = {"id": str(uuid.uuid4()), "entry_digest": "cd" * 32, "case_id": case_id, "status": "open", "act_id": None}
+    sanctions_matches.add_match(store, row._replace(**again))
+    return case_id
 
 
 async def test_what_waits_longer_than_its_sender_said_expires(rig: Rig) -> None:

@@ -132,6 +132,15 @@ def test_every_one_of_these_is_refused_by_its_own_check():
     assert refused(ours.document(NONCE), at_ms=now_ms() - 2 * 3_600_000) == "validity"
 
 
+@pytest.mark.parametrize("name", ["module_id", "digest", "timestamp", "pcrs", "certificate", "cabundle", "user_data"])
+@pytest.mark.parametrize("value", [[], {}, [[]], {"a": []}, b"", "", -1, True, None])
+def test_a_member_of_another_kind_is_refused_and_breaks_nothing(name, value):
+    content = nitro().content(NONCE) | {name: value}
+    if (name, value) in (("user_data", None), ("user_data", b"")):
+        return
+    assert refused(nitro().sign(cbor2.dumps(content))) == "attestation_document"
+
+
 def chain(**changes: dict[str, object]) -> Nitro:
     """A chain with some links changed: root, region, zone, instance, leaf."""
     made = links()

@@ -57,7 +57,7 @@ _MEMBERS: Final = (
     "nonce",
 )
 _OPTIONAL: Final = frozenset({"public_key", "user_data", "nonce"})
-_DIGESTS: Final = frozenset({"SHA384"})
+_DIGEST: Final = "SHA384"
 
 
 class AttestationRefused(Forbidden):
@@ -143,7 +143,7 @@ def _read_content(content: CborValue, signed: bytes, signature: bytes) -> Docume
         raise _unreadable("module_id is no text of 1 to 128 characters")
     if isinstance(timestamp_ms, bool) or not isinstance(timestamp_ms, int) or timestamp_ms <= 0:
         raise _unreadable("timestamp is no time")
-    if content["digest"] not in _DIGESTS:
+    if content["digest"] != _DIGEST:
         raise _unreadable("digest is not SHA384")
     return Document(
         module_id,

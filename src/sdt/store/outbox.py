@@ -23,6 +23,7 @@ __all__ = [
     "defer",
     "done",
     "due",
+    "is_open",
     "is_waiting",
     "postpone",
     "prune",
@@ -100,13 +101,21 @@ def due(store: Store, topics: Sequence[str], now_ms: int, limit: int) -> list[Ou
     return [OutboxRow(*row) for row in found]
 
 
+_BEGINS: Final = "SELECT 1 FROM outbox WHERE topic = ? AND key >= ? AND key < ? AND done_at_ms IS NULL"
+
+
 def is_waiting(store: Store, topic: str, prefix: str) -> bool:
     """Return whether something whose key begins so is still to be told."""
-    found = store.row(
-        "SELECT 1 FROM outbox WHERE topic = ? AND key >= ? AND key < ? AND done_at_ms IS NULL AND dead_at_ms IS NULL",
-        (topic, prefix, prefix[:-1] + chr(ord(prefix[-1]) + 1)),
-    )
-    return found is not None
+    return store.row(f"{_BEGINS} AND dead_at_ms IS NULL", _beginning(topic, prefix)) is not None
+
+
+def is_open(store: Store, topic: str, prefix: str) -> bool:
+    """Return whether something whose key begins so is still to be told, or may be when an officer revives it."""
+    return store.row(_BEGINS, _beginning(topic, prefix)) is not None
+
+
+def _beginning(topic: str, prefix: str) -> tuple[str, str, str]:
+    return topic, prefix, prefix[:-1] + chr(ord(prefix[-1]) + 1)
 
 
 def done(store: Store, ids: Sequence[int], at_ms: int) -> None:

@@ -20,7 +20,7 @@ from sdt.domain.claims import Reason
 from sdt.domain.errors import Conflict, NotFound, Unprocessable
 from sdt.domain.office import Act
 from sdt.domain.registry import Role
-from sdt.store import Store, ach, bank_facts, banking, dishonors, ledger, transactions
+from sdt.store import Store, ach, bank_facts, banking, dishonors, ledger, outbox, transactions
 from sdt.store.ach import AchEntryRow
 from sdt.store.ach_files import RecordRow
 from sdt.store.banking import BankEntryRow
@@ -32,6 +32,7 @@ from sdt.workflows.office import Acting, Entry
 __all__ = ["ENTRIES", "DishonorReturn", "disputed", "fault_of"]
 
 
+_ON_THE_WAY: Final = (EntryStatus.CREATED, EntryStatus.UNKNOWN, EntryStatus.FILED, EntryStatus.ACKNOWLEDGED)
 CONTESTED_WITHIN_BANKING_DAYS: Final = 2
 """Source: Nacha Operating Rules, Article Three (contested dishonored returns)."""
 
@@ -126,7 +127,16 @@ def _checked(acting: Acting, act: DishonorReturn) -> tuple[AchEntryRow, RecordRo
 
 
 def _still_here(store: Store, row: AchEntryRow) -> bool:
-    """Return whether all that a payout brought back is still with us, and no mint of it is on its way."""
+    """Return whether all that a payout brought back is still with us, and neither a mint nor a credit is on its way.
+
+    What is paid out of suspense is owed until it settles. Whoever carries it out writes the entry before it is done
+    with the instruction, so that one of the two is seen.
+    """
+    if outbox.is_open(store, "instruct", f"ach:{row.reference}:"):
+        return False
+    of = banking.entries_of(store, [row.reference])
+    if any(one.direction == "credit" and one.id != row.id and EntryStatus(one.status) in _ON_THE_WAY for one in of):
+        return False
     kept = payouts.suspended(store, row.token, row.reference).suspense
     return not adjusting.live_for(store, row.reference) and (
         payouts.due(store, row.token, row.reference) + kept >= row.units

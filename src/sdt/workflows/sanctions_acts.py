@@ -14,7 +14,7 @@ from sdt.domain.errors import Conflict, NotFound, Unprocessable
 from sdt.domain.registry import NEVER_S, Role
 from sdt.domain.sanctions.acts import ClearMatch, ConfirmMatch, EndIgnore, LiftBlock, SetSanctionsList
 from sdt.domain.transaction import Status
-from sdt.store import Store, blocked, cases, registry, reviews, sanctions, sanctions_matches
+from sdt.store import Store, blocked, cases, office, registry, reviews, sanctions, sanctions_matches
 from sdt.store.sanctions import ListRow
 from sdt.store.sanctions_matches import MatchRow
 from sdt.workflows.blocking import block_deposit, block_payout
@@ -119,6 +119,8 @@ def _lift(acting: Acting, act: LiftBlock) -> Mapping[str, Any]:
     store, now_s = acting.store, acting.now_ms // 1000
     matches = sanctions_matches.matches_of(store, act.account)
     confirmed = [match for match in matches if match.status == "confirmed"]
+    if any(_confirmed_since(acting, match) for match in confirmed):
+        raise Conflict("More was confirmed since this was signed: look again.", code="review_changed")
     for match in confirmed:
         until_s = now_s + act.ignore_days * DAY_S
         sanctions_matches.decide_match(store, match.id, "cleared", acting.act_id, acting.now_ms, until_s)
@@ -137,6 +139,14 @@ def _lift(acting: Acting, act: LiftBlock) -> Mapping[str, Any]:
         "still_blocked": blocked.of_account(store, act.account),
         "frozen_tokens": [row.token for row in frozen if row.expires_at_s > now_s],
     }
+
+
+def _confirmed_since(acting: Acting, match: MatchRow) -> bool:
+    """Return whether two officers confirmed a match after this act was signed, which speaks of others then."""
+    confirming = office.get(acting.store, match.act_id or "")
+    agreeing = office.get(acting.store, (confirming.second_act if confirming else None) or "")
+    lifting = office.get(acting.store, acting.act_id)
+    return agreeing is not None and lifting is not None and agreeing.seq > lifting.seq
 
 
 def freeze_claims(case_id: str, account: str, now_s: int) -> dict[str, str]:

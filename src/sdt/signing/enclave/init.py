@@ -47,6 +47,8 @@ ROUTES_FILE: Final = "inner.toml"
 DATABASE: Final = "signer.db"
 SECRETS: Final = ("tls.key", "intent.sealed", "intent.pub", DATABASE)
 """What no machine around may give."""
+_BEGINNINGS: Final = (*SECRETS, "copy.db")
+"""Nor anything that begins so: SQLite takes a journal or a log beside a database for the database's own last pages."""
 LOOK_S: Final = 2.0
 KEEP_S: Final = 60.0
 STOP_S: Final = 20.0
@@ -79,7 +81,7 @@ class Enclave:
         Errors: KeeperFailed, SealBroken, NotEnclosed, Invalid.
         """
         given, kept = await self._disk.get()
-        if found := sorted(set(SECRETS) & set(given)):
+        if found := sorted(name for name in given if name.startswith(_BEGINNINGS)):
             raise NotEnclosed(f"The machine around gives {found[0]}, which is made in here.")
         self._party = _party_of(given)
         write_files(self._home, given)
@@ -182,6 +184,8 @@ def demand_enclosed(config: SignerConfig, party: int) -> None:
         raise NotEnclosed("In an enclave the seal is KMS: nothing that the machine around knows, or has run in here.")
     if config.nsm is None or config.attestation is None:
         raise NotEnclosed("In an enclave a signer attests itself and demands the same of its peers.")
+    if not config.attestation.seals:
+        raise NotEnclosed("The policy names no seals: nobody would find out a key of KMS that another account holds.")
     if config.counter_file is not None or any(
         path.parent != config.home for path in (config.region_file, config.deployment_file)
     ):
