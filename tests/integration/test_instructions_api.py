@@ -140,3 +140,15 @@ async def test_what_is_paid_out_of_suspense_is_an_order_of_its_own(rig: Rig) -> 
     assert second is not None
     assert (second.status, second.direction, second.units) == ("filed", "credit", 100)
     assert second.external_id not in (None, first.external_id)
+
+
+async def test_what_is_not_here_any_more_is_not_paid_out_of_suspense(rig: Rig) -> None:
+    await work(rig)
+    id, again = transaction_id(1), f"{ENTRY}:2"
+    wanted = {"transaction_id": id, "entry": again, "bank_account": "ref-1", "units": 100}
+    assert outbox.put(rig.store, "instruct", again, wanted, NOW_MS)
+    # The bank dishonored the return by itself after two officers let the dollars out: they are kept apart, or gone.
+    ledger.post(rig.store, [(id, p) for p in payout_suspended(TOKEN, id, 100)], release=[], at_ms=NOW_MS)
+    await work(rig)
+    assert banking.entry(rig.store, again) is None
+    assert outbox.is_open(rig.store, "instruct", again)

@@ -16,7 +16,7 @@ from typing import Final
 from sdt.config.model import Ach
 from sdt.domain.ach.classes import Authorised, sec_code_of
 from sdt.domain.ach.entry_life import EntryEvent, EntryStatus
-from sdt.domain.errors import SdtError, Unavailable, Unprocessable
+from sdt.domain.errors import Conflict, SdtError, Unavailable, Unprocessable
 from sdt.domain.message import Deposit, Redeem, Register, read_message
 from sdt.domain.personal import Business
 from sdt.domain.region import Region
@@ -168,6 +168,8 @@ class Instructions:
         """Two officers let dollars out of suspense to another bank account of their owner."""
         if await self._store.read(self._must_wait, row):
             raise PayoutHeld("This payout waits.")
+        if await self._store.read(self._is_gone, row, entry_id, units):
+            raise Conflict("These dollars are not here any more.", code="nothing_in_suspense")
         linked = await self._linked(row, reference)
         entry = self._entry(row, AchDirection.CREDIT)._replace(id=entry_id, units=units)
         if not await self._order(row, linked, entry):
@@ -176,6 +178,10 @@ class Instructions:
     def _must_wait(self, store: Store, row: TransactionRow) -> bool:
         now_s = self._clock.now_s()
         return payouts.held_because(store, row, now_s) is not None or payouts.stopped(store, *row.value, now_s)
+
+    def _is_gone(self, store: Store, row: TransactionRow, entry_id: str, units: int) -> bool:
+        """Return whether less is owed than was let out: our bank sent the return that had brought it back again."""
+        return banking.entry(store, entry_id) is None and payouts.due(store, row.value[0], row.id) < units
 
     async def _linked(self, row: TransactionRow, reference: str) -> BankAccountRow | None:
         linked = await self._store.read(banking.bank_account, reference.removeprefix("bank:"))
