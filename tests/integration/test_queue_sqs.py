@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -129,6 +130,40 @@ async def test_a_lost_answer_to_a_send_makes_no_second_message(queue: SqsQueue, 
     [message] = await queue.receive(10, 5, 60)
     assert message.message_id == message_id
     assert not await queue.receive(10, 0, 60)
+
+
+async def test_who_is_cancelled_gives_back_what_calls_beside_have_brought(
+    queue: SqsQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given more messages than one call brings, and of the calls after it one that is through and one that is not
+    await queue.send([entry(f"group-{n}", str(n)) for n in range(30)])
+    call, calls, through = queue._calls.call, 0, asyncio.Event()
+
+    async def held(operation: str, **arguments: Any) -> dict[str, Any]:
+        nonlocal calls
+        calls += operation == "receive_message"
+        last = operation == "receive_message" and calls == 3
+        answer = await call(operation, **arguments)
+        if last:
+            await through.wait()
+        return answer
+
+    monkeypatch.setattr(queue._calls, "call", held)
+    receiving = asyncio.create_task(queue.receive(30, 5, 600))
+    while calls < 3:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.3)
+
+    # When the receiver goes
+    receiving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await receiving
+    through.set()
+    await asyncio.gather(*queue._returning)
+
+    # Then all of it is there for the next one
+    monkeypatch.setattr(queue._calls, "call", call)
+    assert sorted(await _all_of(queue), key=int) == [str(n) for n in range(30)]
 
 
 async def test_throttling_is_told_and_costs_nothing(queue: SqsQueue, front: FailingSqs) -> None:

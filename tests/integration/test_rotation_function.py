@@ -115,3 +115,19 @@ def test_a_secret_that_is_not_ours_to_make_is_refused(service: str, prefix: str)
         function(service, prefix, token).handler(told, None)
     assert refused.value.code == "rotation_secret"
     assert vault(service, prefix).get("vendors/aml/key").reveal() == b"from the vendor"
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_that_comes_after_the_next_rotation_brings_no_old_key_back(service: str, prefix: str, step: str) -> None:
+    # Given two rotations
+    first, second = str(uuid.uuid4()), str(uuid.uuid4())
+    for token in (first, second):
+        for each in STEPS:
+            function(service, prefix, token).handler(event(prefix, each, token), None)
+    newest = vault(service, prefix).get("transaction-ids/key")
+    # When a step of the first is delivered once more
+    with pytest.raises(Invalid) as refused:
+        function(service, prefix, second).handler(event(prefix, step, first), None)
+    # Then the newest key stays the current one
+    assert refused.value.code == "rotation_version"
+    assert vault(service, prefix).get("transaction-ids/key") == newest

@@ -201,6 +201,22 @@ async def test_a_token_is_signed_anew_for_each_connection(
     assert "of-a-test" not in tokens[-1]
 
 
+def test_without_credentials_there_is_no_token_and_that_is_an_outage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a machine whose role is not told, as for a moment after it starts
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    settings = load_settings(home=tmp_path).aws
+    # Then whoever wants a connection tries again later, as with any other outage
+    with pytest.raises(Unavailable) as refused:
+        rds.auth_token(settings, "postgresql://clerk@sdt.proxy.example/sdt")
+    assert refused.value.code == "aws_unreachable"
+
+
 def test_a_token_is_the_one_that_amazons_library_makes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-a-test")

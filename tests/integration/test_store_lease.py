@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from sdt.domain.errors import Unavailable
 from sdt.store import Store, lease, open_store
+from sdt.store.database import database_of
 from sdt.store.lease import Fence, LeaseLost
 from sdt.store.lease_lock import LeaseLock, lease_lock
 
@@ -118,3 +120,11 @@ def test_taking_waits_for_the_transaction_that_the_fence_let_on(two: tuple[Store
         with pytest.raises(Exception, match="lock timeout"):
             other.execute("UPDATE leases SET epoch = epoch + 1")
     other.execute("UPDATE leases SET epoch = epoch + 1")
+
+
+def test_a_lease_is_not_held_through_a_pooler_whose_sessions_are_everybodys() -> None:
+    store = Store(database_of("postgresql://sdt@127.0.0.1:1/none"), pooled=True)
+    with pytest.raises(Unavailable) as refused:
+        lease_lock(store, NAME)
+    assert refused.value.code == "lease_through_pooler"
+    store.close()

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from sdt.api import ids as ids_module
 from sdt.api.ids import Ids
+from sdt.api.standing import standing_of
 from sdt.domain.errors import Invalid, NotFound
 from sdt.domain.transaction_id import IdIssuer
 
@@ -48,3 +54,21 @@ def test_an_id_under_a_key_that_others_saw_first_counts_at_once() -> None:
         ids.check("no id")
     assert looked == [1, 1, 1], "what is no id at all makes nobody look"
     assert OLD.hex() not in repr(ids)
+
+
+async def test_while_the_vault_is_asked_about_an_id_that_is_not_ours_others_are_served() -> None:
+    # Given a vault that answers once something else was served, and else not
+    served, waited = threading.Event(), []
+    ids = Ids("US-TX", lambda: (OLD,), lambda: waited.append(served.wait(3)))
+
+    async def nothing(*_: Any) -> None:
+        return None
+
+    services: Any = SimpleNamespace(ids=ids, store=SimpleNamespace(read=nothing))
+    asking = asyncio.ensure_future(standing_of(services, None, given(NEW), 0, None))  # type: ignore[arg-type]
+    # When somebody asks where an id stands that nobody gave
+    asyncio.get_running_loop().call_later(0.05, served.set)
+    # Then the loop went on meanwhile
+    with pytest.raises(NotFound):
+        await asking
+    assert waited == [True]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from sdt.adapters.aws import AwsUnreachable
 from sdt.config.model import Aws
 
 __all__ = ["auth_token"]
@@ -21,8 +22,11 @@ def auth_token(aws: Aws, url: str) -> str:
 
     Nobody is asked, and it is told to the database alone. It is needed while a connection is made, not after. It is
     what boto3's generate_db_auth_token returns, without the client of RDS, whose making takes ten times as long.
+
+    Errors: AwsUnreachable while there are no credentials: the machine's role may be told late, or again soon.
     """
     # Amazon's library costs its import only where it is used.
+    from botocore.exceptions import BotoCoreError
     from botocore.model import ServiceId
     from botocore.session import get_session
     from botocore.signers import RequestSigner
@@ -31,7 +35,6 @@ def auth_token(aws: Aws, url: str) -> str:
     assert address.hostname and address.username, "settings were checked for both"
     session, service = get_session(), "rds-db"
     emitter = session.get_component("event_emitter")
-    signer = RequestSigner(ServiceId(service), aws.region, service, "v4", session.get_credentials(), emitter)
     request = {
         "url_path": "/",
         "query_string": "",
@@ -41,7 +44,13 @@ def auth_token(aws: Aws, url: str) -> str:
         "method": "GET",
         "context": {},
     }
-    signed: str = signer.generate_presigned_url(
-        request, operation_name="connect", expires_in=VALID_S, region_name=aws.region, signing_name=service
-    )
-    return signed.removeprefix("https://")
+    try:
+        signer = RequestSigner(ServiceId(service), aws.region, service, "v4", session.get_credentials(), emitter)
+        signed: str = signer.generate_presigned_url(
+            request, operation_name="connect", expires_in=VALID_S, region_name=aws.region, signing_name=service
+        )
+    except BotoCoreError as error:
+        failed = AwsUnreachable(f"RDS: no token can be signed: {type(error).__name__}")
+    else:
+        return signed.removeprefix("https://")
+    raise failed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from sdt.api.callers import Caller
@@ -28,8 +29,8 @@ async def standing_of(
     """
     row = await services.store.read(transactions.get, parse_id(transaction_id))
     if row is None:
-        # Only now: what was sent outlives the keys that mark ids.
-        services.ids.check(transaction_id)
+        # Only now: what was sent outlives the keys that mark ids. Beside the loop: a strange id has the vault asked.
+        await asyncio.to_thread(services.ids.check, transaction_id)
     if wait_s > 0 and (row is None or row.status not in DONE):
         await waiting.until_done(transaction_id, min(wait_s, services.limits.wait_s_max))
         row = await services.store.read(transactions.get, transaction_id)

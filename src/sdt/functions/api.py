@@ -67,15 +67,20 @@ class ApiFunction:
         self._loop.close()
 
     async def _answer(self, request: Request, left_s: float) -> Answer:
-        answer = Answer()
+        answer, answered_all = Answer(), False
         path = request.scope["path"]
         self.runtime.waiting.seconds_max = max(left_s, 0.0)
         try:
             async with asyncio.timeout(left_s + RESERVE_S / 2):
                 await self.runtime.freshen()
                 await self._edge(request.scope, _whole(request.body), answer)
+                answered_all = True
                 await self.runtime.finish()
         except TimeoutError:
+            if answered_all:
+                # What was answered is committed; that the queue does not take it is the sweeper's.
+                log.warning("what was taken is not in the queue yet")
+                return answer
             # Perhaps it was committed, perhaps not: whoever repeats the same bytes learns which.
             answer = Answer()
             late = Unavailable("This took too long; send the same again.", code="unavailable")

@@ -30,6 +30,7 @@ class ListSearch:
         self._digest = ""
         self._index: Index | None = None
         self._one = asyncio.Lock()
+        self._opening: tuple[str, asyncio.Task[Index]] | None = None
 
     async def in_force(self) -> ListRow:
         """Return the list in force. Errors: Unavailable when there is none: nobody passes unscreened."""
@@ -47,13 +48,31 @@ class ListSearch:
         """
         async with self._one:
             row = await self.in_force()
-            if self._index is None or self._digest != row.digest:
-                # Two lists at once would be twice the memory.
-                self._index = None
-                self._index = await asyncio.to_thread(lambda: Index(open_edition(self._home, row)))
-                self._digest = row.digest
-            index = self._index
+            index = await self._index_of(row)
             found = await asyncio.to_thread(
                 lambda: tuple(search(index, tuple(subjects), threshold) for subjects in parties)
             )
             return row.digest, found
+
+    async def _index_of(self, row: ListRow) -> Index:
+        """Return the index of a list, opened once: an invocation that runs out of time meanwhile leaves it to the next.
+
+        Two lists at once would be twice the memory.
+        """
+        if self._index is not None and self._digest == row.digest:
+            return self._index
+        self._index = None
+        if self._opening is not None and self._opening[0] != row.digest:
+            await asyncio.wait([self._opening[1]])
+            self._opening = None
+        if self._opening is None:
+            reading = asyncio.to_thread(lambda: Index(open_edition(self._home, row)))
+            self._opening = (row.digest, asyncio.create_task(reading))
+        opening = self._opening[1]
+        try:
+            self._index = await asyncio.shield(opening)
+        finally:
+            if opening.done():
+                self._opening = None
+        self._digest = row.digest
+        return self._index

@@ -52,6 +52,9 @@ class RotationFunction:
         if _CURRENT in stages[token]:
             log.info("%s has this version already", told["Name"])
             return
+        if _PENDING not in stages[token]:
+            # A step that comes late, after the next rotation, must not bring an old key back.
+            raise Invalid(f"{told['Name']} is not being rotated to this version any more.", code="rotation_version")
         self._steps[step](secret, token, stages)
         log.info("%s: %s", told["Name"], step)
 

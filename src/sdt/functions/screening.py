@@ -80,7 +80,7 @@ class ScreeningFunction:
         """Decide all together; where one of them is more than this code can read, each alone."""
         try:
             return await self._store.run(self._round.decide, ids), set()
-        except SdtError:
+        except Unavailable:
             raise
         except Exception:
             log.exception("a round of %d fails; each is judged alone", len(ids))

@@ -12,6 +12,7 @@ import zlib
 from pathlib import Path
 from typing import Final, Protocol
 
+from sdt.domain.errors import Unavailable
 from sdt.store.database import Store
 
 __all__ = ["FileLock", "LeaseLock", "SessionLock", "lease_lock"]
@@ -36,8 +37,13 @@ class LeaseLock(Protocol):
 
 
 def lease_lock(store: Store, name: str) -> LeaseLock:
-    """Return the lock beside the lease of a name."""
+    """Return the lock beside the lease of a name.
+
+    Errors: Unavailable through a pooler: its sessions are everybody's, so each would find the other's lock free.
+    """
     number = zlib.crc32(name.encode())
+    if store.pooled:
+        raise Unavailable("A lease is held on a connection to the database itself.", code="lease_through_pooler")
     if store.postgres:
         return SessionLock(number - (1 << 31))
     path = Path(store.database.database)

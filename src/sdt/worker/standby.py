@@ -52,12 +52,14 @@ async def serve_standby(host: str, port: int, tenancy: Tenancy) -> web.AppRunner
 
 
 async def until_taken(tenancy: Tenancy, stop: asyncio.Event) -> bool:
-    """Wait for the lease; return False if a signal came first."""
+    """Wait for the lease; return False if a signal came first. Errors: what ended the wait without the lease."""
     waiting = [asyncio.ensure_future(tenancy.wait()), asyncio.ensure_future(stop.wait())]
     await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     for each in waiting:
         each.cancel()
-    await asyncio.gather(*waiting, return_exceptions=True)
+    ended, _ = await asyncio.gather(*waiting, return_exceptions=True)
+    if isinstance(ended, Exception):
+        raise ended
     return not stop.is_set()
 
 

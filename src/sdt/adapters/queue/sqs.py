@@ -189,9 +189,14 @@ class SqsQueue:
 
     async def _take_more(self, url: str, sizes: Sequence[int], visibility_s: float) -> list[dict[str, Any]]:
         """Receive side by side without waiting. A call that fails brings nothing, and takes nothing from the others."""
-        answers = await asyncio.gather(
-            *(self._take(url, size, 0, visibility_s) for size in sizes), return_exceptions=True
-        )
+        taking = [asyncio.ensure_future(self._take(url, size, 0, visibility_s)) for size in sizes]
+        try:
+            answers = await asyncio.gather(*taking, return_exceptions=True)
+        except asyncio.CancelledError:
+            # Those that were through already have nobody else who knows what they brought.
+            brought = [one.result() for one in taking if not one.cancelled() and not one.exception()]
+            self._later(self._hide(url, [message["ReceiptHandle"] for each in brought for message in each], 0))
+            raise
         more: list[dict[str, Any]] = []
         for answer in answers:
             if isinstance(answer, SdtError):

@@ -1,0 +1,130 @@
+"""Functions that run out of time, or meet what they cannot read, take nothing from whoever is beside or after them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from api_platform import platform
+
+from sdt.domain.errors import Invalid, Unavailable
+from sdt.domain.sanctions.subjects import Found
+from sdt.functions import list_search
+from sdt.functions.api import ApiFunction
+from sdt.functions.list_search import ListSearch
+from sdt.functions.screening import ScreeningFunction
+from sdt.sandbox import __file__ as sandbox_file
+from sdt.store import Store, open_store
+from sdt.worker.clock import Clock
+from sdt.workflows.sanctions_lists import first_list, open_edition
+
+pytestmark = pytest.mark.slow
+
+UNREADABLE = "of a version to come"
+INVENTED = Path(sandbox_file).parent / "sanctions_list"
+
+
+@dataclass
+class Left:
+    """What is left of an invocation."""
+
+    ms: int
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.ms
+
+
+class Round:
+    """Decides what it can read; as the round of screening does, all or nothing."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        self.decided: list[str] = []
+
+    def decide(self, store: Store, ids: Sequence[str]) -> list[Any]:
+        if UNREADABLE in ids:
+            raise self.error
+        self.decided += ids
+        return []
+
+
+def screened(store: Store, round_: Round, *ids: str) -> list[str]:
+    """Hand a function these messages; return which come again."""
+    function = ScreeningFunction(store, None, None, Clock())  # type: ignore[arg-type]
+    function._round = round_  # type: ignore[assignment]
+    records = [{"messageId": id_, "body": id_, "attributes": {"MessageGroupId": id_}} for id_ in ids]
+    answer = function.handler({"Records": records}, Left(20_000))
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Any:
+    store = open_store(f"sqlite:///{tmp_path}/sdt.db", migrate=True)
+    yield store
+    store.close()
+
+
+@pytest.mark.parametrize("error", [Invalid("There is no such type.", code="message_type"), ValueError("?")])
+def test_a_message_of_a_version_to_come_takes_no_other_with_it(store: Store, error: Exception) -> None:
+    round_ = Round(error)
+    assert screened(store, round_, "before", UNREADABLE, "after") == [UNREADABLE]
+    assert round_.decided == ["before", "after"]
+
+
+def test_without_a_database_all_come_again(store: Store) -> None:
+    round_ = Round(Unavailable("The database does not answer.", code="database_unavailable"))
+    assert screened(store, round_, "before", UNREADABLE) == ["before", UNREADABLE]
+    assert round_.decided == []
+
+
+async def test_a_list_that_is_being_opened_when_time_runs_out_is_opened_once(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a list that takes longer to open than an invocation has
+    first_list(store, tmp_path, INVENTED, 0)
+    opened, go_on = [], threading.Event()
+
+    def slowly(*asked: Any) -> Any:
+        opened.append(1)
+        go_on.wait(10)
+        return open_edition(*asked)
+
+    monkeypatch.setattr(list_search, "open_edition", slowly)
+    search = ListSearch(store, tmp_path)
+    for _ in range(2):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await search.find([], 90)
+    # When it is open, the next invocation has it
+    go_on.set()
+    none: tuple[tuple[Found, ...], ...] = ()
+    assert (await search.find([], 90))[1] == none
+    assert len(opened) == 1
+
+
+async def test_who_was_answered_is_not_told_otherwise_because_the_queue_does_not_answer(tmp_path: Path) -> None:
+    async with platform(tmp_path) as served:
+        services = served.services
+
+        def invoked() -> dict[str, Any]:
+            function = ApiFunction(services)
+
+            async def never() -> None:
+                await asyncio.Event().wait()
+
+            function.runtime.finish = never  # type: ignore[method-assign]
+            event = {"version": "1.0", "httpMethod": "POST", "path": "/v1/transactions", "body": '{"count": 1}'}
+            headers = {"headers": {"content-type": "application/json"}}
+            try:
+                return function.handler(event | headers, Left(2_500))
+            finally:
+                del function.runtime.finish
+                function.close()
+
+        answer = await asyncio.to_thread(invoked)
+        assert answer["statusCode"] == 200, answer
