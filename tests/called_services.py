@@ -57,7 +57,7 @@ def actions_from(module: str, name: str) -> set[str]:
             word = (
                 each.attr if isinstance(each, ast.Attribute) else each.value if isinstance(each, ast.Constant) else ""
             )
-            if word == "generate_db_auth_token":
+            if word == "rds-db":
                 found.add("rds-db:connect")
             elif isinstance(word, str) and word in _operations():
                 found.add(_operations()[word])

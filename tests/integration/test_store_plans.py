@@ -34,7 +34,7 @@ from sdt.store import (
     proofs,
     registry,
     reserve_moves,
-    sanctions,
+    sanctions_matches,
     transactions,
     undone,
 )
@@ -278,7 +278,7 @@ HOT: Final[dict[str, Callable[[Store], object]]] = {
     "deliveries": lambda s: (deliveries.opened(s, 100), deliveries.delivery(s, "t")),
     "reserve moves": lambda s: (reserve_moves.open_moves(s, 100), reserve_moves.of_transaction(s, "t")),
     "undone": lambda s: (undone.of_account(s, address(1), TOKEN), undone.on_hold(s, [address(1), address(2)])),
-    "review queue": lambda s: sanctions.queue(s, False, (0, ""), 50),
+    "review queue": lambda s: sanctions_matches.queue(s, False, (0, ""), 50),
     "monitoring": lambda s: movements.page(s, HISTORY, HISTORY + 500, 500),
     "monitoring's days": lambda s: movements.unjudged(s, TODAY, 100),
 }
