@@ -217,6 +217,21 @@ def test_counted_currency_is_given_to_the_deposit_that_asks_for_it(store: Store)
         act(store, "settle_surplus", "treasury", **claims | {"evidence": "cd" * 32}, deposit=right)
 
 
+@pytest.mark.parametrize(("named", "moves"), [(1, False), (2, True)])
+def test_currency_whose_slip_named_another_counts_for_whom_it_is_given_to(
+    store: Store, named: int, moves: bool
+) -> None:
+    number = counted(store)
+    store.execute("UPDATE currency_deposits SET account = ?, by_holder = ?", (address(named), True))
+    right = drop_off(store, 5, 100, "dropoff:counter")
+    claims = {"kept": number, "token": TOKEN, "way": "deposit", **EVIDENCE}
+    agree(store, act(store, "settle_surplus", "treasury", **claims, deposit=right), "approver")
+    # What names the deposit, and came by another's hand, is a movement of its owner (`sdt.workflows.movements`)
+    [[of]] = store.rows("SELECT transaction_id FROM postings WHERE debit = ?", (f"Suspense:{TOKEN}:{number}",))
+    given = currency.of(store, [right])[right]
+    assert (of == right, bool(given.by_holder), given.account) == (moves, not moves, address(1))
+
+
 def test_a_redemptions_suspense_is_no_surplus(store: Store) -> None:
     redemption = suspense(store)
     with refused("deposit_mismatch"):

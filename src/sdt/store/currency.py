@@ -60,11 +60,15 @@ def counted(store: Store, deposit_ids: Collection[str]) -> dict[str, CurrencyRow
 
 
 def give(store: Store, deposit_id: str, transaction_id: str, account: str) -> None:
-    """Note for which deposit, and so for whom, currency was counted after all."""
+    """Note for which deposit, and so for whom, currency was counted after all.
+
+    The bank's word that its owner handed it in was about the owner that its slip named, if it named one.
+    """
     with store.transaction():
         changed = store.execute(
-            "UPDATE currency_deposits SET transaction_id = ?, account = ? WHERE deposit_id = ?",
-            (transaction_id, account, deposit_id),
+            "UPDATE currency_deposits SET transaction_id = ?, account = ?, "
+            "by_holder = by_holder AND account IN ('', ?) WHERE deposit_id = ?",
+            (transaction_id, account, account, deposit_id),
         ).rowcount
         assert changed == 1, "what is given was counted"
 

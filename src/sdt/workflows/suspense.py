@@ -174,7 +174,7 @@ def _dispose(acting: Acting, act: SettleSurplus) -> Mapping[str, Any]:
     known = currency.counted(store, [act.kept])[act.kept].account
     currency.give(store, act.kept, deposit.id, deposit.value[1])
     # Whose currency it is was counted already where it was known: the posting of a movement names its deposit.
-    of = acting.act_id if known else deposit.id
+    of = acting.act_id if known == deposit.account else deposit.id
     postings = suspense_matched(act.token, act.kept, deposit.id, units)
     ledger.post(store, [(of, p) for p in postings], release=[], at_ms=at_ms)
     reserve_moves.want(store, deposit.id, "in", act.token, units, "deposit", at_ms)
