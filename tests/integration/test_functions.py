@@ -86,13 +86,13 @@ async def test_it_stays_small_over_hundreds_of_requests(home: Path, alice: Holde
 async def test_whoever_waits_is_let_go_before_the_functions_time_is_over(
     home: Path, alice: Holder, bob: Holder
 ) -> None:
-    async with front(function("api", home, timeout_s=4.0)) as api:
+    async with front(function("api", home, timeout_s=6.0)) as api:
         id_ = await api.new_id()
         await api.put(id_, signed_transfer(id_, alice, bob))
         began = time.monotonic()
         status, shown, _ = await api.call("GET", f"/v1/transactions/{id_}?wait=30")
         assert (status, shown["status"]) == (200, "accepted")
-        assert 1.5 < time.monotonic() - began < 4.0
+        assert 3.5 < time.monotonic() - began < 6.0
         assert api.function.starts == 1
 
 

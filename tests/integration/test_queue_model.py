@@ -101,7 +101,7 @@ class Model:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "seed", "steps"),
-    [*(("embedded", seed, 250) for seed in range(2)), ("localstack", 3, 80), ("ministack", 4, 80)],
+    [*(("embedded", seed, 250) for seed in range(2)), ("localstack", 3, 40), ("ministack", 4, 40)],
 )
 async def test_every_step_agrees_with_the_model(
     request: pytest.FixtureRequest, tmp_path: Path, name: str, seed: int, steps: int
