@@ -296,9 +296,9 @@ def test_two_keys_of_one_person_are_not_maker_and_checker(store: Store) -> None:
     claims = {"redemption": redemption, "way": "remint", **NAMED}
     with pytest.raises(NotFound):
         act(store, "name_holder", "admin", key="A" * 43, holder="TX-4711", **NAMED)
-    for name in ("treasury", "treasury-2"):
+    for name, holder in (("treasury", "TX-4711"), ("treasury-2", "tx-4711")):
         kid = kid_of(bytes(KEYS[name].verify_key))
-        agree(store, act(store, "name_holder", "admin", key=kid, holder="TX-4711", **NAMED), "ann")
+        agree(store, act(store, "name_holder", "admin", key=kid, holder=holder, **NAMED), "ann")
     first = act(store, "settle_suspense", "treasury", **claims)
     with refused("same_officer"):
         agree(store, first, "treasury-2")

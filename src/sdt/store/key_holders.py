@@ -19,11 +19,15 @@ def put(store: Store, kid: str, holder: str, act_id: str, at_ms: int) -> None:
 
 
 def same_person(store: Store, kid: str, other: str) -> bool:
-    """Return whether two keys are one person's, as far as it is known: one key, or one holder named of both."""
+    """Return whether two keys are one person's, as far as it is known: one key, or one holder named of both.
+
+    A number is the same one in small letters and in capitals: two officers who type it do not agree on that.
+    """
     if kid == other:
         return True
     found = store.row(
-        "SELECT 1 FROM key_holders a JOIN key_holders b ON b.holder = a.holder WHERE a.kid = ? AND b.kid = ?",
+        "SELECT 1 FROM key_holders a JOIN key_holders b ON lower(b.holder) = lower(a.holder) "
+        "WHERE a.kid = ? AND b.kid = ?",
         (kid, other),
     )
     return found is not None
