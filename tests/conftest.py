@@ -28,6 +28,7 @@ ALONE = (
     "integration/test_monitoring_scale",
     "integration/test_parameters",
     "integration/test_queue_",
+    "integration/test_region_open",
     "integration/test_rotation",
     "integration/test_sanctions_rescreening",
     "integration/test_scenes",

@@ -72,3 +72,14 @@ def test_functions_share_connections_and_settlement_has_its_own(configured: Any)
     # The lease lives as long as its connection.
     assert not settlement.database.pooled and "proxy" not in settlement.database.url
     assert "SDT_DATABASE__POOLED" not in of_settlement()
+
+
+def test_health_and_figures_of_settlement_are_reached_from_its_network_alone(configured: Any) -> None:
+    worker = configured(of_settlement()).worker
+    # Not on the container's own loopback, where nothing else could ask
+    assert worker.host == "0.0.0.0"
+    rules = read("perimeter").resources("AWS::EC2::SecurityGroupIngress")
+    (rule,) = [said["Properties"] for _, said in rules if said["Properties"]["GroupId"] == {"Ref": "SettlementGroup"}]
+    assert rule["FromPort"] == rule["ToPort"] == worker.port
+    assert rule["CidrIp"] == {"Ref": "NetworkCidr"}
+    assert read("network").outputs["NetworkCidr"]["Value"] == {"Fn::GetAtt": ["Vpc", "CidrBlock"]}

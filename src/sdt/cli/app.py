@@ -21,6 +21,7 @@ from sdt.cli import (
     payments,
     queue,
     receipts,
+    region,
     sanctions,
     sandbox,
     sandbox_clock,
@@ -50,6 +51,7 @@ Every command explains itself: sdt COMMAND --help""",
 app.command(rich_help_panel="The platform")(demo.demo)
 app.command(rich_help_panel="The platform")(operate.up)
 app.command(rich_help_panel="The platform")(status.status)
+app.add_typer(region.region, name="region", rich_help_panel="The platform")
 app.add_typer(keys.keys, name="keys", rich_help_panel="The platform")
 app.add_typer(attest.attest, name="attest", rich_help_panel="The platform")
 app.add_typer(secrets.secrets, name="secrets", rich_help_panel="The platform")

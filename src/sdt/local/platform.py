@@ -18,14 +18,15 @@ from sdt.config import Settings, load_settings, open_ports
 from sdt.domain.errors import Unavailable
 from sdt.domain.region import Region, load_region
 from sdt.local import opening, processes
+from sdt.local.appointments import desks_of
 from sdt.local.joining import Chain, join
-from sdt.local.secrets import make_secrets, take_vendor_keys
+from sdt.local.secrets import make_secrets, officials, take_vendor_keys
 from sdt.signing.config import Observing
 from sdt.signing.provision import Address, provision
 from sdt.supervise import Supervisor, is_locked
 from sdt.workflows.sanctions_lists import first_list
 
-__all__ = ["Platform", "network_of", "region_of", "running", "settings_of"]
+__all__ = ["Platform", "network_of", "prepare", "region_of", "running", "settings_of"]
 
 Progress = Callable[[str], None]
 
@@ -63,12 +64,8 @@ async def running(home: Path, say: Progress = lambda _: None, chain: Chain | Non
         if chain is not None:
             say(f"joining the chain with id {chain.chain_id}: {len(chain.nodes)} nodes")
             join(home, chain)
-        settings = _with_ports(supervisor, home)
-        region_name = next(iter(settings.regions))
-        region = load_region(settings.region_file(region_name).read_bytes())
         say("keys and certificates")
-        make_secrets(settings)
-        _provision(settings, region_name)
+        settings, region = prepare(supervisor, home)
         await asyncio.to_thread(_open_books, settings)
         own = "chain, " if processes.embeds_chain(settings) else ""
         say(f"{own}three signers, bank, depository and vendors, each a process of its own")
@@ -77,7 +74,9 @@ async def running(home: Path, say: Progress = lambda _: None, chain: Chain | Non
         say("one key at three locations: made together, never assembled")
         chain_key = await opening.make_chain_key(settings)
         say("contracts: registry, a token each, settlement")
-        await opening.deploy(settings, region, chain_key)
+        administrators = officials(settings)
+        await opening.deploy(settings, region, chain_key, administrators)
+        opening.know_administrators(settings, administrators)
         say("presignatures for each pair of locations")
         await opening.stock_up(settings, min(STOCK_AT_START, settings.signing.stock_per_pair))
         say("worker and API")
@@ -85,11 +84,22 @@ async def running(home: Path, say: Progress = lambda _: None, chain: Chain | Non
         network = Network(settings.api.url, settings.network, region.id)
         if not (home / "opened").exists():
             say(f"region {region.name}: roles, rules, first attestation")
-            await opening.open_region(settings, network, region)
+            await opening.appoint(settings, network, region, administrators, desks_of(settings))
+            await opening.set_rules(settings, network, region, administrators)
             (home / "opened").write_text(f"{datetime.now(UTC).isoformat(timespec='seconds')}\n")
         say("the desks: identity, custodians, issuer, second officer")
         await supervisor.start(processes.desks(settings))
         yield Platform(settings, region, network, supervisor)
+
+
+def prepare(supervisor: Supervisor, home: Path) -> tuple[Settings, Region]:
+    """Make what a folder lacks before anything is started: ports, keys, certificates; return what it is set to."""
+    settings = _with_ports(supervisor, home)
+    region_name = next(iter(settings.regions))
+    region = load_region(settings.region_file(region_name).read_bytes())
+    make_secrets(settings)
+    _provision(settings, region_name)
+    return settings, region
 
 
 def _open_books(settings: Settings) -> None:

@@ -17,7 +17,7 @@ from sdt.config import Settings
 from sdt.desk.desk import desk_key
 from sdt.vendors import READ_ONLY, SANDBOX_SERVICES, find_folder
 
-__all__ = ["DESKS", "Official", "make_secrets", "officials"]
+__all__ = ["DESKS", "Official", "make_platform_keys", "make_secrets", "officials", "take_vendor_keys"]
 
 DESKS: Final = {
     "kyc": ("kyc_desk", ""),
@@ -43,15 +43,19 @@ class Official:
 
 def make_secrets(settings: Settings) -> None:
     """Make what is missing: the platform's own keys, and a key for every official."""
-    vault = open_vault(settings)
-    made_once(vault, PERSONAL_KEY)
-    open_persons_key(settings)
+    make_platform_keys(settings)
     folder = settings.desks.keys_folder
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in (*DESKS, *ADMINISTRATORS):
         file = folder / f"{name}.key"
         if not file.exists():
             write_private(file, bytes(nacl.signing.SigningKey.generate()).hex().encode())
+
+
+def make_platform_keys(settings: Settings) -> None:
+    """Make what the vault lacks of the platform's own keys; none of them is a person's."""
+    made_once(open_vault(settings), PERSONAL_KEY)
+    open_persons_key(settings)
 
 
 def take_vendor_keys(settings: Settings, sandbox: Path) -> None:

@@ -135,10 +135,13 @@ def open_edition(home: Path, row: ListRow) -> Edition:
     return edition
 
 
-def first_list(store: Store, home: Path, folder: Path, now_ms: int) -> bool:
-    """Put a first list in force where there is none: by the operator, at opening. Returns whether it did."""
+def first_list(store: Store, home: Path, folder: Path, now_ms: int, *, list_date: date | None = INVENTED_DATE) -> bool:
+    """Put a first list in force where there is none: by the operator, at opening. Returns whether it did.
+
+    `list_date` as `load` takes it. Errors: those of `load`.
+    """
     if sanctions.in_force(store) is not None:
         return False
-    loaded = load(store, home, folder, list_date=INVENTED_DATE, by="operator", now_ms=now_ms)
+    loaded = load(store, home, folder, list_date=list_date, by="operator", now_ms=now_ms)
     sanctions.put_in_force(store, loaded.row.digest, "operator", now_ms)
     return True
