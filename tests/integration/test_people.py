@@ -113,6 +113,20 @@ async def test_records_from_before_people_had_keys_are_read_and_sealed_anew(stor
             sealing.unseal(sealed, account, MASTER)
 
 
+async def test_a_record_that_does_not_open_keeps_nobody_else_from_a_key(store: Store, people: People) -> None:
+    for n in (1, 2):
+        account = user(store, n)
+        accounts.set_person(store, account, sealing.seal(msgspec.json.encode(DORA), account, MASTER, b"n" * 24))
+    first, second = sorted(address(n) for n in (1, 2))
+    broken = b"\0" * 80
+    accounts.set_person(store, first, broken)
+    assert await people.adopt(NOW_MS) == 1
+    row, other = person_keys.of_account(store, first), person_keys.of_account(store, second)
+    assert row and other
+    assert (row.wrapped, row.person_sealed) == (None, broken)
+    assert other.wrapped is not None
+
+
 async def test_without_the_key_nothing_opens_and_nothing_new_is_sealed(store: Store, people: People) -> None:
     account = user(store, 1, DORA, people)
     with store.transaction():

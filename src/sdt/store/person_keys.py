@@ -74,11 +74,11 @@ def add_erased(store: Store, user_id: str, at_ms: int) -> None:
     )
 
 
-def without_key(store: Store, limit: int) -> list[str]:
-    """Return accounts of users from before people had keys of their own."""
+def without_key(store: Store, after: str, limit: int) -> list[str]:
+    """Return accounts of users from before people had keys of their own, the first after `after`."""
     found = store.rows(
         "SELECT u.account FROM users u LEFT JOIN person_keys k ON k.user_id = u.user_id "
-        "WHERE k.user_id IS NULL AND u.person_sealed IS NOT NULL ORDER BY u.account LIMIT ?",
-        (limit,),
+        "WHERE k.user_id IS NULL AND u.person_sealed IS NOT NULL AND u.account > ? ORDER BY u.account LIMIT ?",
+        (after, limit),
     )
     return [account for (account,) in found]

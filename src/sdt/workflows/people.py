@@ -88,11 +88,18 @@ class People:
         return hmac.digest(self._key(row), b"fingerprint\n" + data, hashlib.sha256).hex()
 
     async def adopt(self, at_ms: int) -> int:
-        """Give a key to everybody who has none and seal what is theirs with it; return how many got one."""
-        adopted = 0
-        while found := await self._store.read(person_keys.without_key, _ADOPTED_AT_ONCE):
+        """Give a key to everybody who has none and seal what is theirs with it; return how many got one.
+
+        Whose record does not open is logged and left as it is: it keeps nobody else from it, nor the worker from work.
+        """
+        adopted, after = 0, ""
+        while found := await self._store.read(person_keys.without_key, after, _ADOPTED_AT_ONCE):
             for account in found:
-                adopted += await self._store.run(self._adopt, account, at_ms)
+                try:
+                    adopted += await self._store.run(self._adopt, account, at_ms)
+                except SealBroken as error:
+                    log.error("what is known of %s cannot be sealed anew: %s", account, error.detail)
+            after = found[-1]
         return adopted
 
     def seal(self, store: Store, account: str, record: Party | BankDetails, at_ms: int) -> bytes:
