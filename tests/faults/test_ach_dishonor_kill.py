@@ -26,7 +26,7 @@ from store_rig import TOKEN, transaction_id
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "integration"))
 sys.path.insert(0, str(Path(__file__).parent))
-from ach_rig import Rig, ach_config
+from ach_rig import FIRST_DAY, Rig, ach_config
 from sandbox_servers import sandbox
 from test_ach_delivery_kill import Bomb, Killed
 from test_ach_dishonors import LATE, at, come_back, dishonor
@@ -49,7 +49,7 @@ async def _prepared(folder: Path, migrated: Path) -> tuple[Path, bytes, str]:
     """A database in which a late return is to be sent back: its path, the key, the entry's id."""
     folder.mkdir()
     shutil.copy(migrated, folder / "sdt.db")
-    with sandbox(folder / "bank", "bank", "--program", "TXD") as (running, _):
+    with sandbox(folder / "bank", "bank", "--program", "TXD", "--begins", FIRST_DAY) as (running, _):
         rig = Rig.open(open_store(f"sqlite:///{folder}/sdt.db"), running)
         await at(rig, "2026-11-30", "09:00")
         entry, trace = await come_back(rig, LATE)

@@ -35,6 +35,8 @@ from store_rig import FEE_ACCOUNT, TOKEN, accepted, address, fund, transaction_i
 
 GOOD_NUMBER = "000123456789"
 ROUTING = "111000025"
+FIRST_DAY = "2026-11-27"
+"""On which the bank of these tests begins, whatever day it is: they name later ones."""
 
 
 def ach_config(**changed: Any) -> Ach:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ach_rig import Rig
+from ach_rig import FIRST_DAY, Rig
 from sandbox_servers import Sandbox, sandbox
 
 from domain_messages import texas
@@ -39,7 +39,7 @@ CLEARING = f"Clearing:{TOKEN}"
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Sandbox]:
-    with sandbox(tmp_path / "bank", "bank", "--program", "TXD") as (running, _):
+    with sandbox(tmp_path / "bank", "bank", "--program", "TXD", "--begins", FIRST_DAY) as (running, _):
         yield running
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ach_rig import GOOD_NUMBER, Rig
+from ach_rig import FIRST_DAY, GOOD_NUMBER, Rig
 from sandbox_servers import Sandbox, sandbox
 
 from domain_messages import texas
@@ -40,7 +40,7 @@ S = EntryStatus
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Sandbox]:
-    with sandbox(tmp_path / "bank", "bank", "--program", "TXD") as (running, _):
+    with sandbox(tmp_path / "bank", "bank", "--program", "TXD", "--begins", FIRST_DAY) as (running, _):
         yield running
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from ach_rig import GOOD_NUMBER, Rig
+from ach_rig import FIRST_DAY, GOOD_NUMBER, Rig
 from sandbox_servers import Sandbox, sandbox
 
 from domain_messages import texas
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Sandbox]:
-    with sandbox(tmp_path / "bank", "bank", "--program", "TXD") as (running, _):
+    with sandbox(tmp_path / "bank", "bank", "--program", "TXD", "--begins", FIRST_DAY) as (running, _):
         yield running
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from datetime import date, datetime
 
 import pytest
 
-from sdt.domain.errors import Unprocessable
+from sdt.domain.ach.calendar import EASTERN
+from sdt.domain.errors import Invalid, Unprocessable
 from sdt.sandbox.ach import check_routing, magic_return
 from sdt.sandbox.calendar import SCHEMA, Calendar, day_of, opening
 from sdt.sandbox.weight import KILOBAR_LIST_NG, fine_ng
@@ -94,3 +96,16 @@ def test_a_routing_number_has_a_check_digit() -> None:
     for wrong in ("111000052", "000000000"):
         with pytest.raises(Unprocessable):
             check_routing(wrong)
+
+
+def test_a_clock_that_begins_on_a_day_of_choice_stands_there_until_told_to_run(connection: sqlite3.Connection) -> None:
+    with pytest.raises(Invalid):
+        Calendar.open(connection, 1, now=1_000, begins=date(2026, 11, 26))
+
+    calendar = Calendar.open(connection, 1, now=1_000, begins=date(2026, 11, 27))
+
+    assert calendar.moment(calendar.minute(2_000)) == datetime(2026, 11, 27, tzinfo=EASTERN)
+    calendar.run(connection, 2_000)
+    assert calendar.moment(calendar.minute(2_001.5)) == datetime(2026, 11, 30, 12, tzinfo=EASTERN)
+    again = Calendar.open(connection, 1, now=2_001.5, begins=date(2027, 11, 30))
+    assert again.date_of(1) == date(2026, 11, 27), "a bank that is there goes on"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 
 from sdt.observing.logs import start_logging
@@ -52,6 +53,12 @@ def _parser() -> argparse.ArgumentParser:
     for name in SERVICES:
         parser.add_argument(f"--{name}-port", type=int, default=0, help="0: any free port")
     parser.add_argument("--speed", type=float, default=1.0, help="seconds that stand for one banking day")
+    parser.add_argument(
+        "--begins",
+        type=date.fromisoformat,
+        metavar="DATE",
+        help="first banking day of a new bank, whose clock stands still until it is told to run",
+    )
     parser.add_argument("--decide", type=float, default=0.2, help="seconds until the identity vendor decides")
     parser.add_argument(
         "--program", action="append", default=[], help="open a token's accounts at the bank, such as TXD"
@@ -76,7 +83,7 @@ def _open(name: str, home: Path, arguments: argparse.Namespace) -> Listener:
 def _open_bank(path: Path, arguments: argparse.Namespace) -> tuple[Service, Store]:
     store = Store(path, Bank.schema)
     with store.transaction() as connection:
-        bank = Bank(Calendar.open(connection, arguments.speed, time.time()))
+        bank = Bank(Calendar.open(connection, arguments.speed, time.time(), arguments.begins))
         for program in arguments.program:
             bank.open_program(connection, Program(program))
     return bank, store

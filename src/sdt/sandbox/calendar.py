@@ -42,14 +42,22 @@ class Calendar:
         self._frozen = frozen
 
     @classmethod
-    def open(cls, connection: sqlite3.Connection, seconds_per_day: float, now: float) -> Calendar:
+    def open(
+        cls, connection: sqlite3.Connection, seconds_per_day: float, now: float, begins: date | None = None
+    ) -> Calendar:
         """Go on from the calendar kept in the file, at the speed given; a new one begins with the real date.
+
+        One that `begins` on a banking day of somebody's choice stands still at its midnight until it is told to run.
 
         Errors: Invalid.
         """
         _check_speed(seconds_per_day)
+        if begins and not is_banking_day(begins):
+            raise Invalid(f"{begins} is no banking day.", code="clock")
         row = connection.execute("select first_on, unix_s, minute, seconds_per_day, frozen from clock").fetchone()
-        if row is None:
+        if row is None and begins:
+            calendar = cls(begins, now, 0, seconds_per_day, frozen=True)
+        elif row is None:
             here = datetime.fromtimestamp(now, UTC).astimezone(EASTERN)
             banking = is_banking_day(here.date())
             first_on = here.date() if banking else add_banking_days(here.date(), 1)
