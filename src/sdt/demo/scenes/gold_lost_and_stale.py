@@ -13,6 +13,7 @@ from sdt.demo.scenes.officers import case_of
 from sdt.demo.scenes.scene import Scene
 from sdt.demo.scenes.stage import Stage
 from sdt.domain.message import format_time
+from sdt.local.opening import approved
 from sdt.ports import Bar, BarStatus
 
 __all__ = ["SCENE"]
@@ -206,7 +207,7 @@ async def _attest_briefly(stage: Stage) -> None:
 
 
 async def _issue_by_hand(stage: Stage, who: Actor, deposit: str, units: int) -> Any:
-    """An issuer who does not look at the clock signs; the second officer sees the bar and agrees.
+    """An issuer who does not look at the clock signs; a second officer agrees by hand, without the desk's own look.
 
     The signers have the last word.
     """
@@ -218,7 +219,8 @@ async def _issue_by_hand(stage: Stage, who: Actor, deposit: str, units: int) -> 
         "deposit": deposit,
         "evidence": "11" * 32,
     }
-    return await issuer.wait(await issuer.submit("issue", claims), until=("completed",))
+    issued = await approved(issuer, stage.official("approver"), "issue", claims)
+    return await issuer.wait(issued, until=("completed",))
 
 
 async def _gold(stage: Stage) -> _Held:
