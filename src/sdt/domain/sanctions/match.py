@@ -89,9 +89,10 @@ def score_words(a: Words, b: Words) -> Likeness:
         return Likeness(0, ("no words to compare",))
     if a == b or sorted(a) == sorted(b):
         return Likeness(100, ("every word is the same",))
-    shorter, longer = sorted((a, b), key=lambda words: (len(words), sum(map(len, words))))
+    # The words themselves decide between names of one length: whose name came first must not.
+    shorter, longer = sorted((a, b), key=lambda words: (len(words), sum(map(len, words)), words))
     paired, score = _by_words(shorter, longer)
-    together = _spelled("".join(a), "".join(b))
+    together = _spelled("".join(shorter), "".join(longer))
     reasons = [
         f"{one} is {other}" if like == 1 else f"{one} is like {other} ({round(like * 100)})"
         for one, other, like in paired
