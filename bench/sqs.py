@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from aws_rig import CREDENTIALS, aws_settings, running
 from sdt.adapters.aws import client
 from sdt.adapters.queue.sqs import SqsQueue
-from sdt.ports import QueueEntry
+from sdt.ports.queue import QueueEntry
 
 MESSAGES = 1_000
 GROUPS = 100

@@ -17,7 +17,7 @@ from sdt.adapters.vendor.folder import Folder, load_folder
 from sdt.adapters.vendor.mapped import MappedVendor
 from sdt.adapters.vendor.shipped import SHIPPED
 from sdt.domain.money import USD, Amount
-from sdt.ports import BookTransferOrder
+from sdt.ports.bank import BookTransferOrder
 
 ORDER = BookTransferOrder("TXD-clearing", "TXD-reserve", Amount(5, USD), "r")
 DONE = json.dumps(

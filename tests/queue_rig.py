@@ -12,7 +12,7 @@ import pytest
 from aws_rig import aws_settings
 from sdt.adapters.queue.embedded import EmbeddedQueue
 from sdt.adapters.queue.sqs import SqsQueue
-from sdt.ports import Queue, QueueEntry, Received
+from sdt.ports.queue import Queue, QueueEntry, Received
 
 BACKENDS = (
     "embedded",

@@ -29,7 +29,8 @@ from sdt.domain.region import Region
 from sdt.domain.registry import NEVER_S, Role
 from sdt.domain.transaction import Status
 from sdt.domain.transaction_id import IdIssuer
-from sdt.ports import Aml, QueueEntry
+from sdt.ports.aml import Aml
+from sdt.ports.queue import QueueEntry
 from sdt.store import Store, accounts, banking, ledger, open_store, registry, transactions
 from sdt.store.accounts import UserRow
 from sdt.store.banking import BankAccountRow

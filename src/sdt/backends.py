@@ -15,7 +15,7 @@ from sdt.config import Settings
 from sdt.config.model import Aws, Vault
 from sdt.domain.monitoring.persons import digest_key
 from sdt.domain.region import load_region
-from sdt.ports import Queue
+from sdt.ports.queue import Queue
 from sdt.ports.wrapping import Wrapping
 from sdt.store import Access, Store, open_store
 

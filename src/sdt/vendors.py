@@ -23,8 +23,11 @@ from sdt.backends import open_vault
 from sdt.config import Settings
 from sdt.config.model import Vendor
 from sdt.domain.errors import NotFound
-from sdt.ports import Aml, Bank, Depository, Kyc
 from sdt.ports.ach_files import AchFiles
+from sdt.ports.aml import Aml
+from sdt.ports.bank import Bank
+from sdt.ports.depository import Depository
+from sdt.ports.kyc import Kyc
 
 __all__ = [
     "READ_ONLY",

@@ -18,8 +18,8 @@ import pytest
 from sdt.adapters.ach import FolderAchFiles
 from sdt.domain.ach.entry_life import EntryStatus
 from sdt.domain.nacha import faults_of, read_file
-from sdt.ports import StateUnknown
 from sdt.ports.ach_files import AchFiles, FileStanding, Inbound
+from sdt.ports.evidence import StateUnknown
 from sdt.store import Store, ach_files, ledger, open_store
 from store_rig import TOKEN
 
@@ -50,7 +50,7 @@ class FrozenBank:
     async def calendar(self) -> Any:
         from datetime import date, time
 
-        from sdt.ports import BankCalendar
+        from sdt.ports.bank import BankCalendar
 
         return BankCalendar(1, date(2026, 11, 30), time(10, 20), True, True, 1.0)
 

@@ -20,7 +20,7 @@ import pytest
 from sdt.adapters.ach import FolderAchFiles
 from sdt.domain.ach.entry_life import EntryStatus
 from sdt.domain.nacha import faults_of, read_file, read_inbound
-from sdt.ports import BankCalendar
+from sdt.ports.bank import BankCalendar
 from sdt.store import Store, ach, ledger, open_store
 from store_rig import TOKEN, transaction_id
 

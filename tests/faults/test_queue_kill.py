@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from queue_rig import Backend, backend_of
-from sdt.ports import Queue, QueueEntry
+from sdt.ports.queue import Queue, QueueEntry
 
 SEED = 20260721
 MESSAGES = 10_000

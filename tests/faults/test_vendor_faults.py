@@ -29,7 +29,8 @@ from sdt.adapters.vendor.spec import ApiKey, Basic, BreakerSpec, Hmac, OAuth2
 from sdt.adapters.vendor.trace import FILE
 from sdt.adapters.vendor.transport import filled_path
 from sdt.domain.errors import NotFound, Unavailable, Unprocessable
-from sdt.ports import BookTransfer, StateUnknown, VendorFault
+from sdt.ports.bank import BookTransfer
+from sdt.ports.evidence import StateUnknown, VendorFault
 
 pytestmark = pytest.mark.slow
 PERSON = SAMPLES["kyc"][0].arguments({})["party"]

@@ -19,8 +19,8 @@ from sdt.domain.ach.entry_life import EntryStatus
 from sdt.domain.ledger import redeem_postings
 from sdt.domain.personal import BankDetails
 from sdt.domain.transaction import Event
-from sdt.ports import Bank
 from sdt.ports.ach_files import AchFiles
+from sdt.ports.bank import Bank
 from sdt.sandbox.control import SandboxControl
 from sdt.store import Store, accounts, ach, banking, ledger, transactions
 from sdt.store.accounts import UserRow

@@ -28,7 +28,7 @@ from sdt.domain.message import NEVER_S, format_time
 from sdt.domain.proof import make_proof
 from sdt.domain.region import load_region
 from sdt.domain.registry import Role
-from sdt.ports import Queue
+from sdt.ports.queue import Queue
 from sdt.store import Store, accounts, open_store
 from sdt.store.accounts import KeyRow, UserRow
 

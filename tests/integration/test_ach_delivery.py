@@ -15,8 +15,8 @@ from sandbox_servers import FAMILIES, sandbox
 import outside
 from sdt.adapters.ach import ApiAchFiles, FolderAchFiles, SftpAchFiles, sftp_command
 from sdt.domain.errors import Conflict, Invalid, NotFound, Unavailable
-from sdt.ports import StateUnknown
 from sdt.ports.ach_files import AchFiles, FileStanding
+from sdt.ports.evidence import StateUnknown
 
 pytestmark = pytest.mark.slow
 NAME = "TXD-20261130-A.ach"

@@ -23,7 +23,7 @@ from sdt.domain.nacha import Return, faults_of, read_file
 from sdt.domain.registry import Role
 from sdt.domain.transaction import Status
 from sdt.observing.figures import Figures
-from sdt.ports import StateUnknown
+from sdt.ports.evidence import StateUnknown
 from sdt.store import Store, ach, ach_files, banking, ledger, registry, reserve_moves, undone
 from sdt.store.ach import AchEntryRow
 from sdt.store.registry import FreezeRow

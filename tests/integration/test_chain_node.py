@@ -174,11 +174,14 @@ async def test_a_gap_in_nonces_waits(reader: ChainReader, sender: Sender) -> Non
 
 
 async def test_several_senders_share_blocks(reader: ChainReader) -> None:
+    # given that of each sender the first comes last, so that the others wait for it in the pool and then go with it
     senders = [Sender(next(_seeds)) for _ in range(8)]
     address = await keeper(reader, senders[0])
-    raws = [s.signed(address, words(100 + i, n), gas=100_000) for n in range(5) for i, s in enumerate(senders)]
-    hashes = await asyncio.gather(*(send(reader, raw) for raw in raws))
-    receipts = [await mined(reader, h) for h in hashes]
+    raws = [[s.signed(address, words(100 + i, n), gas=100_000) for n in range(5)] for i, s in enumerate(senders)]
+    later = await asyncio.gather(*(send(reader, raw) for of_one in raws for raw in of_one[1:]))
+    firsts = await asyncio.gather(*(send(reader, of_one[0]) for of_one in raws))
+    # then a block holds many, and each sender's last word stands
+    receipts = [await mined(reader, h) for h in firsts + later]
     assert all(r.succeeded for r in receipts)
     assert len({r.block_number for r in receipts}) < len(receipts)
     for i in range(len(senders)):

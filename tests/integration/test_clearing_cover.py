@@ -11,7 +11,7 @@ from sandbox_servers import Sandbox, sandbox
 from sdt.desk.clearing_cover import ClearingCover
 from sdt.desk.custodian import Move
 from sdt.domain.money import USD, Amount
-from sdt.ports import BookTransferOrder
+from sdt.ports.bank import BookTransferOrder
 
 pytestmark = pytest.mark.slow
 

@@ -14,7 +14,7 @@ from sdt.adapters.vault import SealedFile
 from sdt.adapters.vendor.shipped import SHIPPED
 from sdt.cli.app import app
 from sdt.domain.errors import Invalid, NotFound
-from sdt.ports import VendorFault
+from sdt.ports.evidence import VendorFault
 from sdt.store import open_store, outbox
 from sdt.worker.dead_letters import put_off
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from sdt.domain.errors import Conflict, Invalid, NotFound, RateLimited, SdtError, Unavailable, Unprocessable
-from sdt.ports import StateUnknown, VendorFault
+from sdt.ports.evidence import StateUnknown, VendorFault
 from sdt.store import Store, outbox
 from sdt.store.outbox import OutboxRow
 from sdt.worker.dead_letters import AGE_MS_MAX, ATTEMPTS_MAX, PAUSE_MS, PAUSE_MS_MAX, is_hopeless, put_off

@@ -15,7 +15,7 @@ from sdt.adapters.depository import HttpDepository
 from sdt.domain.delivery import DeliveryStatus
 from sdt.domain.ledger import issue_postings, redeem_postings, token_account
 from sdt.domain.transaction import Event, Status
-from sdt.ports import AssayTest, Bar, BarIntake, BarStatus, RedemptionStatus
+from sdt.ports.depository import AssayTest, Bar, BarIntake, BarStatus, RedemptionStatus
 from sdt.store import Store, deliveries, ledger, registry, transactions
 from sdt.store.accounts import UserRow, create_user
 from sdt.store.registry import FreezeRow

@@ -12,7 +12,7 @@ from sandbox_servers import Sandbox, sandbox
 
 from sdt.desk.kyc import KycDesk
 from sdt.domain.errors import Forbidden, NotFound, Unavailable
-from sdt.ports import KycApplication
+from sdt.ports.kyc import KycApplication
 from sdt.store import Store, examinations
 
 pytestmark = pytest.mark.slow

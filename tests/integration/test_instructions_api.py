@@ -20,7 +20,7 @@ from sdt.domain.envelope import message_digest
 from sdt.domain.errors import Conflict
 from sdt.domain.ledger import payout_suspended, redeem_postings, suspense_ended
 from sdt.domain.transaction import Event
-from sdt.ports import AchEntry, AchOrder, Bank
+from sdt.ports.bank import AchEntry, AchOrder, Bank
 from sdt.store import Store, banking, ledger, outbox, transactions
 from sdt.store.transactions import Change
 from sdt.worker.instructions import Instructions

@@ -15,7 +15,7 @@ from failing_sqs import FailingSqs
 from sdt.adapters.queue.sqs import SqsQueue
 from sdt.api.services import Limits
 from sdt.domain.errors import Unavailable
-from sdt.ports import Queue
+from sdt.ports.queue import Queue
 from sdt.store import transactions
 
 pytestmark = pytest.mark.slow

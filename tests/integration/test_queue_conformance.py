@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 
 from queue_rig import BACKENDS, Backend, backend_of, bodies, entry
-from sdt.ports import Queue, Received
+from sdt.ports.queue import Queue, Received
 
 MAX_RECEIVES = 2
 LONG_S = 60.0

@@ -13,7 +13,7 @@ import pytest
 from queue_rig import bodies, entry
 from sdt.adapters.queue.embedded import EmbeddedQueue
 from sdt.domain.errors import Invalid, Unavailable
-from sdt.ports import QueueEntry
+from sdt.ports.queue import QueueEntry
 
 
 class Clock:

@@ -16,7 +16,7 @@ import pytest
 
 from queue_rig import Backend, backend_of
 from sdt.adapters.queue.embedded import EmbeddedQueue
-from sdt.ports import Queue, QueueEntry, Received
+from sdt.ports.queue import Queue, QueueEntry, Received
 
 MAX_RECEIVES = 2
 LONG_S = 600.0

@@ -22,7 +22,7 @@ from sdt.adapters.queue.sqs import SqsQueue
 from sdt.backends import open_queue
 from sdt.config import load_settings
 from sdt.domain.errors import Unavailable
-from sdt.ports import QueueEntry
+from sdt.ports.queue import QueueEntry
 
 pytestmark = pytest.mark.slow
 

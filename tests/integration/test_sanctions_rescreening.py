@@ -20,7 +20,7 @@ from sdt.domain.errors import Conflict, NotFound, SdtError, Unprocessable
 from sdt.domain.region import Region, load_region
 from sdt.domain.sanctions.lists import BadList
 from sdt.domain.transaction import Status
-from sdt.ports import Aml
+from sdt.ports.aml import Aml
 from sdt.store import Store, accounts, person_keys, sanctions
 from sdt.worker.reading import Reading
 from sdt.worker.rescreening import Rescreening

@@ -17,7 +17,7 @@ from sdt.adapters.bank import HttpBank
 from sdt.adapters.vendor.trace import read_trace
 from sdt.domain.errors import Conflict, NotFound, Unavailable, Unprocessable
 from sdt.domain.money import USD, Amount
-from sdt.ports import (
+from sdt.ports.bank import (
     AchDirection,
     AchEntry,
     AchOrder,
@@ -26,11 +26,10 @@ from sdt.ports import (
     BookTransferOrder,
     BookTransferStatus,
     ExternalAccount,
-    Flow,
     SecCode,
-    StateUnknown,
-    VendorFault,
 )
+from sdt.ports.evidence import StateUnknown, VendorFault
+from sdt.ports.statement import Flow
 
 pytestmark = pytest.mark.slow
 PREFUND = Amount(100_000_000, USD)

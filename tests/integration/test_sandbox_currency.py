@@ -12,7 +12,7 @@ from sandbox_servers import DAY_S, Sandbox, sandbox
 from sdt.adapters.bank import HttpBank
 from sdt.domain.errors import NotFound, SdtError, Unprocessable
 from sdt.domain.money import USD, Amount
-from sdt.ports import Flow
+from sdt.ports.statement import Flow
 from sdt.sandbox.control import SandboxControl
 
 pytestmark = pytest.mark.slow

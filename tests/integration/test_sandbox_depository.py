@@ -14,15 +14,8 @@ from sandbox_servers import FAMILIES, Sandbox, sandbox
 from sdt.adapters.depository import HttpDepository
 from sdt.domain.errors import Conflict, NotFound, Unprocessable
 from sdt.domain.money import XAU, Amount
-from sdt.ports import (
-    AssayTest,
-    Bar,
-    BarIntake,
-    BarStatus,
-    Flow,
-    RedemptionOrder,
-    RedemptionStatus,
-)
+from sdt.ports.depository import AssayTest, Bar, BarIntake, BarStatus, RedemptionOrder, RedemptionStatus
+from sdt.ports.statement import Flow
 
 pytestmark = pytest.mark.slow
 CAROL = "0x" + "ca" * 20

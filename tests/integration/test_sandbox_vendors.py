@@ -15,7 +15,8 @@ from sandbox_servers import FAMILIES, Sandbox, sandbox
 from sdt.adapters.aml import HttpAml
 from sdt.adapters.kyc import HttpKyc
 from sdt.domain.errors import Conflict, NotFound, Unprocessable
-from sdt.ports import (
+from sdt.ports.aml import Purpose, ScreeningOutcome, ScreeningRequest
+from sdt.ports.kyc import (
     DocumentKind,
     KycApplication,
     KycBusiness,
@@ -24,9 +25,6 @@ from sdt.ports import (
     KycOwner,
     KycPerson,
     PostalAddress,
-    Purpose,
-    ScreeningOutcome,
-    ScreeningRequest,
 )
 
 pytestmark = pytest.mark.slow

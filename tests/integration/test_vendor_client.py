@@ -11,7 +11,8 @@ from sdt.adapters.aml import HttpAml
 from sdt.adapters.bank import HttpBank
 from sdt.adapters.vendor.mapped import MappedVendor
 from sdt.domain.errors import Conflict, NotFound, SdtError, Unavailable, Unprocessable
-from sdt.ports import BookTransfer, StateUnknown, VendorFault
+from sdt.ports.bank import BookTransfer
+from sdt.ports.evidence import StateUnknown, VendorFault
 
 STATEMENT = (
     '{"account":"A","balance_cents":"%s","overdraft_cents":"0","as_of":"2026-01-02T03:04:05Z","banking_day":1,'

@@ -22,7 +22,7 @@ from sdt.adapters.vendor.functions import Functions
 from sdt.adapters.vendor.kinds import KINDS
 from sdt.adapters.vendor.samples import SAMPLES
 from sdt.domain.errors import NotFound
-from sdt.ports import ScreeningOutcome
+from sdt.ports.aml import ScreeningOutcome
 
 PAGE = Path(__file__).parents[2] / "docs" / "vendors.md"
 _FILE = re.compile(r"\*\*`([a-z._]+)`\*\*\n\n```[a-z]+\n(.*?)```", re.DOTALL)

@@ -15,7 +15,7 @@ from monitoring_rig import REGION
 from sdt.adapters.wrapping import VaultKey
 from sdt.domain.monitoring.persons import digest_key, person_id
 from sdt.domain.transaction import Event
-from sdt.ports import Bank
+from sdt.ports.bank import Bank
 from sdt.store import Store, banking, cases, currency, ledger, transactions
 from sdt.store.cases import Filter
 from sdt.store.currency import CONDUCTOR_NOTE

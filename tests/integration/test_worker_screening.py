@@ -25,7 +25,7 @@ from sdt.domain.region import Region
 from sdt.domain.registry import NEVER_S, Role
 from sdt.domain.transaction import Event, Status
 from sdt.domain.transaction_id import uuid7
-from sdt.ports import QueueEntry
+from sdt.ports.queue import QueueEntry
 from sdt.store import Store, banking, batches, deliveries, ledger, open_store, registry, transactions
 from sdt.store.accounts import UserRow, create_user, mark_registered
 from sdt.store.batches import FormedBatch

@@ -37,7 +37,7 @@ from sdt.domain.money import Amount
 from sdt.domain.registry import NEVER_S, Role
 from sdt.domain.transaction import Event, Status
 from sdt.domain.transaction_id import uuid7
-from sdt.ports import Flow, StatementLine
+from sdt.ports.statement import Flow, StatementLine
 from sdt.store import Store, banking, batches, ledger, registry, reserve_moves, transactions, undone
 from sdt.store.accounts import UserRow, create_user
 from sdt.store.banking import BankEntryRow

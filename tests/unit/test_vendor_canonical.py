@@ -17,8 +17,12 @@ from sdt.adapters.vendor.samples import SAMPLES
 from sdt.adapters.vendor.shipped import SHIPPED
 from sdt.domain.errors import Invalid
 from sdt.domain.money import USD, XAU, Amount
-from sdt.ports import Aml, Bank, Depository, Evidence, Kyc
 from sdt.ports.ach_files import AchFileApi
+from sdt.ports.aml import Aml
+from sdt.ports.bank import Bank
+from sdt.ports.depository import Depository
+from sdt.ports.evidence import Evidence
+from sdt.ports.kyc import Kyc
 
 EVIDENCE = Evidence(b"x")
 

@@ -14,7 +14,7 @@ from sdt.adapters.vendor.mapped import VendorHealth
 from sdt.domain.transaction import Status
 from sdt.observing.figures import Figures
 from sdt.observing.health import State, overall
-from sdt.ports import QueueDepth
+from sdt.ports.queue import QueueDepth
 from sdt.signing.alarms import Alarm
 from sdt.store.outbox import Waiting
 from sdt.worker.checks import checks_of

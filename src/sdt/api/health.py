@@ -14,7 +14,7 @@ from sdt.api.metrics import METRICS_TYPE
 from sdt.api.runtime import Running, Runtime
 from sdt.domain.errors import SdtError
 from sdt.observing.health import Check, State, check, health_figures, overall, shown
-from sdt.ports import QueueDepth
+from sdt.ports.queue import QueueDepth
 from sdt.store import Store, transactions
 
 __all__ = ["router"]

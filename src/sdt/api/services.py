@@ -16,7 +16,7 @@ from sdt.store import Store
 if TYPE_CHECKING:
     from sdt.api.ids import Ids
     from sdt.domain.fincen.parties import Filer
-    from sdt.ports import Queue
+    from sdt.ports.queue import Queue
     from sdt.ports.wrapping import Wrapping
     from sdt.workflows.people import People
 

@@ -12,7 +12,7 @@ import typer
 from sdt.cli.options import Home, Json, run, show
 from sdt.domain.claims import format_time
 from sdt.domain.errors import NotFound
-from sdt.ports import Queue
+from sdt.ports.queue import Queue
 
 __all__ = ["queue"]
 

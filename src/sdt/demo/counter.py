@@ -7,7 +7,7 @@ from typing import Final
 
 from sdt.config import Settings
 from sdt.demo.sandbox_calls import order_sandbox
-from sdt.ports import AssayTest, Bar, BarIntake
+from sdt.ports.depository import AssayTest, Bar, BarIntake
 from sdt.vendors import open_vendors
 
 __all__ = ["KILOBAR_FINE_NG", "fine_of", "lose", "own_weight_ng", "put_in_place_of", "stand_silent", "take_in"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sdt.domain.reserve_plan import may_enter
-from sdt.ports import Bank
+from sdt.ports.bank import Bank
 from sdt.vendors import bank_account
 
 __all__ = ["ClearingCover"]

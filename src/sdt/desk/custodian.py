@@ -21,7 +21,7 @@ from sdt.domain.errors import Unavailable
 from sdt.domain.message import format_time, parse_time
 from sdt.domain.region import Token
 from sdt.domain.reserve_plan import may_leave, what_lasts
-from sdt.ports import AchDirection, BookTransferOrder, BookTransferStatus
+from sdt.ports.bank import AchDirection, BookTransferOrder, BookTransferStatus
 from sdt.vendors import Purpose, bank_account
 
 __all__ = ["Custodian", "Move"]

@@ -19,7 +19,8 @@ from sdt.desk.decision import checked_act
 from sdt.domain.ach.reference import reference_of
 from sdt.domain.money_acts import SettleSurplus
 from sdt.domain.region import Region, load_region
-from sdt.ports import AchDirection, AchStatus, BarStatus
+from sdt.ports.bank import AchDirection, AchStatus
+from sdt.ports.depository import BarStatus
 from sdt.vendors import Vendors, bank_account, open_vendors
 
 __all__ = ["Desk", "Evidence", "Waiting", "client_of", "desk_key"]

@@ -10,7 +10,7 @@ from typing import Any
 from sdt.client import Client
 from sdt.desk.desk import Evidence, Waiting, client_of
 from sdt.domain.errors import NotFound, Unprocessable
-from sdt.ports import AchDirection
+from sdt.ports.bank import AchDirection
 
 __all__ = ["Issuer", "adjustment_evidence", "returned"]
 

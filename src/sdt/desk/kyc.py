@@ -19,7 +19,8 @@ from sdt.desk.desk import Evidence, client_of
 from sdt.domain.claims import parse_time
 from sdt.domain.errors import SdtError
 from sdt.domain.message import format_time
-from sdt.ports import KycApplication, KycOutcome, VendorFault
+from sdt.ports.evidence import VendorFault
+from sdt.ports.kyc import KycApplication, KycOutcome
 
 __all__ = ["KycDesk"]
 

@@ -12,7 +12,7 @@ from sdt.adapters.chain.reader import ChainReader
 from sdt.desk.desk import Evidence
 from sdt.domain.errors import Unavailable
 from sdt.domain.region import Token
-from sdt.ports import Flow, Statement
+from sdt.ports.statement import Flow, Statement
 from sdt.vendors import bank_account
 
 __all__ = ["ReserveWatch"]

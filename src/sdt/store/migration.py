@@ -13,7 +13,6 @@ from typing import Any, Final
 
 import peewee
 import psycopg
-from playhouse.migrations import Runner
 
 from sdt.domain.errors import Unavailable
 from sdt.store.access import Access
@@ -33,6 +32,8 @@ log = logging.getLogger(__name__)
 
 
 def _runner(store: Store) -> Any:
+    from playhouse.migrations import Runner  # a function that opens no database at its import need not load it
+
     return Runner(store.database, _FOLDER)
 
 

@@ -12,7 +12,8 @@ from sdt.domain.ach.entry_life import EntryEvent, EntryStatus
 from sdt.domain.ledger import metal_taken_in
 from sdt.domain.region import Region
 from sdt.domain.transaction import Status
-from sdt.ports import AchEntry, AchStatus, Flow, StatementLine
+from sdt.ports.bank import AchEntry, AchStatus
+from sdt.ports.statement import Flow, StatementLine
 from sdt.store import Store, ach, banking, ledger, transactions
 from sdt.store.banking import BankEntryRow
 from sdt.vendors import Vendors

@@ -18,7 +18,8 @@ from sdt.domain.ledger import currency_taken_in, currency_unmatched
 from sdt.domain.monitoring.persons import person_id
 from sdt.domain.region import Region, Token
 from sdt.domain.transaction import FINAL
-from sdt.ports import Bank, Conductor, CurrencyDeposit, Flow, StatementLine
+from sdt.ports.bank import Bank, Conductor, CurrencyDeposit
+from sdt.ports.statement import Flow, StatementLine
 from sdt.store import Store, banking, blocked, cases, currency, ledger, movements, reserve_moves, transactions
 from sdt.store.banking import BankEntryRow
 from sdt.store.currency import CONDUCTOR_NOTE, CurrencyRow

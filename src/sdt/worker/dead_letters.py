@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from sdt.domain.errors import SdtError
-from sdt.ports import VendorFault
+from sdt.ports.evidence import VendorFault
 from sdt.store import Store, outbox
 from sdt.store.cases import open_case
 from sdt.store.outbox import OutboxRow

@@ -16,7 +16,7 @@ from sdt.domain.delivery import DeliveryEvent, DeliveryStatus, choose_bars
 from sdt.domain.errors import SdtError, Unavailable, Unprocessable
 from sdt.domain.ledger import metal_handed_over
 from sdt.domain.transaction import Event, Status
-from sdt.ports import BarStatus, Depository, RedemptionOrder, RedemptionStatus, VaultRedemption
+from sdt.ports.depository import BarStatus, Depository, RedemptionOrder, RedemptionStatus, VaultRedemption
 from sdt.store import Store, cases, deliveries, ledger, sanctions, transactions
 from sdt.store.deliveries import DeliveryRow
 from sdt.store.transactions import Change, TransactionRow

@@ -8,7 +8,7 @@ from typing import Final
 
 from sdt.domain.errors import SdtError
 from sdt.domain.region import Region
-from sdt.ports import DocumentKind, Kyc, KycApplication, KycDocument, KycOutcome
+from sdt.ports.kyc import DocumentKind, Kyc, KycApplication, KycDocument, KycOutcome
 from sdt.store import Store, documents, examinations, outbox
 from sdt.worker.clock import Clock
 from sdt.worker.dead_letters import is_hopeless, put_off

@@ -23,7 +23,8 @@ from sdt.domain.region import Region
 from sdt.domain.transaction import Event, Status
 from sdt.observing import tracing
 from sdt.observing.context import about
-from sdt.ports import AchDirection, AchOrder, ExternalAccount, SecCode, VendorFault
+from sdt.ports.bank import AchDirection, AchOrder, ExternalAccount, SecCode
+from sdt.ports.evidence import VendorFault
 from sdt.store import Store, ach, banking, outbox, registry, sanctions, transactions
 from sdt.store.ach import AchEntryRow
 from sdt.store.banking import BankAccountRow, BankEntryRow

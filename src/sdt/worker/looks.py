@@ -13,7 +13,7 @@ from sdt.adapters.vendor.mapped import VendorHealth
 from sdt.domain.errors import SdtError
 from sdt.domain.region import Region
 from sdt.domain.transaction import Status
-from sdt.ports import Queue, QueueDepth
+from sdt.ports.queue import Queue, QueueDepth
 from sdt.signing.alarms import Alarm
 from sdt.signing.coordinator import Coordinator
 from sdt.store import Store, ledger, outbox, reserves, sanctions, transactions

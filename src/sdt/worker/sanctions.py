@@ -14,7 +14,8 @@ from sdt.domain.personal import Business, Party
 from sdt.domain.region import Region
 from sdt.domain.sanctions.subjects import Found, Subject, asked_of, subjects_of
 from sdt.domain.sealing import SealBroken
-from sdt.ports import Aml, PostalAddress, Purpose, Screening, ScreeningOutcome, ScreeningRequest
+from sdt.ports.aml import Aml, Purpose, Screening, ScreeningOutcome, ScreeningRequest
+from sdt.ports.kyc import PostalAddress
 from sdt.store import Store, sanctions
 from sdt.store.sanctions import ListRow, StandingRow
 from sdt.worker.clock import Clock

@@ -16,7 +16,7 @@ from sdt.domain.errors import SdtError, Unavailable
 from sdt.domain.region import Region
 from sdt.domain.transaction import Status
 from sdt.observing import tracing
-from sdt.ports import Queue, Received
+from sdt.ports.queue import Queue, Received
 from sdt.store import Store, reviews, transactions
 from sdt.store.transactions import TransactionRow
 from sdt.worker.clock import Clock

@@ -20,7 +20,7 @@ from sdt.domain.ledger import (
 )
 from sdt.domain.region import Region
 from sdt.domain.transaction import Status
-from sdt.ports import Statement, StatementLine
+from sdt.ports.statement import Statement, StatementLine
 from sdt.store import Store, bank_facts, cases, ledger, reserve_moves, transactions
 from sdt.store.bank_facts import LineRow
 from sdt.store.reserve_moves import Direction

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from sdt.observing import tracing
-from sdt.ports import Received
+from sdt.ports.queue import Received
 from sdt.store import Store, traces
 
 __all__ = ["Traced", "of_ids", "of_round"]

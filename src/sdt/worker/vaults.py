@@ -12,7 +12,8 @@ from typing import Final
 
 from sdt.domain.ledger import metal_lost, metal_replaced
 from sdt.domain.region import Region
-from sdt.ports import Depository, Flow, StatementLine
+from sdt.ports.depository import Depository
+from sdt.ports.statement import Flow, StatementLine
 from sdt.store import Store, cases, deliveries, ledger
 from sdt.worker.clock import Clock
 from sdt.worker.pace import keep_looking

@@ -14,7 +14,7 @@ from sdt.domain.identity import IdentityStatus, renewable_from
 from sdt.domain.identity_acts import DecideIdentity
 from sdt.domain.personal import Party, Person, PersonAddress
 from sdt.domain.registry import Role
-from sdt.ports import KycApplication, KycBusiness, KycOutcome, KycOwner, KycPerson, PostalAddress
+from sdt.ports.kyc import KycApplication, KycBusiness, KycOutcome, KycOwner, KycPerson, PostalAddress
 from sdt.store import Store, accounts, cases, documents, examinations, outbox
 from sdt.store.cases import Filter, open_case
 from sdt.store.examinations import ExaminationRow

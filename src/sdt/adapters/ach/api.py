@@ -7,8 +7,8 @@ import hashlib
 from sdt.adapters.vendor.agreement import same
 from sdt.adapters.vendor.mapped import MappedVendor
 from sdt.domain.errors import Conflict, NotFound
-from sdt.ports import VendorFault
 from sdt.ports.ach_files import FILE_NAME, FileStanding, Inbound, InboundContent, InboundListing, TakenFile
+from sdt.ports.evidence import VendorFault
 
 __all__ = ["ApiAchFiles"]
 

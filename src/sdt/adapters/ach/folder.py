@@ -8,8 +8,8 @@ from pathlib import Path
 
 from sdt.adapters.ach.marks import INBOUND_BYTES_MAX, Marks, checked, sync, write_durably
 from sdt.domain.errors import NotFound, Unavailable
-from sdt.ports import VendorFault
 from sdt.ports.ach_files import FILE_NAME, FileStanding, Inbound
+from sdt.ports.evidence import VendorFault
 
 __all__ = ["FolderAchFiles"]
 

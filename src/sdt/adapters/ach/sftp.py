@@ -16,8 +16,8 @@ from typing import Final
 
 from sdt.adapters.ach.marks import INBOUND_BYTES_MAX, Marks, checked
 from sdt.domain.errors import NotFound, Unavailable
-from sdt.ports import StateUnknown, VendorFault
 from sdt.ports.ach_files import FILE_NAME, FileStanding, Inbound
+from sdt.ports.evidence import StateUnknown, VendorFault
 
 __all__ = ["SftpAchFiles", "sftp_command"]
 

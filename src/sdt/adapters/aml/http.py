@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sdt.adapters.vendor.agreement import same
 from sdt.adapters.vendor.mapped import MappedVendor
-from sdt.ports import SanctionsList, Screening, ScreeningRequest
+from sdt.ports.aml import SanctionsList, Screening, ScreeningRequest
 
 
 class HttpAml:

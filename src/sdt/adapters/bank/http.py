@@ -5,7 +5,8 @@ from __future__ import annotations
 from sdt.adapters.vendor.agreement import check_lines, same
 from sdt.adapters.vendor.mapped import MappedVendor
 from sdt.domain.money import USD
-from sdt.ports import AchEntry, AchOrder, BankCalendar, BookTransfer, BookTransferOrder, CurrencyDeposit, Statement
+from sdt.ports.bank import AchEntry, AchOrder, BankCalendar, BookTransfer, BookTransferOrder, CurrencyDeposit
+from sdt.ports.statement import Statement
 
 
 class HttpBank:

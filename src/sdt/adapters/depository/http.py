@@ -7,16 +7,9 @@ from typing import Final, Literal
 from sdt.adapters.vendor.agreement import check_lines, same
 from sdt.adapters.vendor.mapped import MappedVendor
 from sdt.domain.money import XAG, XAU, Asset
-from sdt.ports import (
-    Bar,
-    BarIntake,
-    HoldingStatement,
-    Inventory,
-    RedemptionOrder,
-    Statement,
-    VaultRedemption,
-    VendorFault,
-)
+from sdt.ports.depository import Bar, BarIntake, HoldingStatement, Inventory, RedemptionOrder, VaultRedemption
+from sdt.ports.evidence import VendorFault
+from sdt.ports.statement import Statement
 
 _METALS: Final[dict[str, Asset]] = {"XAU": XAU, "XAG": XAG}
 

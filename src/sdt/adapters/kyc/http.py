@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sdt.adapters.vendor.agreement import same
 from sdt.adapters.vendor.mapped import MappedVendor
-from sdt.ports import KycApplication, KycBusiness, KycDocument, KycPerson, VendorFault
+from sdt.ports.evidence import VendorFault
+from sdt.ports.kyc import KycApplication, KycBusiness, KycDocument, KycPerson
 
 
 class HttpKyc:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from sdt.domain.money import Asset
-from sdt.ports import Statement, VendorFault
+from sdt.ports.evidence import VendorFault
+from sdt.ports.statement import Statement
 
 __all__ = ["check_lines", "same"]
 

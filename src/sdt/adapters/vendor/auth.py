@@ -19,7 +19,7 @@ from urllib.parse import quote_plus
 import msgspec
 
 from sdt.adapters.vendor.spec import ApiKey, Auth, Basic, Bearer, Hmac, NoAuth, OAuth2
-from sdt.ports import VendorFault
+from sdt.ports.evidence import VendorFault
 
 __all__ = ["Authenticator", "Outgoing", "PostForm", "authenticator", "needs_id"]
 

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from sdt.domain.money import Amount, Asset, units_from_digits
-from sdt.ports import Evidence
+from sdt.ports.evidence import Evidence
 
 __all__ = ["build", "personal_values", "shape", "to_json"]
 

@@ -14,8 +14,11 @@ from typing import Any, Final, Literal, get_type_hints
 import msgspec
 
 from sdt.adapters.vendor.canonical import shape
-from sdt.ports import Aml, Bank, Depository, Kyc, KycBusiness, KycPerson
 from sdt.ports.ach_files import AchFileApi
+from sdt.ports.aml import Aml
+from sdt.ports.bank import Bank
+from sdt.ports.depository import Depository
+from sdt.ports.kyc import Kyc, KycBusiness, KycPerson
 
 __all__ = ["KINDS", "Kind", "Operation", "operations"]
 

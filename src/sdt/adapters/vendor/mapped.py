@@ -30,7 +30,7 @@ from sdt.adapters.vendor.trace import Trace
 from sdt.adapters.vendor.transport import BadAddress, NotDone, PerhapsDone, Transport
 from sdt.domain.errors import Conflict, NotFound, SdtError, Unavailable, Unprocessable
 from sdt.observing import tracing
-from sdt.ports import StateUnknown, VendorFault
+from sdt.ports.evidence import StateUnknown, VendorFault
 
 __all__ = ["MappedVendor", "VendorHealth"]
 

@@ -21,7 +21,7 @@ from sdt.adapters.vendor.schemas import Schema
 from sdt.adapters.vendor.spec import Idempotency, PathTemplate
 from sdt.adapters.vendor.transport import BadAddress, filled_path, query_text
 from sdt.domain.errors import NotFound, SdtError, Unprocessable
-from sdt.ports import Evidence, VendorFault
+from sdt.ports.evidence import Evidence, VendorFault
 
 __all__ = ["Prepared", "addressed", "key_text", "our_answer", "prepare", "read_answer"]
 

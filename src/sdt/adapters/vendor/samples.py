@@ -13,24 +13,10 @@ from typing import Any, Final
 
 from sdt.adapters.vendor.kinds import Kind
 from sdt.domain.money import USD, Amount
-from sdt.ports import (
-    AchDirection,
-    AchOrder,
-    AssayTest,
-    BarIntake,
-    BookTransferOrder,
-    DocumentKind,
-    ExternalAccount,
-    KycBusiness,
-    KycDocument,
-    KycOwner,
-    KycPerson,
-    PostalAddress,
-    Purpose,
-    RedemptionOrder,
-    ScreeningRequest,
-    SecCode,
-)
+from sdt.ports.aml import Purpose, ScreeningRequest
+from sdt.ports.bank import AchDirection, AchOrder, BookTransferOrder, ExternalAccount, SecCode
+from sdt.ports.depository import AssayTest, BarIntake, RedemptionOrder
+from sdt.ports.kyc import DocumentKind, KycBusiness, KycDocument, KycOwner, KycPerson, PostalAddress
 
 __all__ = ["SAMPLES", "Sample"]
 

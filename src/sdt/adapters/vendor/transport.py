@@ -14,7 +14,7 @@ import aiohttp
 from yarl import URL
 
 from sdt.adapters.vendor.auth import Outgoing
-from sdt.ports import VendorFault
+from sdt.ports.evidence import VendorFault
 
 __all__ = ["BadAddress", "NotDone", "PerhapsDone", "Transport", "checked_url", "filled_path", "query_text"]
 

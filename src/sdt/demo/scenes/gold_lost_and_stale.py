@@ -14,7 +14,7 @@ from sdt.demo.scenes.scene import Scene
 from sdt.demo.scenes.stage import Stage
 from sdt.domain.message import format_time
 from sdt.local.opening import approved
-from sdt.ports import Bar, BarStatus
+from sdt.ports.depository import Bar, BarStatus
 
 __all__ = ["SCENE"]
 

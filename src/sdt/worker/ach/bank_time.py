@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 from sdt.domain.ach.calendar import EASTERN
-from sdt.ports import Bank
+from sdt.ports.bank import Bank
 from sdt.worker.clock import Clock
 
 __all__ = ["MOMENT", "BankTime", "moment_text"]

@@ -13,8 +13,8 @@ from typing import Final
 from sdt.domain.ach.calendar import EASTERN, settlement_of
 from sdt.domain.ach.entry_life import EntryEvent, EntryStatus
 from sdt.domain.errors import Conflict, Invalid, SdtError, Unavailable, Unprocessable
-from sdt.ports import StateUnknown, VendorFault
 from sdt.ports.ach_files import AchFiles, FileStanding
+from sdt.ports.evidence import StateUnknown, VendorFault
 from sdt.ports.wrapping import Wrapping
 from sdt.store import Store, ach, ach_files
 from sdt.store.ach import AchEntryRow
