@@ -29,7 +29,7 @@ OPERATIONS = [
     if method in ("get", "put", "post", "delete", "patch")
 ]
 ID = "019a8f2e-1c00-7a3b-8c4d-5e6f708192a3"
-# What one process counts or what the hour says.
+# What one process counts is told by servers alone.
 OF_THE_PROCESS = {"/metrics"}
 CHANGING = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT[\d:.]+Z|\"\w+_age_s\":[\d.]+"
@@ -81,7 +81,8 @@ async def test_every_operation_answers_alike_through_both_skins(skins: list[Fron
         for body, who, headers in asked:
             served, invoked = await _both(skins, method, path, body, who, **headers)
             if template in OF_THE_PROCESS:
-                served, invoked = (served[0], served[2]), (invoked[0], invoked[2])
+                assert (served[0], invoked[0]) == (200, 404)
+                continue
             statuses.add(served[0])
             if served != invoked:
                 different.append((method, path, body, served, invoked))

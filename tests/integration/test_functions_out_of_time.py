@@ -128,3 +128,26 @@ async def test_who_was_answered_is_not_told_otherwise_because_the_queue_does_not
 
         answer = await asyncio.to_thread(invoked)
         assert answer["statusCode"] == 200, answer
+
+
+async def test_what_is_said_outside_the_application_has_the_headers_of_every_answer(tmp_path: Path) -> None:
+    async with platform(tmp_path) as served:
+        services = served.services
+
+        def invoked(path: str, ms: int) -> dict[str, Any]:
+            function = ApiFunction(services)
+
+            async def never() -> None:
+                await asyncio.Event().wait()
+
+            function.runtime.freshen = never  # type: ignore[method-assign]
+            try:
+                return function.handler({"version": "1.0", "httpMethod": "GET", "path": path}, Left(ms))
+            finally:
+                function.close()
+
+        for path, status in (("/metrics", 404), ("/healthz", 503)):
+            answer = await asyncio.to_thread(invoked, path, 1_600)
+            assert answer["statusCode"] == status, answer
+            headers = {name.lower(): values for name, values in answer["multiValueHeaders"].items()}
+            assert headers["cache-control"] == ["no-store"] and headers["x-content-type-options"] == ["nosniff"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import time
 from collections.abc import AsyncIterator
@@ -348,6 +349,28 @@ async def test_what_died_in_the_queue_is_taken_up_again(rig: Rig) -> None:
     rig.clock.ahead_s = 181
     assert await rig.screening.sweep_once() == 1
     assert await rig.status(payment[0]) == (Status.SCREENED, None)
+
+
+async def test_a_message_that_cannot_be_read_takes_no_other_with_it_and_stays_in_the_queue(rig: Rig) -> None:
+    # given three payments, of which the second's row holds what no version of ours wrote
+    payments = [rig.transfer(100, life_s=3600) for _ in range(3)]
+    await rig.accept(*payments)
+    spoilt = payments[1][0]
+
+    def spoil(store: Store) -> None:
+        store.execute("UPDATE transactions SET raw = ? WHERE id = ?", (b"of a version to come", spoilt))
+
+    await rig.store.run(spoil)
+    # when they are judged together
+    await rig.screening.take(await rig.queue.receive(10, 0, 0.05))
+    # then the others have their verdict, and its message is delivered again
+    statuses = [(await rig.status(id_))[0] for id_, _ in payments]
+    assert statuses == [Status.SCREENED, Status.ACCEPTED, Status.SCREENED]
+    await asyncio.sleep(0.1)
+    assert [message.body for message in await rig.queue.receive(10, 0, 30)] == [spoilt]
+    # and the sweep goes on past it
+    rig.clock.ahead_s = 181
+    assert await rig.screening.sweep_once() == 1
 
 
 def seizure(rig: Rig, units: int = 7_000, **changes: str) -> tuple[str, bytes]:

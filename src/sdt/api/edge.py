@@ -18,7 +18,7 @@ from sdt.domain.document import DOCUMENT_BYTES_MAX
 from sdt.domain.errors import Invalid, SdtError
 from sdt.observing import tracing
 
-__all__ = ["Edge"]
+__all__ = ["Edge", "Watched"]
 
 HEADER_BYTES_MAX: Final = 16_384
 SMALL_BODY_BYTES_MAX: Final = 65_536
@@ -33,8 +33,8 @@ _SAFE: Final = [
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-class _Answer:
-    """Watches what is sent: whether an answer has begun, and its status."""
+class Watched:
+    """Sends an answer with the headers that every answer has; knows whether one has begun, and its status."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -59,7 +59,7 @@ class Edge:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         begun = time.perf_counter()
-        answer = _Answer(send)
+        answer = Watched(send)
         path = scope["path"]
         route = ""
         try:
@@ -79,7 +79,7 @@ class Edge:
         self._metrics.took(route or "none", scope["method"], answer.status, took_s)
         self._access.took(route or "none", path, scope["method"], answer.status, took_s)
 
-    async def _traced(self, scope: Scope, receive: Receive, answer: _Answer) -> str:
+    async def _traced(self, scope: Scope, receive: Receive, answer: Watched) -> str:
         """Serve a request under a span: the caller's trace if it names one, else a new one, if it is sampled."""
         parent = tracing.traceparent_of(header(scope, b"traceparent").decode("latin-1"))
         with tracing.span("api.request", parent=parent, root=True, method=scope["method"]) as spanning:

@@ -13,13 +13,13 @@ from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, Final
 
 from sdt.api.access import AccessLog
-from sdt.api.edge import Edge
+from sdt.api.edge import Edge, Watched
 from sdt.api.engine import Runtime
 from sdt.api.hot import Hot
 from sdt.api.http import Receive, Scope, Send, send_problem
 from sdt.api.problems import bug, problem_of
 from sdt.api.services import Services
-from sdt.domain.errors import SdtError, Unavailable
+from sdt.domain.errors import NotFound, SdtError, Unavailable
 from sdt.functions.context import Context
 from sdt.functions.events import Answer, Request, answered, read_event
 
@@ -27,6 +27,9 @@ __all__ = ["ApiFunction"]
 
 RESERVE_S: Final = 1.5
 """Kept from what is left of an invocation for its answer: whoever waits for a result is let go before that."""
+
+_OF_ONE_PROCESS: Final = "/metrics"
+"""What a server tells whoever scrapes it. A function stands on the internet, and one of many answers."""
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +75,8 @@ class ApiFunction:
         self.runtime.waiting.seconds_max = max(left_s, 0.0)
         try:
             async with asyncio.timeout(left_s + RESERVE_S / 2):
+                if path == _OF_ONE_PROCESS:
+                    raise NotFound(f"There is nothing at {path}.")
                 await self.runtime.freshen()
                 await self._edge(request.scope, _whole(request.body), answer)
                 answered_all = True
@@ -84,13 +89,13 @@ class ApiFunction:
             # Perhaps it was committed, perhaps not: whoever repeats the same bytes learns which.
             answer = Answer()
             late = Unavailable("This took too long; send the same again.", code="unavailable")
-            await send_problem(answer, problem_of(late, instance=path))
+            await send_problem(Watched(answer), problem_of(late, instance=path))
         except SdtError as error:
             answer = Answer()
-            await send_problem(answer, problem_of(error, instance=path))
+            await send_problem(Watched(answer), problem_of(error, instance=path))
         except Exception as error:
             answer = Answer()
-            await send_problem(answer, bug(error, instance=path))
+            await send_problem(Watched(answer), bug(error, instance=path))
         return answer
 
 

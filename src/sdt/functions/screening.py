@@ -21,7 +21,7 @@ from sdt.store.transactions import TransactionRow
 from sdt.worker.clock import Clock
 from sdt.worker.reading import Reading
 from sdt.worker.sanctions import Sanctions
-from sdt.worker.screening_round import Named, ScreeningRound
+from sdt.worker.screening_round import Named, ScreeningRound, decide_all
 
 __all__ = ["ScreeningFunction"]
 
@@ -57,7 +57,7 @@ class ScreeningFunction:
         """Return those of `ids` that have no verdict yet."""
         try:
             await self._freshen()
-            waiting, undone = await self._decide(ids)
+            waiting, undone = await decide_all(self._store, self._round, ids)
         except Unavailable as error:
             log.warning("screening waits: %s", error.detail)
             return set(ids)
@@ -75,25 +75,6 @@ class ScreeningFunction:
         if abs(now_s - self._looked_at_s) >= IDLE_S:
             await self._store.revive()
         self._looked_at_s = now_s
-
-    async def _decide(self, ids: Sequence[str]) -> tuple[list[tuple[TransactionRow, Named]], set[str]]:
-        """Decide all together; where one of them is more than this code can read, each alone."""
-        try:
-            return await self._store.run(self._round.decide, ids), set()
-        except Unavailable:
-            raise
-        except Exception:
-            log.exception("a round of %d fails; each is judged alone", len(ids))
-        waiting, undone = [], set()
-        for id_ in ids:
-            try:
-                waiting += await self._store.run(self._round.decide, [id_])
-            except Unavailable:
-                raise
-            except Exception as error:
-                log.error("%s cannot be judged: %s", id_, type(error).__name__)
-                undone.add(id_)
-        return waiting, undone
 
     async def _decide_outside(self, row: TransactionRow, message: Named) -> bool:
         """Ask whoever knows names, then decide; tell whether there is a verdict."""

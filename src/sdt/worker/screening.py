@@ -24,7 +24,7 @@ from sdt.worker.figures import ROUND_MESSAGES, SCREENING
 from sdt.worker.pace import rest, stir
 from sdt.worker.reading import Reading
 from sdt.worker.sanctions import Sanctions
-from sdt.worker.screening_round import ROUND_MAX, Named, ScreeningRound
+from sdt.worker.screening_round import ROUND_MAX, Named, ScreeningRound, decide_all
 from sdt.worker.traces import of_round
 
 __all__ = ["Screening"]
@@ -85,7 +85,8 @@ class Screening:
         forgotten = [row.id for row in rows if row.updated_at_ms < before_ms]
         if forgotten:
             log.warning("%d transactions were forgotten by the queue and are screened now", len(forgotten))
-            for row, message in await self._store.run(self._round.decide, forgotten):
+            waiting, _ = await decide_all(self._store, self._round, forgotten)
+            for row, message in waiting:
                 await self._decide_outside(row, message, None)
             self.screened.set()
         return len(forgotten)
@@ -100,10 +101,10 @@ class Screening:
 
     async def _take(self, received: Sequence[Received]) -> None:
         ids = [message.body for message in received]
-        waiting = await self._store.run(self._round.decide, ids)
+        waiting, undone = await decide_all(self._store, self._round, ids)
         self.screened.set()
         by_id = {message.body: message.receipt for message in received}
-        later = {row.id for row, _ in waiting}
+        later = {row.id for row, _ in waiting} | undone
         await self._queue.delete([receipt for id_, receipt in by_id.items() if id_ not in later])
         for row, message in waiting:
             task = asyncio.create_task(self._decide_outside(row, message, by_id[row.id]))

@@ -6,10 +6,12 @@ keeps nothing in memory, so that any process may do it.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from sdt.domain.ach.exposure import Minted
+from sdt.domain.errors import Unavailable
 from sdt.domain.message import Adjust, Approve, Deposit, Issue, Message, Redeem, Register, RotateKey, Seize, Transfer
 from sdt.domain.region import Region
 from sdt.domain.rules import UNKNOWN, AccountFacts, check_rules
@@ -33,7 +35,9 @@ from sdt.worker.reading import Reading
 from sdt.worker.sanctions import Sanctions
 from sdt.workflows.sanctions import BLOCKED, CLEAR, REVIEW, Finding, hold, stands_of
 
-__all__ = ["ROUND_MAX", "Named", "ScreeningRound"]
+__all__ = ["ROUND_MAX", "Named", "ScreeningRound", "decide_all"]
+
+log = logging.getLogger(__name__)
 
 ROUND_MAX = 500
 ACTOR = "worker:screening"
@@ -263,3 +267,29 @@ class ScreeningRound:
             hold(store, row.id, each, self._clock.now_ms())
         if not listed:
             self._go_on(store, row, message, verdicts)
+
+
+async def decide_all(
+    store: Store, round_: ScreeningRound, ids: Sequence[str]
+) -> tuple[list[tuple[TransactionRow, Named]], set[str]]:
+    """Decide all together; where one of them is more than this code can read, each alone.
+
+    Returns those who first need an answer from outside, and the ids of those that cannot be judged: their messages
+    stay in the queue, which sets them aside. Errors: Unavailable.
+    """
+    try:
+        return await store.run(round_.decide, ids), set()
+    except Unavailable:
+        raise
+    except Exception:
+        log.exception("a round of %d fails; each is judged alone", len(ids))
+    waiting, undone = [], set()
+    for id_ in ids:
+        try:
+            waiting += await store.run(round_.decide, [id_])
+        except Unavailable:
+            raise
+        except Exception as error:
+            log.error("%s cannot be judged: %s", id_, type(error).__name__, extra={"transaction_id": id_})
+            undone.add(id_)
+    return waiting, undone
