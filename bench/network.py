@@ -10,22 +10,15 @@ import asyncio
 import os
 import statistics
 import sys
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-import psycopg
-
 import geth
 import postgres
-from bench import chain_alone
+from bench import bare, chain_alone
 from bench.whole_flow import loaded
-from sdt.demo.crowd import Crowd
-from sdt.domain.envelope import open_envelope
-from sdt.domain.message import read_message
 from sdt.domain.region import Region
 from sdt.local.joining import chain_of
 from sdt.network import Wanted, create, start, stop
@@ -43,7 +36,6 @@ CHAIN_SINGLES = 400
 CHAIN_SINGLES_IN_FLIGHT = 200
 STEADY_SHARE = 0.7
 STEADY_S = 20.0
-BULK = 500
 SETTINGS = {"SDT_API__BACKLOG_MAX": "100000"}
 
 
@@ -54,6 +46,8 @@ class Figures:
     bulk_per_s: float
     single_per_s: float
     bare_per_s: float
+    bare_on_both_per_s: float
+    """The same work with a core's worth of it in each of two processes at once: what the machine has in all."""
     chain_batch_per_s: float
     chain_single_per_s: float
     p50_ms: float
@@ -86,7 +80,9 @@ async def _measure(folder: Path, region: Region, database_url: str) -> Figures:
         )
         settings = SETTINGS | {"SDT_DATABASE__URL": postgres.new_database(database_url, "flow")}
         async with loaded(folder / "home", PEOPLE, chain_of(plan), settings) as load:
-            bare_us = await asyncio.to_thread(_bare_us, load.crowd, await load.crowd.new_ids(5_000), database_url)
+            work = bare.of_crowd(load.crowd, await load.crowd.new_ids(5_000), database_url)
+            bare_us = await asyncio.to_thread(bare.us_each, work)
+            both_us = await asyncio.to_thread(bare.us_each_on_both_cores, work)
             await load.settle(2_000, 0)
             bulk = [(await load.settle(TRANSFERS, 1 + n)).settled_per_s for n in range(REPEATS)]
             single = [(await load.settle_singly(SINGLES, 11 + n)).settled_per_s for n in range(REPEATS)]
@@ -98,43 +94,12 @@ async def _measure(folder: Path, region: Region, database_url: str) -> Figures:
         bulk_per_s=bulk_per_s,
         single_per_s=statistics.median(single),
         bare_per_s=1e6 / (bare_us + 1e6 / alone.batch_per_s),
+        bare_on_both_per_s=1e6 / (both_us + 1e6 / alone.batch_per_s),
         chain_batch_per_s=alone.batch_per_s,
         chain_single_per_s=alone.single_per_s,
         p50_ms=float(took_ms[len(took_ms) // 2]),
         p99_ms=float(took_ms[int(len(took_ms) * 0.99)]),
     )
-
-
-def _bare_us(crowd: Crowd, ids: Sequence[str], database_url: str) -> float:
-    """Return what judging and storing one transfer costs bare, without the chain. Units: microseconds."""
-    import random
-
-    messages = crowd.payments(ids, random.Random(5))
-    keys = {who.client.kid: bytes(who.wallet.key.verify_key) for who in crowd.people}
-    began = time.perf_counter()
-    for _ in range(3):
-        for raw in messages:
-            envelope = open_envelope(raw)
-            envelope.verify(keys[envelope.kid])
-            read_message(raw, envelope)
-    judged_s = time.perf_counter() - began
-    return (judged_s + _bare_database_s(list(zip(ids, messages, strict=True)), database_url)) / len(ids) * 1e6
-
-
-def _bare_database_s(rows: Sequence[tuple[str, bytes]], database_url: str) -> float:
-    with psycopg.connect(database_url) as database, database.cursor() as cursor:
-        cursor.execute("CREATE TABLE bare (id text PRIMARY KEY, raw bytea NOT NULL, status text NOT NULL)")
-        database.commit()
-        began = time.perf_counter()
-        for start_at in range(0, len(rows), BULK):
-            part = rows[start_at : start_at + BULK]
-            cursor.executemany("INSERT INTO bare VALUES (%s, %s, 'accepted')", part)
-            database.commit()
-            cursor.execute("UPDATE bare SET status = 'settled' WHERE id = ANY(%s)", ([id_ for id_, _ in part],))
-            database.commit()
-        took = time.perf_counter() - began
-        cursor.execute("DROP TABLE bare")
-        return took
 
 
 def main() -> None:

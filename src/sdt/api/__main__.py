@@ -18,6 +18,7 @@ from sdt.api.opening import open_services
 from sdt.config import Settings
 from sdt.config.logs import set_up_logging
 from sdt.deployed import load_deployed
+from sdt.observing.memory import settle_memory
 from sdt.observing.start import traced
 
 __all__ = ["main"]
@@ -49,6 +50,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started and sockets:
+            settle_memory()
             print(f"ready {sockets[0].getsockname()[1]}", flush=True)
 
 

@@ -18,41 +18,34 @@ from typing import Final
 
 import uvloop
 
-from sdt.domain.errors import Conflict, Forbidden, NotFound, SdtError
+from sdt.domain.errors import Forbidden
 from sdt.observing.logs import start_logging
+from sdt.observing.memory import settle_memory
 from sdt.observing.start import traced
-from sdt.signing import keyring, lineage, spending, stock
+from sdt.signing import keyring, spending, stock
 from sdt.signing.anchor import Anchor
 from sdt.signing.attested import Attester, LocationStatement, PeerChecks
-from sdt.signing.building import BatchRefused, Builder, Built, ChainSeen
+from sdt.signing.building import Builder
 from sdt.signing.config import SignerConfig, load_signer_config
 from sdt.signing.counter import FileCounter
 from sdt.signing.enclave.nsm import Nsm
 from sdt.signing.joint import JointJobs, check_pair
-from sdt.signing.keyring import ChainKey
-from sdt.signing.lineage import Lineage, LineBatch, UnknownParent
 from sdt.signing.link import Link, LinkServer
 from sdt.signing.observed import Observed
-from sdt.signing.operations import PROPOSED, REFUSED
+from sdt.signing.online import Online
 from sdt.signing.reshare import Resharing
 from sdt.signing.sockets import Endpoint
 from sdt.signing.store import Store
 from sdt.signing.tls import COORDINATOR
-from sdt.signing.transcript import Intent, is_signed, sign
 from sdt.signing.wire import (
     ActivateKey,
     Answer,
-    BatchIds,
     ListStock,
     MarkSpend,
-    MessageRefusal,
-    MessagesRefused,
     Operation,
     Promote,
     Propose,
-    Proposed,
     Release,
-    Released,
     ShowBatch,
     ShowCertificate,
     ShowKey,
@@ -78,12 +71,6 @@ from sdt.signing.wire_lifecycle import (
     Witness,
 )
 from sdt.signing.witness import witness
-
-TIDY_AFTER_S: Final = 2.0
-FORGET_PERIOD_S: Final = 3600.0
-FETCH_TIMEOUT_S: Final = 3.0
-PROMISED_MAX: Final = 64
-"""Promises kept in memory between the two rounds; another is computed again."""
 
 _log = logging.getLogger("sdt.signing")
 _PEER_MAY: Final = (Attest, DealtValue, MarkSpend, Status, ShowBatch, ShowCertificate, ShowKey)
@@ -112,7 +99,6 @@ class Signer:
         self._seal_name = config.seal_name()
         self._peer_keys = config.intent_keys()
         self.store = store
-        self._lineage = Lineage(self.store, builder.message_life_ms)
         self._attester = Attester(nsm, config.tls, self._statement)
         keys = {each.party: each.intent_key for each in config.locations}
         self.checks = PeerChecks(config.attestation, config.network, keys, config.agreement, now_s)
@@ -128,10 +114,7 @@ class Signer:
         )
         self._following: tuple[asyncio.Task[None], ...] = ()
         self._joint = JointJobs(config, store, self._sealer, self._intent_key, now_s, self.checks)
-        self._proposing = asyncio.Lock()
-        self._promised: dict[tuple[bytes, int], bytes] = {}
-        self._tidying: asyncio.TimerHandle | None = None
-        self._forgot_s = 0.0
+        self._online = Online(config, store, builder, self._sealer, self._intent_key, self._anchor, self._peers, now_s)
         with self.store.write() as db:
             burnt = stock.burn_unfinished(db)
         if burnt:
@@ -163,11 +146,11 @@ class Signer:
             case ListStock():
                 return StockList(stock.ready(self.store.db, check_pair(operation.pair)))
             case Propose():
-                return await self._propose(operation)
+                return await self._online.propose(operation)
             case Release():
-                return await self._release(operation)
+                return await self._online.release(operation)
             case ShowBatch():
-                return self._show_batch(operation)
+                return self._online.show_batch(operation)
             case MarkSpend():
                 return self._anchor.take(caller, operation)
             case Attest():
@@ -215,8 +198,7 @@ class Signer:
             task.cancel()
         await asyncio.gather(*self._following, return_exceptions=True)
         await self._anchor.close()
-        if self._tidying is not None:
-            self._tidying.cancel()
+        self._online.close()
         await asyncio.gather(*(peer.close() for peer in self._peers))
         self.store.checkpoint()
         self.store.close()
@@ -260,166 +242,6 @@ class Signer:
             self._seal_name,
         )
 
-    # Signing
-
-    async def _propose(self, operation: Propose) -> Proposed | MessagesRefused:
-        key = keyring.demand_key(self.store.db)
-        PROPOSED.observe(len(operation.batch.entries))
-        async with self._proposing:  # in the order of arrival, so that a batch finds its parent known
-            try:
-                parent, number = operation.batch.parent, operation.batch.number
-                over_ms = self._over_ms(await self._builder.see(key.address))
-                await self._lineage.complete(parent, number, over_ms, self._fetch_batch)
-                built = await self._builder.build(
-                    operation.batch, key.address, lambda settled: self._lineage.may_administer_after(parent, settled)
-                )
-                bound = self._bind(operation, built)
-            except BatchRefused as refused:
-                REFUSED.add(n=len(refused.refusals))
-                return MessagesRefused(refused.refusals)
-        binding = stock.binding_of(built)
-        digest = self._promise_of(key, operation.job, operation.index, bound, binding)
-        self._promised[operation.job, operation.index] = digest
-        if len(self._promised) > PROMISED_MAX:
-            self._promised.pop(next(iter(self._promised)))
-        promise = sign(self._intent_key, digest)
-        return Proposed(binding.chain_id, bound.epoch, binding.tx_hash, promise, bound.row)
-
-    def _over_ms(self, seen: ChainSeen) -> int:
-        """Return the time by which messages count as over: the earlier of our clock and the chain's.
-
-        A clock that ran ahead for a moment would make this location forget payments, which could then come again.
-        """
-        return 1000 * min(int(self._now_s()), seen.time_s)
-
-    def _bind(self, operation: Propose, built: Built) -> stock.Bound:
-        """Refuse what was used before; else remember the messages and bind the presignature, all or nothing."""
-        self._refuse_used(operation.batch.parent, built)
-        self._anchor.demand()
-        with self.store.write() as db:
-            lineage.record(db, built.line)
-            lineage.record_issued(db, built.line.head, built.unique)
-            bound = stock.bind(
-                db,
-                operation.job,
-                operation.index,
-                stock.binding_of(built),
-                self._party,
-                int(self._now_s()),
-            )
-        self._anchor.moved()
-        self._lineage.note_complete(built.line.head)
-        return bound
-
-    def _refuse_used(self, parent: bytes, built: Built) -> None:
-        """Errors: BatchRefused, naming each message that lies on the line under `parent` already."""
-        used = self._lineage.used_on_line(parent, [id_ for id_, _ in built.line.messages])
-        refusals = [
-            MessageRefusal(position, "already_used", "This message is in a batch before this one.")
-            for position, (id_, _) in enumerate(built.line.messages)
-            if id_ in used
-        ]
-        refusals += [
-            MessageRefusal(position, "already_issued", "This deposit or its evidence was issued against before.")
-            for position, what in built.unique
-            if self._lineage.issued_on_line(parent, what)
-        ]
-        if refusals:
-            raise BatchRefused(tuple(refusals))
-
-    def _promise_of(self, key: ChainKey, job: bytes, index: int, bound: stock.Bound, binding: stock.Binding) -> bytes:
-        """Return what both of the pair sign: a presignature bound for good has one promise."""
-        return Intent(
-            self._config.network,
-            binding.chain_id,
-            key.public,
-            bound.epoch,
-            binding.number,
-            job,
-            index,
-            bound.row.point,
-            bound.pair,
-            binding.tx_hash,
-            binding.nonce,
-        ).digest()
-
-    async def _release(self, operation: Release) -> Released:
-        """Give our part on the partner's promise; giving it and forgetting the share are one database transaction.
-
-        Not before the counter outside knows that this presignature was bound: else an old disk could bind it again.
-        The transaction is not waited for on disk: were it lost with the power, the presignature would be bound to this
-        hash still, and burnt at the next start.
-        """
-        found = stock.spendable(self.store.db, operation.job, operation.index)
-        if found.binding.tx_hash != operation.tx_hash:
-            raise Conflict("This presignature is bound to another transaction.", code="presignature_bound")
-        partner = found.pair[0] if found.pair[1] == self._party else found.pair[1]
-        bound = stock.Bound(found.row, found.pair, found.epoch)
-        promised = self._promised.pop((operation.job, operation.index), None) or self._promise_of(
-            keyring.demand_key(self.store.db), operation.job, operation.index, bound, found.binding
-        )
-        if not is_signed(self._peer_keys[partner], promised, operation.partner_intent):
-            raise Forbidden(
-                f"Location {partner} did not promise this very transaction.", code="bad_intent", party=partner
-            )
-        if found.state == "released":
-            return Released(found.part)
-        before = self.store.db.total_changes
-        await self._anchor.settled()
-        if self.store.db.total_changes != before:  # burnt, or released, meanwhile?
-            found = stock.spendable(self.store.db, operation.job, operation.index)
-            if found.state == "released":
-                return Released(found.part)
-        with self.store.write(durable=False) as db:
-            part = stock.spend(db, self._sealer, operation.job, operation.index, found)
-        self._plan_tidying()
-        return Released(part)
-
-    def _plan_tidying(self) -> None:
-        """Tidy up when things have been quiet for a moment."""
-        if self._tidying is not None:
-            self._tidying.cancel()
-        self._tidying = asyncio.get_running_loop().call_later(TIDY_AFTER_S, self._tidy)
-
-    def _tidy(self) -> None:
-        """Empty the write-ahead log, where spent shares' sealed bytes lie, and forget messages long over."""
-        if abs(self._now_s() - self._forgot_s) > FORGET_PERIOD_S:
-            self._forgot_s = self._now_s()
-            with self.store.write() as db:
-                lineage.prune(db, self._over_ms(self._builder.chain_seen()) - 3 * self._builder.message_life_ms)
-        self.store.checkpoint()
-
-    # Peers
-
-    def _show_batch(self, operation: ShowBatch) -> BatchIds:
-        shown = lineage.show(self.store.db, operation.head)
-        if shown is None:
-            raise NotFound("This location does not know that head.", code="unknown_head")
-        return shown
-
-    async def _fetch_batch(self, head: bytes) -> LineBatch:
-        """Ask both peers what stands behind a head, and believe the first answer that proves itself.
-
-        Errors: UnknownParent.
-        """
-        asked = [asyncio.create_task(self._ask_batch(peer, head)) for peer in self._peers]
-        try:
-            for answer in asyncio.as_completed(asked):
-                try:
-                    return await answer
-                except SdtError as error:
-                    _log.info("A location does not show the batch of a head: %s", error.detail)
-        finally:
-            for task in asked:
-                task.cancel()
-            await asyncio.gather(*asked, return_exceptions=True)
-        raise UnknownParent("No location can tell which messages stand behind the proposed parent.")
-
-    async def _ask_batch(self, peer: Link, head: bytes) -> LineBatch:
-        shown = await peer.call(ShowBatch(head), FETCH_TIMEOUT_S)
-        assert isinstance(shown, BatchIds)
-        return lineage.read_shown(head, shown)
-
 
 async def serve(
     config: SignerConfig, make_builder: Callable[[SignerConfig, Store], Builder], nsm: Nsm | None = None
@@ -442,6 +264,7 @@ async def serve(
     await observed.start(config.observing.health_host, config.observing.health_port)
     signer.follow()
     _log.info("Signer %d of network %s listens on port %d.", config.party, config.network, config.me.port)
+    settle_memory()
     print(f"ready {config.me.port}", flush=True)
     await stop.wait()
     await observed.close()

@@ -26,6 +26,7 @@ from sdt.config.logs import set_up_logging
 from sdt.deployed import load_deployed
 from sdt.domain.monitoring.value import read_prices
 from sdt.domain.region import load_region
+from sdt.observing.memory import settle_memory
 from sdt.observing.process import watch_loop
 from sdt.observing.start import traced
 from sdt.signing.coordinator import Coordinator, StockPolicy
@@ -196,6 +197,7 @@ async def settle(settings: Settings, deployment: Deployment, tenancy: Tenancy, s
             now_ms=clock.now_ms,
         )
         health = await serve_health(settings.worker.host, settings.worker.port, looks)
+        settle_memory()
         tasks = [keeping, *(asyncio.create_task(part) for part in parts)]
         stopping: asyncio.Task[Any] = asyncio.create_task(stop.wait())
         print(f"ready {settings.worker.port}", flush=True)

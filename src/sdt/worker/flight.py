@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from sdt.store import Store, batches, transactions
 from sdt.store.transactions import TransactionRow
 
-__all__ = ["Flight", "Flights"]
+__all__ = ["Flight", "Flights", "signed_flights"]
 
 
 @dataclass(slots=True)
@@ -75,3 +76,27 @@ class Flights:
     def has_admin(self) -> bool:
         """Whether a barrier is on its way: the batches after it wait until it is final."""
         return any(flight.kind == "admin" for flight in self.by_number.values())
+
+
+def signed_flights(store: Store) -> list[Flight]:
+    """Return what was signed and is not final yet, as it was when it was sent."""
+    flights = []
+    for row in batches.unfinished(store):
+        if row.status == "formed":
+            continue
+        assert row.raw_tx is not None and row.chain_tx_hash is not None and row.head is not None
+        attached = transactions.attached_to(store, row.number)
+        flights.append(
+            Flight(
+                number=row.number,
+                kind=row.kind,
+                head=row.head,
+                rows=transactions.in_batch(store, row.number),
+                attached=tuple(item.id for item in attached),
+                chain_tx_hash=row.chain_tx_hash,
+                raw=row.raw_tx,
+                gas=row.gas or 0,
+                deadline_s=row.deadline_s,
+            )
+        )
+    return flights

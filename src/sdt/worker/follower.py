@@ -10,23 +10,17 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sdt.adapters.chain.answers import Block, Log
+from sdt.adapters.chain.answers import Block
 from sdt.adapters.chain.client import ChainClient
 from sdt.adapters.chain.errors import ChainUnavailable
 from sdt.adapters.chain.follow import ChainForked, Happening, follow
 from sdt.adapters.chain.reader import ChainReader
 from sdt.domain.assembly import Frame
 from sdt.domain.batch import (
-    BATCH_SETTLED_TOPIC,
     GENESIS_HEAD,
-    ITEM_SKIPPED_TOPIC,
-    BatchSettled,
-    ItemSkipped,
-    SkipReason,
 )
 from sdt.domain.errors import SdtError
 from sdt.domain.region import Region
@@ -36,9 +30,10 @@ from sdt.store import Store, batches, events, lane, transactions
 from sdt.worker.behind import refuse_older_database
 from sdt.worker.clock import Clock
 from sdt.worker.figures import LANE, SETTLED_AGE
-from sdt.worker.flight import Flight, Flights
+from sdt.worker.flight import Flight, Flights, signed_flights
 from sdt.worker.pace import rest
 from sdt.worker.projection import ACTOR, Settled, project
+from sdt.worker.said import Said, what_was_said
 
 __all__ = ["Follower", "Place"]
 
@@ -70,14 +65,6 @@ class Place:
         return Frame(
             self.number, self.parent, deadline_s, self.nonce, self.chain_id, self.settlement, self.gas_price_wei
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What a block says of one flight: the words of Settlement, none if the contract refused it."""
-
-    flight: Flight
-    logs: Sequence[Log]
 
 
 class Follower:
@@ -141,7 +128,7 @@ class Follower:
 
     async def recover(self) -> None:
         """Take up what a crash left on its way: everything signed is still to be seen final."""
-        for flight in await self._store.run(_signed_flights):
+        for flight in await self._store.run(signed_flights):
             flight.first_sent_at_s = asyncio.get_running_loop().time()
             self.flights.add(flight)
         mark = await self._store.read(lane.state)
@@ -247,7 +234,7 @@ class Follower:
                 await self._store.run(self._mark, block)
             return
         with LANE.timed("books"):
-            found = await self._words(block, mine)
+            found = await what_was_said(self._reader, self.settlement, block, mine)
             await self._store.run(self._settle, block, found)
         self._measure(mine, block)
         self.flights.remove(mine)
@@ -268,35 +255,19 @@ class Follower:
             )
             SETTLED_AGE.observe((now_ms - min(row.accepted_at_ms for row in flight.rows)) / 1000)
 
-    async def _words(self, block: Block, mine: Sequence[Flight]) -> list[_Found]:
-        """Read what Settlement said in a block; whole receipts would bring a log of the token for each transfer too.
-
-        Errors: ChainUnavailable when a batch is silent and its receipt does not say that it failed: a node that
-        leaves words out must not void a batch.
-        """
-        logs: defaultdict[bytes, list[Log]] = defaultdict(list)
-        for entry in await self._reader.logs(block.hash, addresses=[self.settlement]):
-            logs[entry.tx_hash].append(entry)
-        silent = [flight for flight in mine if not logs[flight.chain_tx_hash]]
-        if silent:
-            for receipt in await self._reader.receipts_of([flight.chain_tx_hash for flight in silent]):
-                if receipt is None or receipt.succeeded or receipt.block_hash != block.hash:
-                    raise ChainUnavailable("The chain node leaves out what Settlement said.", code="chain_silent")
-        return [_Found(flight, logs[flight.chain_tx_hash]) for flight in mine]
-
     def _mark(self, store: Store, block: Block) -> None:
         lane.set_followed(store, block.number, block.hash)
 
-    def _settle(self, store: Store, block: Block, found: list[_Found]) -> None:
+    def _settle(self, store: Store, block: Block, found: list[Said]) -> None:
         now_ms = self._clock.now_ms()
         for one in found:
-            settled = _batch_settled(one.logs)
+            settled = one.settled()
             if settled is None:
                 self._void(store, one.flight, block, now_ms)
                 continue
             assert settled.number == one.flight.number, "the chain settled another batch than this one"
             assert settled.head == one.flight.head, "the chain's head differs from the one that was signed"
-            skipped = _skipped(one.logs, settled)
+            skipped = one.skipped(settled)
             batch = Settled(one.flight.number, one.flight.rows, one.flight.attached, skipped)
             project(store, self._region, batch, now_ms)
             batches.mark_final(
@@ -362,44 +333,3 @@ class Follower:
                 self._reader.prefer(node)
                 self._rewind = await self._reader.block(receipt.block_number - 1)
                 return
-
-
-def _signed_flights(store: Store) -> list[Flight]:
-    flights = []
-    for row in batches.unfinished(store):
-        if row.status == "formed":
-            continue
-        assert row.raw_tx is not None and row.chain_tx_hash is not None and row.head is not None
-        attached = transactions.attached_to(store, row.number)
-        flights.append(
-            Flight(
-                number=row.number,
-                kind=row.kind,
-                head=row.head,
-                rows=transactions.in_batch(store, row.number),
-                attached=tuple(item.id for item in attached),
-                chain_tx_hash=row.chain_tx_hash,
-                raw=row.raw_tx,
-                gas=row.gas or 0,
-                deadline_s=row.deadline_s,
-            )
-        )
-    return flights
-
-
-def _batch_settled(logs: Sequence[Log]) -> BatchSettled | None:
-    for entry in logs:
-        if entry.topics and entry.topics[0] == BATCH_SETTLED_TOPIC:
-            return BatchSettled.from_log(entry.topics, entry.data)
-    return None
-
-
-def _skipped(logs: Sequence[Log], settled: BatchSettled) -> dict[int, SkipReason]:
-    skipped = {}
-    for entry in logs:
-        if entry.topics and entry.topics[0] == ITEM_SKIPPED_TOPIC:
-            item = ItemSkipped.from_log(entry.topics, entry.data)
-            skipped[item.position] = item.reason
-    bitmap = {i for i in range(settled.count) if not settled.settled(i)}
-    assert bitmap == set(skipped), "the bitmap of skipped items and their reasons disagree"
-    return skipped

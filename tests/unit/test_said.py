@@ -10,7 +10,7 @@ import pytest
 from sdt.adapters.chain.answers import Block, Log, Receipt
 from sdt.adapters.chain.errors import ChainUnavailable
 from sdt.worker.flight import Flight
-from sdt.worker.follower import Follower
+from sdt.worker.said import Said, what_was_said
 
 SETTLEMENT = "0x" + "5e" * 20
 BLOCK = Block(7, b"\7" * 32, b"\6" * 32, 0, 0, 0, b"", b"", b"", (b"\1" * 32, b"\2" * 32))
@@ -38,27 +38,15 @@ def flight(tx_hash: bytes) -> Flight:
     return Flight(1, "value", b"", (), (), tx_hash, b"", 0, 0)
 
 
-def follower(node: Node) -> Follower:
-    return Follower(
-        None,  # type: ignore[arg-type]
-        None,  # type: ignore[arg-type]
-        node,  # type: ignore[arg-type]
-        None,  # type: ignore[arg-type]
-        chain_id=1,
-        settlement=SETTLEMENT,
-        gas_price_wei=0,
-        depth=0,
-        poll_s=1,
-        clock=None,  # type: ignore[arg-type]
-        demand=lambda: None,
-    )
+async def said(node: Node, *flights: Flight) -> list[Said]:
+    return await what_was_said(node, SETTLEMENT, BLOCK, flights)  # type: ignore[arg-type]
 
 
 async def test_a_batch_that_speaks_is_believed_without_its_receipt() -> None:
     # given a node that shows what Settlement said of a batch
     node = Node([LOG])
     # when its block is read
-    (found,) = await follower(node)._words(BLOCK, [flight(b"\1" * 32)])
+    (found,) = await said(node, flight(b"\1" * 32))
     # then the words are there and no receipt was asked for
     assert found.logs == [LOG]
     assert node.asked == []
@@ -68,7 +56,7 @@ async def test_a_silent_batch_is_void_only_if_its_receipt_says_that_it_failed() 
     # given one batch that speaks and one that the contract refused
     node = Node([LOG], {FAILED.tx_hash: FAILED})
     # when the block is read
-    found = await follower(node)._words(BLOCK, [flight(b"\1" * 32), flight(b"\2" * 32)])
+    found = await said(node, flight(b"\1" * 32), flight(b"\2" * 32))
     # then the second has no words, and its receipt was looked at
     assert [list(one.logs) for one in found] == [[LOG], []]
     assert node.asked == [b"\2" * 32]
@@ -82,4 +70,4 @@ async def test_a_silent_batch_is_void_only_if_its_receipt_says_that_it_failed() 
 async def test_a_node_that_leaves_words_out_voids_nothing(receipt: Receipt | None) -> None:
     node = Node([], {FAILED.tx_hash: receipt} if receipt else {})
     with pytest.raises(ChainUnavailable):
-        await follower(node)._words(BLOCK, [flight(b"\2" * 32)])
+        await said(node, flight(b"\2" * 32))
