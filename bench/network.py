@@ -15,6 +15,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+import uvloop
+
 import geth
 import postgres
 from bench import bare, chain_alone
@@ -60,7 +62,7 @@ def measure(folder: Path, region: Region) -> Figures:
     assert bin_folder is not None, postgres.HOW_TO_GET_IT
     # A server as it is installed: it waits for the disk.
     with postgres.cluster(bin_folder, ("shared_buffers=256MB", "max_connections=50")) as url:
-        return asyncio.run(_measure(folder, region, url))
+        return uvloop.run(_measure(folder, region, url))
 
 
 async def _measure(folder: Path, region: Region, database_url: str) -> Figures:

@@ -16,8 +16,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import aiohttp
-
+from bench.load_client import put_each
 from sdt.demo.crowd import Crowd, gather_crowd
 from sdt.domain.transaction import Status
 from sdt.local.books import settled_books
@@ -78,22 +77,11 @@ class Load:
     async def settle_singly(self, count: int, seed: int, connections: int = 64) -> FlowRate:
         """Send so many transfers, one HTTP request each, and wait until all have ended."""
         ids = await self.crowd.new_ids(count)
-        waiting = list(zip(ids, self.crowd.payments(ids, random.Random(seed)), strict=True))
-        url, headers = f"{self.platform.network.url}/v1/transactions", {"Content-Type": "application/jose"}
-        connector = aiohttp.TCPConnector(limit=connections)
-        async with aiohttp.ClientSession(connector=connector) as session:
-
-            async def lane() -> None:
-                while waiting:
-                    id_, message = waiting.pop()
-                    async with session.put(f"{url}/{id_}", data=message, headers=headers) as answer:
-                        assert answer.status == 202, await answer.text()
-                        await answer.read()
-
-            began = time.perf_counter()
-            await asyncio.gather(*(lane() for _ in range(connections)))
-            await self._until_settled()
-            took_s = time.perf_counter() - began
+        messages = self.crowd.payments(ids, random.Random(seed))
+        began = time.perf_counter()
+        await put_each(self.platform.network.url, ids, messages, connections)
+        await self._until_settled()
+        took_s = time.perf_counter() - began
         return FlowRate(count / took_s, await self._batches_of(ids))
 
     async def latencies_ms(self, per_s: float, seconds: float, seed: int) -> list[int]:

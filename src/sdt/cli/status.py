@@ -5,20 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import typer
 
 from sdt.cli.options import Home, Json, console, run
 
-if TYPE_CHECKING:
-    import aiohttp
-
-    from sdt.config import Settings
-
 __all__ = ["status"]
 
-TIMEOUT_S: Final = 5
 _COLOURS: Final = {"ok": "green", "degraded": "yellow", "failed": "red"}
 
 
@@ -60,9 +54,8 @@ def _print(found: dict[str, Any]) -> None:
 
 
 async def _status(home: Path) -> dict[str, Any]:
-    import aiohttp
-
     from sdt.local.platform import settings_of
+    from sdt.local.readiness import pages, readiness
     from sdt.supervise import read_state
 
     state = read_state(home)
@@ -70,9 +63,8 @@ async def _status(home: Path) -> dict[str, Any]:
         down = f"no platform runs in {home}; start one with: sdt up"
         return {"ok": False, "state": "failed", "processes": [], "health": {}, "problems": [down], "worker": {}}
     settings = settings_of(home)
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session:
-        asked = {who: _ask(session, url) for who, url in _pages(settings).items()}
-        told = dict(zip(asked, await asyncio.gather(*asked.values()), strict=True))
+    asked = {who: readiness(url) for who, url in pages(settings).items()}
+    told = dict(zip(asked, await asyncio.gather(*asked.values()), strict=True))
     processes = [
         {"name": name, "status": str(process.status.value), "pid": process.pid}
         for name, process in state.processes.items()
@@ -92,28 +84,3 @@ async def _status(home: Path) -> dict[str, Any]:
         "health": {who: {"state": one["state"], "checks": one["checks"]} for who, one in told.items() if one},
         "worker": told["worker"] or {},
     }
-
-
-def _pages(settings: Settings) -> dict[str, str]:
-    """Return where each process tells its readiness. A location in another organisation tells its own operator."""
-    signers = {
-        f"signer-{party}": f"http://127.0.0.1:{signer.health_port}/readyz"
-        for party, signer in sorted(settings.signers.items())
-        if signer.health_port
-    }
-    return {
-        "worker": f"http://{settings.worker.host}:{settings.worker.port}/readyz",
-        "api": f"{settings.api.url}/readyz",
-        **signers,
-    }
-
-
-async def _ask(session: aiohttp.ClientSession, url: str) -> dict[str, Any] | None:
-    import aiohttp
-
-    try:
-        async with session.get(url) as answer:
-            body: dict[str, Any] = await answer.json(content_type=None)
-    except (aiohttp.ClientError, TimeoutError, ValueError):
-        return None
-    return body if "checks" in body else None

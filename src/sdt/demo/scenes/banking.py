@@ -8,12 +8,11 @@ from contextlib import asynccontextmanager
 from datetime import date, timedelta
 from typing import Any
 
-import aiohttp
-
 from sdt.demo.sandbox_calls import ask_sandbox, order_sandbox
 from sdt.demo.scenes.stage import Stage
 from sdt.domain.ach.calendar import add_banking_days, is_banking_day
 from sdt.domain.nacha import Inbound, read_file, read_inbound
+from sdt.local.readiness import pages, readiness
 from sdt.worker.ach.bank_time import moment_text
 from sdt.worker.ach.cut_offs import last_cut_off
 
@@ -59,10 +58,8 @@ async def stopped_clock(stage: Stage) -> AsyncIterator[None]:
 
 async def _closed(stage: Stage) -> str:
     """Return the newest cut-off that the worker has dealt with."""
-    worker = stage.settings.worker
-    url = f"http://{worker.host}:{worker.port}/readyz"
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session, session.get(url) as answer:
-        return (await answer.json())["ach"]["closed"] or ""
+    said = await readiness(pages(stage.settings)["worker"])
+    return said["ach"]["closed"] or "" if said else ""
 
 
 async def cut_off(stage: Stage, on: date, time: str) -> None:

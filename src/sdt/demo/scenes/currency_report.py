@@ -9,6 +9,7 @@ from sdt.demo.people import Actor
 from sdt.demo.sandbox_calls import order_sandbox
 from sdt.demo.scenes.scene import Scene
 from sdt.demo.scenes.stage import Stage
+from sdt.local.readiness import pages, readiness
 
 __all__ = ["SCENE"]
 
@@ -121,14 +122,8 @@ async def _settled(stage: Stage) -> bool:
 
 
 async def _behind(stage: Stage) -> int:
-    import aiohttp
-
-    worker = stage.settings.worker
-    async with (
-        aiohttp.ClientSession() as session,
-        session.get(f"http://{worker.host}:{worker.port}/readyz") as answer,
-    ):
-        return int((await answer.json(content_type=None))["monitoring"]["postings_behind"])
+    said = await readiness(pages(stage.settings)["worker"])
+    return int(said["monitoring"]["postings_behind"]) if said else -1
 
 
 SCENE: Final = Scene(
