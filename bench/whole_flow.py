@@ -18,6 +18,7 @@ from pathlib import Path
 
 from bench.load_client import put_each
 from sdt.demo.crowd import Crowd, gather_crowd
+from sdt.demo.sandbox_calls import order_sandbox
 from sdt.domain.transaction import Status
 from sdt.local.books import settled_books
 from sdt.local.joining import Chain
@@ -147,6 +148,8 @@ async def loaded(
     with _settings(settings or {}):
         async with running(home, chain=chain) as platform:
             crowd = await gather_crowd(home, platform.network, people)
+            # People were funded in days of a second; in the minutes that follow no day ends, as none does.
+            await order_sandbox(platform.settings, "bank", "/v1/clock", {"action": "freeze"})
             try:
                 yield Load(platform, crowd)
                 books = await settled_books(platform.settings, platform.region)
