@@ -16,7 +16,8 @@ def machine() -> str:
     model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
     memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     cores = len(os.sched_getaffinity(0))
-    system = f"Linux {platform.release()}, Python {platform.python_version()}"
+    release = ".".join(platform.release().split(".")[:2])
+    system = f"Linux {release}, Python {platform.python_version()}"
     return f"{model}, {cores} cores, {memory_gb:.0f} GB, {system}, load {os.getloadavg()[0]:.1f} at start"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 import uuid
 from collections.abc import AsyncIterator
@@ -121,8 +122,7 @@ class Rig:
     made: int = field(default=0)
 
     def new_id(self) -> str:
-        self.made += 1
-        return IdIssuer(self.region.id, (b"i" * 32,)).issue(self.clock.now_ms(), self.made.to_bytes(10, "big"))
+        return IdIssuer(self.region.id, (b"i" * 32,)).issue(self.clock.now_ms(), secrets.token_bytes(10))
 
     async def join(self, party: Party, *, units: int = 10_000, registered: bool = True) -> Holder:
         """Let somebody have an account with identity in both domains, a linked bank account, and dollars."""

@@ -11,7 +11,9 @@ import pytest
 
 from sdt.api import ids as ids_module
 from sdt.api.ids import Ids
+from sdt.api.models import IdRequest
 from sdt.api.standing import standing_of
+from sdt.api.transactions import give_ids
 from sdt.domain.errors import Invalid, NotFound
 from sdt.domain.transaction_id import IdIssuer
 
@@ -54,6 +56,20 @@ def test_an_id_under_a_key_that_others_saw_first_counts_at_once() -> None:
         ids.check("no id")
     assert looked == [1, 1, 1], "what is no id at all makes nobody look"
     assert OLD.hex() not in repr(ids)
+
+
+async def test_one_answer_never_gives_the_same_id_twice() -> None:
+    # Given chance that repeats itself within one millisecond
+    drawn = iter([RANDOM, RANDOM, RANDOM[::-1], RANDOM, bytes(10)])
+    services: Any = SimpleNamespace(
+        now_ms=lambda: MS,
+        ids=Ids("US-TX", lambda: (OLD,)),
+        random=lambda _: next(drawn),
+        region=SimpleNamespace(acceptance_window_s=60),
+    )
+    # Then three asked for are three
+    given = await give_ids(services, IdRequest(count=3), None)
+    assert len(set(given.transaction_ids)) == 3 and given.transaction_id in given.transaction_ids
 
 
 async def test_while_the_vault_is_asked_about_an_id_that_is_not_ours_others_are_served() -> None:

@@ -27,7 +27,11 @@ async def give_ids(services: Services, request: models.IdRequest, caller: Caller
     """Give ids without writing anything: an id is recognised by itself when it comes back."""
     now_ms = services.now_ms()
     issuer = services.ids.issuer()
-    ids = [issuer.issue(now_ms, services.random(RANDOM_BYTES)) for _ in range(request.count)]
+    # Of one millisecond: 38 bits of chance alone would give two of 500 the same once in two million answers.
+    unique: set[str] = set()
+    while len(unique) < request.count:
+        unique.add(issuer.issue(now_ms, services.random(RANDOM_BYTES)))
+    ids = sorted(unique)
     expires_at_s = now_ms // 1000 + services.region.acceptance_window_s
     quote = await _quote(services, request.quote, caller) if request.quote else None
     return models.Ids(transaction_id=ids[0], transaction_ids=ids, expires_at=format_time(expires_at_s), quote=quote)
