@@ -217,6 +217,16 @@ async def test_a_deposit_is_issued_against_once(rig):
     assert await refusals(rig, [rig.issue(rig.bob, 10, deposit=deposit)]) == {0: "already_issued"}
 
 
+async def test_a_deposit_is_issued_against_once_within_one_batch_too(rig):
+    deposit = good_id()
+    twice = [
+        rig.issue(rig.bob, 10, deposit=deposit),
+        rig.transfer(rig.alice, rig.bob),
+        rig.issue(rig.bob, 10, deposit=deposit),
+    ]
+    assert await refusals(rig, twice) == {2: "already_issued"}
+
+
 async def test_a_frozen_account_a_revoked_key_and_a_wrong_number_are_refused(rig):
     dave = Person.new("dave")
     async with coordinator(rig) as to:

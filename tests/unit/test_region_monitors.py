@@ -57,6 +57,14 @@ def test_the_digest_of_the_file_stands_for_its_monitors_too() -> None:
     assert load_region(changed.encode()).digest != load_region(TEXAS.encode()).digest
 
 
+def test_a_region_has_no_more_tokens_than_its_contract_holds() -> None:
+    one = TEXAS[TEXAS.index('[[token]]\nsymbol = "TXG"') : TEXAS.index("[[rule]]")]
+    more = [one.replace("TXG", f"TX{letter}") for letter in "ABCEFHIJKLMNOPQ"]
+    load_region((TEXAS + "\n" + "\n".join(more[:14])).encode())
+    with pytest.raises(Invalid):
+        load_region((TEXAS + "\n" + "\n".join(more)).encode())
+
+
 def test_a_sound_rule_is_taken() -> None:
     _loads(RULE)
 

@@ -9,12 +9,14 @@ import pytest
 
 from sdt.adapters.chain.answers import Block, Log, Receipt
 from sdt.adapters.chain.errors import ChainUnavailable
+from sdt.domain.batch import BATCH_SETTLED_TOPIC, ITEM_SKIPPED_TOPIC, BatchSettled
 from sdt.worker.flight import Flight
 from sdt.worker.said import Said, what_was_said
 
 SETTLEMENT = "0x" + "5e" * 20
 BLOCK = Block(7, b"\7" * 32, b"\6" * 32, 0, 0, 0, b"", b"", b"", (b"\1" * 32, b"\2" * 32))
-LOG = Log(SETTLEMENT, (b"\0" * 32,), b"", 7, BLOCK.hash, b"\1" * 32, 0)
+LOG = Log(SETTLEMENT, (BATCH_SETTLED_TOPIC,), b"", 7, BLOCK.hash, b"\1" * 32, 0)
+SKIPPED = Log(SETTLEMENT, (ITEM_SKIPPED_TOPIC,), b"", 7, BLOCK.hash, b"\2" * 32, 0)
 FAILED = Receipt(b"\2" * 32, 7, BLOCK.hash, 1, False, 21_000, None, ())
 
 
@@ -71,3 +73,18 @@ async def test_a_node_that_leaves_words_out_voids_nothing(receipt: Receipt | Non
     node = Node([], {FAILED.tx_hash: receipt} if receipt else {})
     with pytest.raises(ChainUnavailable):
         await said(node, flight(b"\2" * 32))
+
+
+@pytest.mark.parametrize("receipt", [None, replace(FAILED, succeeded=True)], ids=["no receipt", "it succeeded"])
+async def test_a_batch_whose_last_word_was_cut_off_is_not_void(receipt: Receipt | None) -> None:
+    # given a node whose answer ends after a skipped item, before what Settlement says of the whole
+    node = Node([SKIPPED], {FAILED.tx_hash: receipt} if receipt else {})
+    with pytest.raises(ChainUnavailable):
+        await said(node, flight(b"\2" * 32))
+    assert node.asked == [b"\2" * 32]
+
+
+def test_a_node_that_leaves_out_why_an_item_was_skipped_is_passed_over() -> None:
+    settled = BatchSettled(1, bytes(32), bytes(32), 2, 0b10)
+    with pytest.raises(ChainUnavailable):
+        Said(flight(b"\1" * 32), [LOG]).skipped(settled)

@@ -60,6 +60,15 @@ def test_every_block_has_the_seals_that_a_receipt_needs(chain):
             check_has_seals(stripped)
 
 
+@pytest.mark.parametrize("kind", [b"\xff", b"\0", b""], ids=["in", "out as a byte", "out as a number"])
+def test_a_vote_about_a_validator_is_read_and_written_back_as_it_stands(chain, kind):
+    extra = Header.from_rpc(chain[0][0]).extra
+    voting = replace(extra, vote=(bytes(20), kind))
+    assert qbft.Extra.decode(voting.encode(round_=0, seals=extra.seals)) == replace(voting, round=0)
+    with pytest.raises(Invalid):
+        qbft.Extra.decode(replace(extra, vote=(bytes(20), b"\1")).encode(round_=0, seals=extra.seals))
+
+
 def test_no_bit_of_an_encoded_header_can_change(chain):
     block, validators = chain[0]
     header = Header.from_rpc(block)

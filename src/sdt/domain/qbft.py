@@ -28,6 +28,9 @@ SEAL_BYTES: Final = 65
 QBFT_MIX_HASH: Final = bytes.fromhex("63746963616c2062797a616e74696e65206661756c7420746f6c6572616e6365")
 """The `mixHash` of every QBFT block: how its hash must be made. Source: EIP-650."""
 
+_VOTES: Final = (b"\xff", b"\0", b"")
+"""To take a validator in, and to let one go, which RLP may write as the byte or as the number nothing."""
+
 _FIELDS: Final = (
     ("parentHash", 32),
     ("sha3Uncles", 32),
@@ -90,7 +93,7 @@ class Extra:
             int.from_bytes(round_, "big"),
             _all_bytes(seals, SEAL_BYTES),
         )
-        if extra.vote and not (len(extra.vote) == 2 and len(extra.vote[0]) == 20 and extra.vote[1] in (b"\xff", b"\0")):
+        if extra.vote and not (len(extra.vote) == 2 and len(extra.vote[0]) == 20 and extra.vote[1] in _VOTES):
             raise _malformed()
         return extra
 

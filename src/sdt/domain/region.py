@@ -10,7 +10,7 @@ import tomllib
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -24,6 +24,9 @@ from sdt.domain.monitoring.rules import Rule as Monitor
 from sdt.domain.registry import Domain
 
 __all__ = ["AchTerms", "CoverTerms", "Region", "Rule", "Token", "load_region"]
+
+TOKENS_MAX: Final = 16
+"""As many as Settlement holds."""
 
 Address = Annotated[str, Meta(pattern=r"^0x[0-9a-f]{40}\Z")]
 Day = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")]
@@ -117,7 +120,7 @@ class _File(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     appeal: Annotated[str, Meta(max_length=600)] = ""
     screening_score_min: Annotated[int, Meta(ge=50, le=85)] = 80
     clear_alone_score_max: Annotated[int, Meta(ge=0, le=99)] = 89
-    token: Annotated[tuple[Token, ...], Meta(min_length=1, max_length=32)]
+    token: Annotated[tuple[Token, ...], Meta(min_length=1, max_length=TOKENS_MAX)]
     rule: tuple[Rule, ...]
     monitor: Annotated[tuple[MonitorRule, ...], Meta(max_length=200)] = ()
     ach: AchTerms = AchTerms()

@@ -139,11 +139,15 @@ class Online:
             for position, (id_, _) in enumerate(built.line.messages)
             if id_ in used
         ]
-        refusals += [
-            MessageRefusal(position, "already_issued", "This deposit or its evidence was issued against before.")
-            for position, what in built.unique
-            if self._lineage.issued_on_line(parent, what)
-        ]
+        taken: set[bytes] = set()
+        for position, what in built.unique:
+            if what in taken or self._lineage.issued_on_line(parent, what):
+                refusals.append(
+                    MessageRefusal(
+                        position, "already_issued", "This deposit or its evidence was issued against before."
+                    )
+                )
+            taken.add(what)
         if refusals:
             raise BatchRefused(tuple(refusals))
 

@@ -25,7 +25,7 @@ class Said:
     def settled(self) -> BatchSettled | None:
         """Return what Settlement said of the batch as a whole, unless it refused it."""
         for entry in self.logs:
-            if entry.topics and entry.topics[0] == BATCH_SETTLED_TOPIC:
+            if _is_of_the_whole(entry):
                 return BatchSettled.from_log(entry.topics, entry.data)
         return None
 
@@ -37,8 +37,14 @@ class Said:
                 item = ItemSkipped.from_log(entry.topics, entry.data)
                 skipped[item.position] = item.reason
         bitmap = {i for i in range(settled.count) if not settled.settled(i)}
-        assert bitmap == set(skipped), "the bitmap of skipped items and their reasons disagree"
+        if bitmap != set(skipped):
+            raise ChainUnavailable("The chain node leaves out why items were skipped.", code="chain_silent")
         return skipped
+
+
+def _is_of_the_whole(entry: Log) -> bool:
+    """Tell whether this is what Settlement says last of a batch: without it the rest may have been cut off."""
+    return bool(entry.topics) and entry.topics[0] == BATCH_SETTLED_TOPIC
 
 
 async def what_was_said(reader: ChainReader, settlement: str, block: Block, mine: Sequence[Flight]) -> list[Said]:
@@ -50,7 +56,7 @@ async def what_was_said(reader: ChainReader, settlement: str, block: Block, mine
     logs: defaultdict[bytes, list[Log]] = defaultdict(list)
     for entry in await reader.logs(block.hash, addresses=[settlement]):
         logs[entry.tx_hash].append(entry)
-    silent = [flight for flight in mine if not logs[flight.chain_tx_hash]]
+    silent = [flight for flight in mine if not any(map(_is_of_the_whole, logs[flight.chain_tx_hash]))]
     if silent:
         for receipt in await reader.receipts_of([flight.chain_tx_hash for flight in silent]):
             if receipt is None or receipt.succeeded or receipt.block_hash != block.hash:
