@@ -125,6 +125,7 @@ def test_the_page_for_a_browser_shows_every_operation_and_fetches_nothing() -> N
     page = docs_page(described)
     for path in described["paths"]:
         assert path in page
+    assert "<code>SDT-Proof</code>" in page
     assert "<script" not in page
     assert "http://" not in page
     assert "https://" not in page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ details{border-top:1px solid #8884;padding:.5rem 0}summary{cursor:pointer}
 summary b{display:inline-block;min-width:4.5rem}
 td{padding:.1rem .8rem .1rem 0;vertical-align:top}h2{margin-top:2.5rem}
 """
+_CODE: Final = re.compile("`([^`]+)`")
 
 
 def docs_page(document: dict[str, Any]) -> str:
@@ -25,11 +27,11 @@ def docs_page(document: dict[str, Any]) -> str:
         "<meta name=viewport content='width=device-width,initial-scale=1'>",
         f"<title>{escape(document['info']['title'])}</title><style>{_STYLE}</style>",
         f"<h1>{escape(document['info']['title'])}</h1>",
-        *(f"<p>{escape(text)}</p>" for text in document["info"]["description"].split("\n\n") if text.strip()),
+        *(f"<p>{_text(text)}</p>" for text in document["info"]["description"].split("\n\n") if text.strip()),
         "<p><a href=/openapi.yaml>openapi.yaml</a> · <a href=/docs/errors.md>errors</a></p>",
     ]
     for tag in document["tags"]:
-        parts.append(f"<h2>{escape(tag['name'].capitalize())}</h2><p>{escape(tag['description'])}</p>")
+        parts.append(f"<h2>{escape(tag['name'].capitalize())}</h2><p>{_text(tag['description'])}</p>")
         for path, operations in document["paths"].items():
             for method, operation in operations.items():
                 if tag["name"] in operation.get("tags", ()):
@@ -46,7 +48,7 @@ def docs_page(document: dict[str, Any]) -> str:
 
 def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
     rows = [
-        f"<tr><td><code>{escape(p['name'])}</code><td>{escape(p['in'])}<td>{escape(p.get('description', ''))}"
+        f"<tr><td><code>{escape(p['name'])}</code><td>{escape(p['in'])}<td>{_text(p.get('description', ''))}"
         for p in operation.get("parameters", ())
     ]
     rows += [
@@ -54,12 +56,12 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
         for media, content in operation.get("requestBody", {}).get("content", {}).items()
     ]
     answers = [
-        f"<tr><td>{escape(status)}<td>{_shapes(answer)}<td>{escape(answer['description'])}"
+        f"<tr><td>{escape(status)}<td>{_shapes(answer)}<td>{_text(answer['description'])}"
         for status, answer in sorted(operation["responses"].items())
     ]
     return (
         f"<details><summary><b>{method.upper()}</b> <code>{escape(path)}</code> — "
-        f"{escape(operation.get('summary', ''))}</summary><p>{escape(operation.get('description', ''))}</p>"
+        f"{_text(operation.get('summary', ''))}</summary><p>{_text(operation.get('description', ''))}</p>"
         f"<table>{''.join(rows)}</table><table>{''.join(answers)}</table></details>"
     )
 
@@ -72,3 +74,8 @@ def _shape(content: dict[str, Any]) -> str:
     reference = content.get("schema", {}).get("$ref", "")
     name = reference.rpartition("/")[2]
     return f"<a href='#{escape(name)}'>{escape(name)}</a>" if name else ""
+
+
+def _text(written: str) -> str:
+    """Return words of the description for the page, with what stands in backticks as code."""
+    return _CODE.sub(r"<code>\1</code>", escape(written))
