@@ -8,7 +8,7 @@ from typing import Final, Literal, NamedTuple
 
 from sdt.store.database import Store
 
-__all__ = ["Direction", "ReserveMoveRow", "cancel", "done", "of_transaction", "open_moves", "want"]
+__all__ = ["Direction", "ReserveMoveRow", "cancel", "done", "of_transaction", "open_moves", "stands_ahead", "want"]
 
 Direction = Literal["in", "out", "blocked"]
 """Into the reserve, out of it (both against clearing), or from clearing into the blocked account."""
@@ -26,6 +26,11 @@ class ReserveMoveRow(NamedTuple):
     wanted_at_ms: int
     done_at_ms: int | None
     subject: str | None
+
+    @property
+    def canceled(self) -> bool:
+        """Whether it is asked for no longer, and the bank has not shown it."""
+        return self.done_at_ms is not None and self.subject is None
 
 
 _COLUMNS: Final = ", ".join(ReserveMoveRow._fields)
@@ -45,22 +50,28 @@ def want(
         )
 
 
-def done(store: Store, transaction_id: str, direction: Direction, units: int, subject: str, at_ms: int) -> bool:
-    """Note that the bank's statement shows a transfer; return whether one like it was wanted."""
+def done(
+    store: Store, transaction_id: str, direction: Direction, units: int, subject: str, at_ms: int
+) -> ReserveMoveRow | None:
+    """Note that the bank's statement shows a transfer; return what was asked for, as it stood; None for nothing.
+
+    A line does not say which of several it is: what is still asked for is done first, then what was canceled.
+    """
     found = [
         move
         for move in of_transaction(store, transaction_id)
         if move.direction == direction and move.units == units and move.subject is None
     ]
     if not found:
-        return False
+        return None
+    move = min(found, key=lambda one: (one.canceled, one.nth))
     with store.transaction():
         store.execute(
             "UPDATE reserve_moves SET done_at_ms = ?, subject = ? "
             "WHERE transaction_id = ? AND direction = ? AND nth = ?",
-            (at_ms, subject, transaction_id, direction, found[0].nth),
+            (at_ms, subject, transaction_id, direction, move.nth),
         )
-    return True
+    return move
 
 
 def cancel(store: Store, transaction_id: str, direction: Direction, at_ms: int) -> None:
@@ -70,6 +81,13 @@ def cancel(store: Store, transaction_id: str, direction: Direction, at_ms: int) 
             "UPDATE reserve_moves SET done_at_ms = ? WHERE transaction_id = ? AND direction = ? AND done_at_ms IS NULL",
             (at_ms, transaction_id, direction),
         )
+
+
+def stands_ahead(store: Store, deposit: str) -> bool:
+    """Return whether dollars of a deposit that is not minted went into the reserve and were not asked back."""
+    moves = of_transaction(store, deposit)
+    made = sum(move.direction == "in" and move.subject is not None for move in moves)
+    return made > sum(move.direction == "out" for move in moves)
 
 
 def of_transaction(store: Store, transaction_id: str) -> list[ReserveMoveRow]:

@@ -51,6 +51,8 @@ _SILENT: Final = frozenset(
 )
 """Kinds that somebody else books: the entry's own facts, or the custodian's statement on chain."""
 
+_UNMINTED: Final = frozenset({Status.RETURNED, Status.REJECTED, Status.EXPIRED})
+
 
 class Statements:
     """Reads every dollar account's statement to its end, again and again."""
@@ -111,16 +113,21 @@ class Statements:
             self._unknown(store, symbol, line, now_ms)
 
     def _moved(self, store: Store, symbol: str, purpose: Purpose, line: LineRow, now_ms: int) -> None:
-        """A book transfer that the books asked for is done. One that nobody asked for is an officer's case."""
+        """A book transfer that the books asked for is done. One that nobody asked for is an officer's case.
+
+        One into the reserve that they had ceased to ask for, or whose deposit has ended, crossed that word: back.
+        """
         direction: Direction = "blocked" if purpose == "blocked" else "in" if line.flow == "in" else "out"
-        if not reserve_moves.done(store, line.reference, direction, line.units, line.subject, now_ms):
+        move = reserve_moves.done(store, line.reference, direction, line.units, line.subject, now_ms)
+        if move is None or (move.canceled and direction != "in"):
             self._unknown(store, symbol, line, now_ms)
-            return
-        deposit = transactions.get(store, line.reference)
-        if direction == "in" and deposit is not None and deposit.type == "deposit":
-            if deposit.status is Status.RETURNED or deposit.status is Status.REJECTED:
-                # It crossed with the return of its deposit: nothing will be minted for it.
-                reserve_moves.want(store, deposit.id, "out", symbol, line.units, "returned", now_ms)
+        elif move.canceled or (direction == "in" and self._has_ended(store, move.transaction_id)):
+            reserve_moves.want(store, move.transaction_id, "out", symbol, line.units, f"crossed-{move.nth}", now_ms)
+
+    def _has_ended(self, store: Store, deposit: str) -> bool:
+        """Return whether nothing will be minted for a deposit any more."""
+        row = transactions.get(store, deposit)
+        return row is not None and row.type == "deposit" and row.status in _UNMINTED
 
     def _unknown(self, store: Store, symbol: str, line: LineRow, now_ms: int) -> None:
         cases.open_case(

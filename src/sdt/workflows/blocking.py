@@ -63,7 +63,7 @@ def funds_settled(store: Store, row: TransactionRow, at_ms: int) -> None:
     token, _ = row.value
     _post(store, row.id, deposit_blocked(token, row.id, row.units), at_ms)
     reserve_moves.cancel(store, row.id, "in", at_ms)
-    if any(move.direction == "in" and move.subject for move in reserve_moves.of_transaction(store, row.id)):
+    if reserve_moves.stands_ahead(store, row.id):
         reserve_moves.want(store, row.id, "out", token, row.units, "blocked", at_ms)
     reserve_moves.want(store, row.id, "blocked", token, row.units, "blocked", at_ms)
 

@@ -170,11 +170,8 @@ def end_unminted(store: Store, deposit: TransactionRow, code: str | None, at_ms:
     """A deposit came back and was never minted: it is returned. Dollars that went ahead into the reserve go back."""
     detail = f"The bank returned the debit: {code}." if code else "The bank returned the debit."
     transactions.move(store, [Change(deposit.id, Event.RETURN, code=code, detail=detail)], actor=ACTOR, at_ms=at_ms)
-    went_ahead = any(
-        move.direction == "in" and move.subject is not None for move in reserve_moves.of_transaction(store, deposit.id)
-    )
     reserve_moves.cancel(store, deposit.id, "in", at_ms)
-    if went_ahead:
+    if reserve_moves.stands_ahead(store, deposit.id):
         reserve_moves.want(store, deposit.id, "out", str(deposit.token), deposit.units, "returned", at_ms)
 
 

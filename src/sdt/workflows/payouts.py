@@ -102,10 +102,12 @@ def suspend(
         return
     postings = payout_suspended(token, redemption.id, units)
     ledger.post(store, [(redemption.id, p) for p in postings], release=[], at_ms=at_ms)
-    moves = [m for m in reserve_moves.of_transaction(store, redemption.id) if m.reason.startswith("remint")]
+    asked = reserve_moves.of_transaction(store, redemption.id)
+    moves = [m for m in asked if m.reason.startswith("remint")]
     if redemption.type == "redeem":
         reserve_moves.cancel(store, redemption.id, "in", at_ms)
-        if moves and moves[-1].subject is not None:
+        crossed = moves and any(m.reason == f"crossed-{moves[-1].nth}" for m in asked)
+        if moves and moves[-1].subject is not None and not crossed:
             reserve_moves.want(store, redemption.id, "out", token, units, f"suspended-{moves[-1].nth}", at_ms)
         undone.end(store, redemption.id, at_ms)
     cases.open_case(
