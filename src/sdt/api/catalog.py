@@ -147,7 +147,7 @@ _ROWS: Final = (
     ("fee_above_max", 422, "The fee is more than the message allows", "Ask for a quote and sign its fee as fee_max."),
     ("register_with_person", 422, "A registration comes with the person's data", "Send it to `POST /v1/users`."),
     ("ach_entry_unknown", 404, "No payment has this trace number", "`GET /v1/office/ach/entries` lists them."),
-    ("ach_not_reversible", 409, "This entry cannot be taken back", "It has not settled, came back, or was taken back: never a return and a reversal."),
+    ("ach_not_reversible", 409, "This entry cannot be taken back", "It has not settled, came back, was taken back, or is being: never a return and a reversal."),
     ("mint_on_the_way", 409, "Its mint is on the way", "Sign again when the batch is final: before that nobody knows what is owed."),
     ("more_than_owed", 422, "Less than this is owed", "`GET /v1/office/money` says what is owed of which deposit."),
     ("evidence_used", 409, "This evidence was used before", "A payment is recorded once; name the bank's word for this one."),

@@ -17,6 +17,7 @@ from sdt.api.region import token_report
 from sdt.api.runtime import KnownCaller, Running
 from sdt.api.services import Services
 from sdt.api.strict_route import StrictRoute
+from sdt.domain.ach.entry_life import EntryStatus
 from sdt.domain.claims import day_of
 from sdt.domain.message import format_time, read_message
 from sdt.domain.office import ActStatus
@@ -25,12 +26,14 @@ from sdt.domain.transaction import Status
 from sdt.store import Store, banking, office, reserve_moves, transactions
 from sdt.store.banking import BankEntryRow
 from sdt.store.transactions import TransactionRow
+from sdt.workflows.ach_reversal import is_taken_back
 from sdt.workflows.adjusting import adjustments_due
 from sdt.workflows.cover import cover_of
 
 __all__ = ["custodian_tasks", "router", "tasks_of"]
 
 TASKS_MAX: Final = 500
+_SETTLED: Final = (EntryStatus.SETTLED, EntryStatus.WINDOW_PASSED)
 DeskName = Literal["kyc_desk", "custodian", "issuer", "approver"]
 Task = dict[str, Any]
 router = APIRouter(route_class=StrictRoute, tags=["desks"])
@@ -88,6 +91,8 @@ def _moves(store: Store) -> list[Task]:
 def _deposits(store: Store) -> list[Task]:
     """Deposits that wait: with what the bank says of the debit, and whether an issue is on its way."""
     waiting = transactions.mintable(store, TASKS_MAX)
+    given_up = _reversed(store, [row.id for row in waiting])
+    waiting = [row for row in waiting if row.id not in given_up]
     entries = _entries(store, [row.id for row in waiting])
     tasks = []
     for row in waiting:
@@ -100,6 +105,15 @@ def _deposits(store: Store) -> list[Task]:
             _value_task("deposit", row) | {"bank_entry": entries.get(row.id), "issue": issues[0] if issues else None}
         )
     return tasks
+
+
+def _reversed(store: Store, deposits: Sequence[str]) -> set[str]:
+    """Return the deposits whose settled debit we are taking back: nothing is minted for them."""
+    return {
+        entry.transaction_id
+        for entry in banking.entries_of(store, deposits)
+        if entry.direction == "debit" and entry.status in _SETTLED and is_taken_back(store, entry.id)
+    }
 
 
 def _entries(store: Store, deposits: Sequence[str]) -> dict[str, Task]:

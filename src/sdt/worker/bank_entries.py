@@ -32,8 +32,9 @@ from sdt.store import Store, bank_facts, banking, blocked, cases, ledger, reserv
 from sdt.store.banking import BankEntryRow
 from sdt.store.transactions import Change, TransactionRow
 from sdt.workflows import adjusting, blocking, debts, payouts
+from sdt.workflows.ach_reversal import is_taken_back
 
-__all__ = ["ACTOR", "apply", "dishonor_arrived", "dishonor_taken", "reversal_came_back"]
+__all__ = ["ACTOR", "apply", "dishonor_arrived", "dishonor_taken", "reversal_came_back", "reversal_failed"]
 
 ACTOR: Final = "worker:bank_entries"
 
@@ -125,9 +126,9 @@ def _debit_settled(store: Store, region: Region, fact: _Fact) -> None:
 
 
 def _debit_outlasted(store: Store, region: Region, fact: _Fact) -> None:
-    """The ordinary window is over: fund, then mint. What is blocked goes nowhere."""
+    """The ordinary window is over: fund, then mint. What is blocked, or being reversed, goes nowhere."""
     row = _transaction(store, fact)
-    if row.status is Status.AWAITING_FUNDS:
+    if row.status is Status.AWAITING_FUNDS and not is_taken_back(store, fact.entry.id):
         reserve_moves.want(store, row.id, "in", fact.entry.token, fact.entry.units, "deposit", fact.at_ms)
 
 
@@ -261,6 +262,15 @@ def reversal_came_back(
         else:
             _gone_again(store, fact)
             _open_case(store, fact, "ach_return")
+
+
+def reversal_failed(store: Store, region: Region, entry: BankEntryRow, *, on: date, at_ms: int) -> None:
+    """Follow that a reversal came to nothing before it took anything: what passed its window goes on to its mint."""
+    with store.transaction():
+        standing = banking.entry(store, entry.id, lock=True)
+        assert standing is not None, f"there is no entry {entry.id}"
+        if standing.direction == "debit" and EntryStatus(standing.status) is EntryStatus.WINDOW_PASSED:
+            _debit_outlasted(store, region, _Fact(standing, EntryEvent.OUTLAST, None, on, at_ms))
 
 
 def _credit_dishonored(store: Store, region: Region, fact: _Fact) -> None:

@@ -17,6 +17,7 @@ from sdt.domain.rules import UNKNOWN, AccountFacts, Refusal, check_seizure
 from sdt.domain.transaction import Event, Status
 from sdt.store import Store, banking, key_holders, ledger, registry, transactions
 from sdt.store.transactions import Change, TransactionRow
+from sdt.workflows.ach_reversal import is_taken_back
 from sdt.workflows.adjusting import check_adjustment
 from sdt.workflows.cover import alone_with_cover, cover_of
 
@@ -58,7 +59,10 @@ def judge_issue(
     rivals = [t for t in transactions.linked_to(store, deposit.id) if t.type == "issue" and t.id != row.id]
     if deposit.status != Status.AWAITING_FUNDS or any(t.status != Status.REJECTED for t in rivals):
         return Change(row.id, Event.REJECT, code="deposit_used", detail="This deposit does not wait to be issued.")
-    if any(entry.direction == "debit" for entry in banking.entries_of(store, [deposit.id])):
+    debits = [entry for entry in banking.entries_of(store, [deposit.id]) if entry.direction == "debit"]
+    if any(is_taken_back(store, entry.id) for entry in debits):
+        return Change(row.id, Event.REJECT, code="deposit_used", detail="The debit of this deposit is taken back.")
+    if debits:
         today = day_of(now_ms)
         mint = Minted(message.account, deposit.units, today)
         more = [*(one for token, one in minting if token == message.token), mint]
