@@ -215,7 +215,7 @@ async def test_one_that_does_not_open_keeps_nobody_else(platform: Platform) -> N
     command = ["secrets", "rewrap", "--home", str(platform.home), "--json"]
     done = await asyncio.to_thread(CliRunner().invoke, app, command)
     assert done.exit_code == 1
-    assert json.loads(done.stdout) == {"rewrapped": 0, "broken": ["user-00002"]}
+    assert json.loads(done.stdout) == {"rewrapped": 0, "broken": ["user-00002"], "scrubbed": True}
     store.close()
 
 

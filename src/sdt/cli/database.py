@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -123,6 +124,24 @@ def database_missing(home: Home = Path(".sdt"), as_json: Json = False) -> None:
     text = "\n".join(lines) or "The database knows every batch that the chain settled."
     show({"missing": [asdict(one) for one in found]}, as_json, text)
     raise typer.Exit(1 if found else 0)
+
+
+@database.command("scrub")
+def database_scrub(home: Home = Path(".sdt"), as_json: Json = False) -> None:
+    """Clear what erasures and rewrapping left in overwritten rows: as the owner of the tables, on PostgreSQL.
+
+    Needed where the worker's role does not own them: its health says how many erasures wait (`erasures`).
+    """
+    from sdt.backends import open_database
+    from sdt.local.platform import settings_of
+    from sdt.workflows.scrubbing import scrub
+
+    store = open_database(settings_of(home))
+    try:
+        done = run(scrub(store, time.time_ns() // 1_000_000))
+    finally:
+        store.close()
+    show({"erasures": done}, as_json, f"Overwritten rows are cleared; {done} erasures waited for it.")
 
 
 @database.command("role")

@@ -97,11 +97,15 @@ def rewrap(home: Home = Path(".sdt"), as_json: Json = False) -> None:
     settings = _settings(home)
     # Every process has seen the newest key, so that nobody wraps with the one before while we go through.
     _settle(settings, quiet=as_json)
-    done, broken = run(_rewrap(settings, quiet=as_json))
+    done, broken, scrubbed = run(_rewrap(settings, quiet=as_json))
     text = f"{done} keys wrapped anew, nothing left." if not broken else f"{done} keys wrapped anew."
     if broken:
         text += f" [red]{len(broken)} do not open and were left as they are: {', '.join(broken[:10])}[/red]"
-    show({"rewrapped": done, "broken": broken}, as_json, text)
+    if not scrubbed:
+        text += (
+            " [yellow]Overwritten rows still hold the old wraps: run sdt db scrub, as the owner of the tables.[/yellow]"
+        )
+    show({"rewrapped": done, "broken": broken, "scrubbed": scrubbed}, as_json, text)
     raise typer.Exit(1 if broken else 0)
 
 
@@ -155,7 +159,7 @@ async def _left(settings: Settings) -> int:
         store.close()
 
 
-async def _rewrap(settings: Settings, *, quiet: bool) -> tuple[int, list[str]]:
+async def _rewrap(settings: Settings, *, quiet: bool) -> tuple[int, list[str], bool]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from sdt.backends import open_database, open_wrapping
@@ -171,6 +175,6 @@ async def _rewrap(settings: Settings, *, quiet: bool) -> tuple[int, list[str]]:
             async for count in rewrapping.run(time.time_ns() // 1_000_000):
                 done += count
                 bar.update(task, completed=done, total=max(total, done))
-        return done, sorted(rewrapping.broken)
+        return done, sorted(rewrapping.broken), rewrapping.scrubbed
     finally:
         store.close()

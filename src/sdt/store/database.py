@@ -23,7 +23,7 @@ from sdt.domain.errors import Unavailable
 from sdt.store.access import Access, postgres_database
 from sdt.store.figures import DATABASE, DATABASE_WAITING
 
-__all__ = ["ConnectionLost", "Store", "connect", "database_of"]
+__all__ = ["ConnectionLost", "OwnerOnly", "Store", "connect", "database_of"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -91,6 +91,12 @@ def _percent(sql: str) -> str:
 
 class ConnectionLost(Unavailable):
     """The server or the network ended a connection; the next use has another."""
+
+
+class OwnerOnly(Unavailable):
+    """Another role asked for what only the owner of the tables may do; as the same role it never goes."""
+
+    code = "database_owner_only"
 
 
 class Store:
@@ -302,7 +308,8 @@ class Store:
     async def scrub(self, *tables: str) -> None:
         """Let go of what overwritten rows of these tables left: in SQLite's log, or in PostgreSQL's dead rows.
 
-        Errors: Unavailable while a reader still needs SQLite's log; it is tried again.
+        Errors: Unavailable while a reader still needs SQLite's log; it is tried again. OwnerOnly: PostgreSQL lets
+        nobody else vacuum a table.
         """
         from asyncio import get_running_loop
 
@@ -311,14 +318,33 @@ class Store:
     def _scrub(self, tables: Sequence[str]) -> None:
         with self._outages():
             if self.postgres:
-                self.execute("SET statement_timeout = 0")
-                for table in tables:
-                    self.execute(f"VACUUM {table}")
-                self.execute("RESET statement_timeout")
+                self._vacuum(tables)
                 return
             busy, *_ = self.row("PRAGMA wal_checkpoint(TRUNCATE)")
             if busy:
                 raise Unavailable("The database is being read.", code="database_unavailable")
+
+    def _vacuum(self, tables: Sequence[str]) -> None:
+        # A table of somebody else's is passed over, with a warning and no error.
+        warnings: list[psycopg.errors.Diagnostic] = []
+
+        def said(notice: psycopg.errors.Diagnostic) -> None:
+            if notice.severity_nonlocalized == "WARNING":
+                warnings.append(notice)
+
+        connection = self.database.connection()
+        connection.add_notice_handler(said)
+        try:
+            self.execute("SET statement_timeout = 0")
+            self.execute("SET client_min_messages = warning")
+            for table in tables:
+                self.execute(f"VACUUM {table}")
+            self.execute("RESET client_min_messages")
+            self.execute("RESET statement_timeout")
+        finally:
+            connection.remove_notice_handler(said)
+        if warnings:
+            raise OwnerOnly("PostgreSQL did not vacuum every table: run sdt db scrub as their owner.")
 
     def close(self) -> None:
         """Finish what was begun and close the connections of the two threads and of this one."""

@@ -23,6 +23,7 @@ __all__ = [
     "defer",
     "done",
     "due",
+    "failing",
     "is_open",
     "is_waiting",
     "postpone",
@@ -99,6 +100,14 @@ def due(store: Store, topics: Sequence[str], now_ms: int, limit: int) -> list[Ou
         (store.listed(topics), now_ms, limit),
     )
     return [OutboxRow(*row) for row in found]
+
+
+def failing(store: Store, topic: str, error: str) -> list[int]:
+    """Return what of a topic is still to be told and last failed by this code."""
+    found = store.rows(
+        "SELECT id FROM outbox WHERE topic = ? AND done_at_ms IS NULL AND last_error = ? ORDER BY id", (topic, error)
+    )
+    return [id for (id,) in found]
 
 
 _BEGINS: Final = "SELECT 1 FROM outbox WHERE topic = ? AND key >= ? AND key < ? AND done_at_ms IS NULL"

@@ -157,6 +157,18 @@ def _outbox(books: Books, found: Looked) -> Check:
     return check("outbox", books.outbox.oldest_s, "s is an instruction overdue", degraded=OUTBOX_AGE_S)
 
 
+def _erasures(books: Books, found: Looked) -> Check:
+    waiting = books.erasures_waiting
+    return Check(
+        "erasures",
+        State.DEGRADED if waiting else State.OK,
+        f"{waiting} erasures wait for the owner of the tables: sdt db scrub"
+        if waiting
+        else "none waits for the owner of the tables",
+        waiting,
+    )
+
+
 def _sanctions(books: Books, found: Looked) -> Check:
     if books.list_age_s is None:
         return Check("sanctions", State.FAILED, "no sanctions list is in force: nobody passes")
@@ -187,4 +199,11 @@ def _cover(books: Books, found: Looked) -> Check:
     )
 
 
-_OF_BOOKS: Final[tuple[Callable[[Books, Looked], Check], ...]] = (_backlog, _outbox, _sanctions, _reserves, _cover)
+_OF_BOOKS: Final[tuple[Callable[[Books, Looked], Check], ...]] = (
+    _backlog,
+    _outbox,
+    _erasures,
+    _sanctions,
+    _reserves,
+    _cover,
+)

@@ -12,6 +12,7 @@ from sdt.store import Store, outbox
 from sdt.worker.clock import Clock
 from sdt.workflows.documents import Documents
 from sdt.workflows.erasure import TOPIC
+from sdt.workflows.scrubbing import TABLES
 
 __all__ = ["Erasures"]
 
@@ -46,7 +47,7 @@ class Erasures:
             for id in json.loads(row.payload)["files"]:
                 await asyncio.to_thread(self._papers.remove, id)
         try:
-            await self._store.scrub("person_keys", "users", "bank_accounts")
+            await self._store.scrub(*TABLES)
         except SdtError as error:
             log.warning("overwritten rows are cleared later: %s", error.code)
             for row in due:

@@ -17,6 +17,7 @@ from sdt.ports.queue import Queue, QueueDepth
 from sdt.signing.alarms import Alarm
 from sdt.signing.coordinator import Coordinator
 from sdt.store import Store, ledger, outbox, reserves, sanctions, transactions
+from sdt.store.database import OwnerOnly
 from sdt.store.outbox import Waiting
 from sdt.vendors import Vendors
 from sdt.worker.ach.service import AchDesk
@@ -24,6 +25,7 @@ from sdt.worker.follower import Follower
 from sdt.worker.money_figures import money_figures
 from sdt.worker.monitor import Monitor
 from sdt.worker.tenancy import Tenancy
+from sdt.workflows import erasure
 
 __all__ = ["Looked", "Looks", "Reserve"]
 
@@ -52,6 +54,7 @@ class Books:
     transactions: Mapping[Status, int]
     instructions_dead: int
     outbox: Waiting
+    erasures_waiting: int
     screened: dict[str, str | int]
     list_age_s: int | None
     money: dict[str, dict[str, int]]
@@ -150,6 +153,7 @@ class Looks:
             transactions=transactions.counts_by_status(store),
             instructions_dead=outbox.dead_count(store),
             outbox=outbox.waiting(store, now_ms),
+            erasures_waiting=len(outbox.failing(store, erasure.TOPIC, OwnerOnly.code)),
             screened=_screened(store),
             list_age_s=None if listed is None else max(0, now_ms - listed.loaded_at_ms) // 1000,
             money=money_figures(store, self.region, now_ms),

@@ -17,6 +17,7 @@ from sdt.ports.wrapping import Wrapping
 from sdt.store import Store, wrapped
 from sdt.store.wrapped import FILES, Sealed
 from sdt.workflows.people import People
+from sdt.workflows.scrubbing import WRAPPED
 from sdt.workflows.sealed_files import DATA_LABEL, HEAD_BYTES, INBOUND_LABEL, is_wrapped_by, wrapped_anew
 
 __all__ = ["Rewrapping"]
@@ -28,11 +29,15 @@ log = logging.getLogger(__name__)
 
 
 class Rewrapping:
-    """Goes through all that is wrapped. `broken` are those that do not open: somebody must look at them."""
+    """Goes through all that is wrapped.
+
+    `broken` are those that do not open: somebody must look at them. `scrubbed` says whether the old wraps' bytes went.
+    """
 
     def __init__(self, store: Store, keys: Wrapping, at_once: int = AT_ONCE) -> None:
         self._store, self._keys, self._at_once = store, keys, at_once
         self.broken: set[str] = set()
+        self.scrubbed = True
 
     async def left(self) -> int:
         """Return how many are not wrapped by what wraps now."""
@@ -54,11 +59,12 @@ class Rewrapping:
         for kind, of in FILES.items():
             async for count in self._files(of, _LABELS[kind], prefix):
                 yield count
-        # What the old wraps left in freed pages goes; a reader that keeps SQLite's log open only delays that.
+        # What the old wraps left in freed pages goes. Where it does not, whoever ran this is told.
         try:
-            await self._store.scrub("person_keys", *(of.table for of in FILES.values()))
+            await self._store.scrub(*WRAPPED)
         except Unavailable as error:
-            log.info("old wraps stay in the log until the next checkpoint: %s", error.detail)
+            self.scrubbed = False
+            log.warning("what the old wraps left in overwritten rows is not cleared: %s", error.detail)
 
     async def _people(self, prefix: bytes) -> AsyncIterator[int]:
         after = ""
