@@ -44,8 +44,8 @@ PARTS = (
 )
 """Of sdt: what a function's handler reaches. A test imports every handler from a package and from nowhere else."""
 LEFT_OUT = ("adapters/chain/embedded", "functions/local", "adapters/vendor/shipped/*/samples")
-SERVICES = {"kms", "rds", "secretsmanager", "sqs", "sts"}
-"""Of botocore's descriptions of hundreds of services."""
+SERVICES = {"kms", "rds", "secretsmanager", "sqs", "ssm", "sts"}
+"""Of botocore's descriptions of hundreds of services: those that some function makes a client of."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 

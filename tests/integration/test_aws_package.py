@@ -14,6 +14,7 @@ import pytest
 from build_functions import HERE, PARTS, ROOT, RUNTIME, Package, build, pack
 from templates import read
 
+from called_services import actions_from
 from sdt.backends import open_database
 from sdt.config import load_settings
 from sdt.local.secrets import make_secrets
@@ -31,6 +32,15 @@ for name in ("rotation", "sweep", "screening", "api"):
     took[name] = time.perf_counter() - begun
 others = [m.__file__ for m in sys.modules.values() if "site-packages" in str(getattr(m, "__file__", ""))]
 print(json.dumps({"took": took, "others": others, "modules": sorted(sys.modules)}))
+"""
+
+CLIENTS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from sdt.adapters.aws import client
+from sdt.config.model import Aws
+for service in sys.argv[2:]:
+    client(service, Aws(region="us-east-1", endpoint_url="", parameters="", endpoints={}))
 """
 
 
@@ -113,6 +123,20 @@ def test_every_handler_opens_from_the_package_and_nothing_else(
     assert set(told["took"]) == {"api", "screening", "sweep", "rotation"} and told["others"] == []
     loaded = {name.partition(".")[0] for name in told["modules"]}
     assert not loaded & {"web3", "eth", "mpyc", "gmpy2", "numpy", "uvicorn", "pytest"}
+
+
+@pytest.mark.slow
+def test_a_client_of_every_service_that_a_function_calls_is_made_from_the_package(
+    package: Package, tmp_path: Path
+) -> None:
+    openings = ("open_api", "open_rotation", "open_screening", "open_sweep")
+    called = set().union(*(actions_from("sdt.functions.opening", name) for name in openings))
+    # IAM's name of signing in to a database is not the client's.
+    services = {action.partition(":")[0].replace("rds-db", "rds") for action in called}
+    assert {"kms", "rds", "secretsmanager", "sqs", "ssm"} <= services
+    command = [sys.executable, "-I", "-S", "-c", CLIENTS, str(package.file.parent / "package"), *sorted(services)]
+    run = subprocess.run(command, capture_output=True, text=True, env={"HOME": str(tmp_path)}, check=False, cwd=tmp_path)
+    assert run.returncode == 0, run.stderr[-2_000:]
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from sdt.cli.app import app
 from sdt.config import ConfigurationInvalid
 from sdt.deployed import load_deployed
 from sdt.domain.errors import Invalid
+from sdt.functions.opening import open_rotation, open_sweep
 from vault_rig import Clock
 
 pytestmark = pytest.mark.slow
@@ -125,6 +126,23 @@ def test_no_process_starts_with_another_region_file_than_the_deployments(home: P
     (home / "deployment.json").unlink()
     with pytest.raises(ConfigurationInvalid, match="deployment.json is not the file"):
         load_deployed(home)
+
+
+def test_the_rotation_function_starts_without_the_files_that_it_does_not_read(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a deployment that published the digests of its files
+    (home / "deployment.json").write_text('{"chain_id": 7919}')
+    assert CliRunner().invoke(app, ["parameters", "publish", "--home", str(home)]).exit_code == 0
+    aws = load_deployed(home).aws
+    # When a function starts that mounts no home folder, as functions.yaml has it
+    monkeypatch.setenv("SDT_HOME", str(home.parent / "nothing-is-mounted"))
+    monkeypatch.setenv("SDT_AWS__ENDPOINT_URL", aws.endpoint_url)
+    monkeypatch.setenv("SDT_AWS__PARAMETERS", aws.parameters)
+    # Then the rotation does, and one that reads the files does not
+    assert callable(open_rotation().handler)
+    with pytest.raises(ConfigurationInvalid, match="is not the file"):
+        open_sweep()
 
 
 def test_without_a_path_nothing_is_asked(tmp_path: Path) -> None:

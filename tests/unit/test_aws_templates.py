@@ -116,6 +116,22 @@ def test_every_alarm_names_a_section_of_the_runbook_and_tells_somebody() -> None
     assert seen >= 20
 
 
+def test_a_function_that_fails_wakes_somebody_even_if_it_never_starts() -> None:
+    # Lambda counts its own errors; a function that does not come to its log's first line writes none.
+    watched = {
+        alarm["Dimensions"][0]["Value"]["Fn::Sub"]
+        for _, alarm in alarms()
+        if (alarm["Namespace"], alarm["MetricName"]) == ("AWS/Lambda", "Errors")
+    }
+    functions = read("functions").resources("AWS::Serverless::Function")
+    assert watched == {function["Properties"]["FunctionName"]["Fn::Sub"] for _, function in functions}
+
+
+def test_as_many_alarms_are_told_of_as_there_are() -> None:
+    count = sum(1 for t in ("alarms", "alarms-stores") for _ in read(t).resources("AWS::CloudWatch::Alarm"))
+    assert f"[{count} alarms](operations/aws-alarms.md)" in (ROOT / "docs/aws.md").read_text()
+
+
 def test_every_metric_that_an_alarm_takes_from_a_log_is_counted() -> None:
     counted = {
         filter_["Properties"]["MetricTransformations"][0]["MetricName"]

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["open_api", "open_rotation", "open_screening", "open_sweep"]
 
 
-def _settings(function: str) -> Settings:
-    settings = load_deployed()
+def _settings(function: str, *, check_files: bool = True) -> Settings:
+    settings = load_deployed(check_files=check_files)
     set_up_logging(settings, f"function-{function}")
     return settings
 
@@ -73,7 +73,8 @@ def open_rotation() -> RotationFunction:
     from sdt.adapters.aws import client
     from sdt.functions.rotation import RotationFunction
 
-    settings = _settings("rotation")
+    # It has no home folder, and needs none.
+    settings = _settings("rotation", check_files=False)
     # Not the key of people: what it wrapped before the last rotation but one would open no more.
     names = [f"{settings.vault.prefix}transaction-ids/key"]
     return RotationFunction(client("secretsmanager", settings.aws, read_s=10), names)
