@@ -135,7 +135,8 @@ def test_a_client_of_every_service_that_a_function_calls_is_made_from_the_packag
     services = {action.partition(":")[0].replace("rds-db", "rds") for action in called}
     assert {"kms", "rds", "secretsmanager", "sqs", "ssm"} <= services
     command = [sys.executable, "-I", "-S", "-c", CLIENTS, str(package.file.parent / "package"), *sorted(services)]
-    run = subprocess.run(command, capture_output=True, text=True, env={"HOME": str(tmp_path)}, check=False, cwd=tmp_path)
+    environment = {"HOME": str(tmp_path)}
+    run = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, cwd=tmp_path)
     assert run.returncode == 0, run.stderr[-2_000:]
 
 
