@@ -333,6 +333,7 @@ def test_a_database_of_before_is_brought_up_to_date(tmp_path, version):
     with sqlite3.connect(path) as db:
         today = db.execute(INDEXES).fetchall()
         db.executescript(
+            "DROP TABLE line_memory;"
             "DROP INDEX presignature_ready;"
             "CREATE INDEX presignature_stock ON presignature (low, high, state);"
             "CREATE INDEX presignature_hash ON presignature (tx_hash) WHERE tx_hash IS NOT NULL;"

@@ -23,7 +23,7 @@ from sdt.domain.monitoring.of_region import LegalStatus, MonitorRule
 from sdt.domain.monitoring.rules import Rule as Monitor
 from sdt.domain.registry import Domain
 
-__all__ = ["AchTerms", "CoverTerms", "Region", "Rule", "Token", "load_region"]
+__all__ = ["MESSAGE_LIFE_S_MAX", "AchTerms", "CoverTerms", "Region", "Rule", "Token", "load_region"]
 
 TOKENS_MAX: Final = 16
 """As many as Settlement holds."""
@@ -31,6 +31,11 @@ TOKENS_MAX: Final = 16
 Address = Annotated[str, Meta(pattern=r"^0x[0-9a-f]{40}\Z")]
 Day = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")]
 Whole = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+
+_WINDOW_S_MAX: Final = 86_400
+_LIFE_S_MAX: Final = 30 * 86_400
+MESSAGE_LIFE_S_MAX: Final = _WINDOW_S_MAX + _LIFE_S_MAX
+"""The longest that any region's file lets a message live, from its id to its end."""
 
 
 class Token(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -112,8 +117,8 @@ class AchTerms(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class _File(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     id: Annotated[str, Meta(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?\Z")]
     name: Annotated[str, Meta(min_length=2, max_length=60)]
-    acceptance_window_s: Annotated[int, Meta(ge=60, le=86_400)] = 900
-    transfer_life_s_max: Annotated[int, Meta(ge=60, le=30 * 86_400)] = 7 * 86_400
+    acceptance_window_s: Annotated[int, Meta(ge=60, le=_WINDOW_S_MAX)] = 900
+    transfer_life_s_max: Annotated[int, Meta(ge=60, le=_LIFE_S_MAX)] = 7 * 86_400
     time_zone: Annotated[str, Meta(pattern=r"^[A-Za-z]+(/[A-Za-z_-]+){0,2}\Z", max_length=40)] = "UTC"
     closes_hour: Annotated[int, Meta(ge=1, le=24)] = 24
     legal_status: LegalStatus = "agency"

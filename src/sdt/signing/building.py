@@ -53,7 +53,7 @@ class Builder(Protocol):
 
     @property
     def message_life_ms(self) -> int:
-        """The longest a message lives from its id to its end."""
+        """The longest a message lives from its id to its end, by the rules of now."""
 
     async def start(self) -> None:
         """Begin following the chain."""

@@ -7,6 +7,7 @@ being on that line. A signer signs only when it holds every batch on the line wi
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,10 +16,21 @@ from typing import Final
 
 from sdt.domain.batch import GENESIS_HEAD, ITEMS_MAX, leaf, merkle_root, next_head
 from sdt.domain.errors import Invalid, Unavailable
+from sdt.domain.region import MESSAGE_LIFE_S_MAX
 from sdt.signing.store import Store
 from sdt.signing.wire import BatchIds
 
+CLOCKS_MS: Final = 60_000
+"""How far two signers' clocks may be apart: each within 30 s of the chain's."""
+LIFE_MS_MAX: Final = 1000 * MESSAGE_LIFE_S_MAX + CLOCKS_MS
+"""The longest a message lives by any rules. What is remembered does not follow the rules in force: longer ones would
+make valid again what was forgotten, and ask for what everybody has forgotten.
+"""
+KEPT_MS: Final = 2 * LIFE_MS_MAX + 86_400_000
+"""How old a batch's oldest id is when its messages are forgotten: a day after nobody asks for them any more."""
 KNOWN_COMPLETE_MAX: Final = 4096
+STEPS: Final = 500
+"""Batches between two turns of the loop on a long walk."""
 FETCHES_MAX: Final = 1024
 """Batches fetched for one proposal; a location that missed more goes on at the next, and holds nobody up."""
 
@@ -110,14 +122,44 @@ Fetch = Callable[[bytes], Awaitable[LineBatch]]
 class Lineage:
     """The lines of batches that this signer holds whole, as far back as any message can still be valid.
 
-    Units: life_ms, the longest a message lives from its id to its end.
+    Units: life_ms, the longest a message lives from its id to its end, by any rules.
     """
 
-    def __init__(self, store: Store, life_ms: int) -> None:
+    def __init__(self, store: Store, life_ms: int = LIFE_MS_MAX) -> None:
         self._store = store
         self._db = store.db
         self._life_ms = life_ms
         self._complete: OrderedDict[bytes, None] = OrderedDict({GENESIS_HEAD: None})
+        self._began: tuple[int, int] | None = None
+
+    def begin(self, now_ms: int, life_ms: int) -> None:
+        """Note, once in a database's life, since when it remembers, and the longest life by the rules of then.
+
+        What was over by then is over for ever: this location, or its peers, may have forgotten it by a shorter
+        horizon. So its messages are refused, and a batch of that time that nobody can show holds nobody up.
+        """
+        if self._began is not None:
+            return
+        with self._store.write() as db:
+            db.execute("INSERT OR IGNORE INTO line_memory VALUES (1, ?, ?)", (now_ms, life_ms + CLOCKS_MS))
+            self._began = db.execute("SELECT began_ms, life_ms FROM line_memory").fetchone()
+
+    def forgotten(self, transaction_ids: Sequence[bytes]) -> set[bytes]:
+        """Return which of these messages were over when this location's memory began, whatever the rules say now."""
+        if self._began is None:
+            return set()
+        began_ms, life_ms = self._began
+        return {id_ for id_ in transaction_ids if int.from_bytes(id_[:6], "big") < began_ms - life_ms}
+
+    def _all_over(self, oldest_ms: int) -> bool:
+        """Tell whether a batch's messages, and all before it, are among the forgotten.
+
+        It was signed at most one life after its oldest id, and its ancestors, and so all their ids, before that.
+        """
+        if self._began is None:
+            return False
+        began_ms, life_ms = self._began
+        return oldest_ms + 2 * life_ms < began_ms
 
     async def complete(self, parent: bytes, number: int, now_ms: int, fetch: Fetch) -> None:
         """Walk back from the parent of batch `number`, fetching and keeping what is missing.
@@ -125,27 +167,36 @@ class Lineage:
         It stops where every message must be over. A batch was signed before its own messages ended, its ancestors
         before that, and their messages ended at most one more life later: two lives after the oldest id.
         Numbers go down by one on the way, so that no line made up by a hostile peer is longer than the true one.
+        What no peer can show is passed where this location refuses all that may lie in it; see `begin`.
         Errors: UnknownParent; Invalid for a line whose numbers do not fit.
         """
         self._demand_place(parent, number)
         walked: list[bytes] = []
-        fetched = 0
+        fetched, oldest_ms = 0, now_ms
         head, expected = parent, number - 1
         while head not in self._complete:
             row = self._db.execute("SELECT parent, oldest_ms, number FROM batch WHERE head = ?", (head,)).fetchone()
             if row is None or (row[1] + 2 * self._life_ms >= now_ms and not has_messages(self._db, head)):
                 if fetched == FETCHES_MAX:
                     raise UnknownParent("This location is still catching up with the batches before this one.")
-                batch, fetched = await fetch(head), fetched + 1
+                try:
+                    batch, fetched = await fetch(head), fetched + 1
+                except UnknownParent:
+                    if self._all_over(row[1] if row else oldest_ms):
+                        break
+                    raise
                 with self._store.write() as db:  # what is fetched proves itself, and stays when the rest fails
                     record(db, batch)
                 row = batch.parent, batch.oldest_ms, batch.number
             if row[2] != expected:
                 raise Invalid(f"A batch on this line has number {row[2]} where {expected} belongs.", code="bad_line")
-            walked.append(head)
+            if len(walked) < KNOWN_COMPLETE_MAX:  # months of batches are walked, and few of them noted
+                walked.append(head)
             if row[1] + 2 * self._life_ms < now_ms:
                 break
-            head, expected = row[0], expected - 1
+            head, oldest_ms, expected = row[0], row[1], expected - 1
+            if expected % STEPS == 0:
+                await asyncio.sleep(0)
         for known in reversed(walked):
             self.note_complete(known)
 

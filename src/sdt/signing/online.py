@@ -13,6 +13,7 @@ from typing import Final
 
 from nacl.signing import SigningKey
 
+from sdt.domain.authority import CLOCK_SKEW_S
 from sdt.domain.errors import Conflict, Forbidden, NotFound, SdtError
 from sdt.signing import keyring, lineage, stock
 from sdt.signing.anchor import Anchor
@@ -71,7 +72,7 @@ class Online:
         self._anchor = anchor
         self._peers = peers
         self._now_s = now_s
-        self._lineage = Lineage(store, builder.message_life_ms)
+        self._lineage = Lineage(store)
         self._proposing = asyncio.Lock()
         self._promised: dict[tuple[bytes, int], bytes] = {}
         self._tidying: asyncio.TimerHandle | None = None
@@ -88,7 +89,10 @@ class Online:
         async with self._proposing:  # in the order of arrival, so that a batch finds its parent known
             try:
                 parent, number = operation.batch.parent, operation.batch.number
-                over_ms = self._over_ms(await self._builder.see(key.address))
+                seen = await self._builder.see(key.address)
+                over_ms = self._over_ms(seen)
+                if abs(self._now_s() - seen.time_s) <= CLOCK_SKEW_S:  # else nothing is signed, nor believed of the time
+                    self._lineage.begin(over_ms, self._builder.message_life_ms)
                 await self._lineage.complete(parent, number, over_ms, self._fetch_batch)
                 built = await self._builder.build(
                     operation.batch, key.address, lambda settled: self._lineage.may_administer_after(parent, settled)
@@ -114,6 +118,7 @@ class Online:
 
     def _bind(self, operation: Propose, built: Built) -> stock.Bound:
         """Refuse what was used before; else remember the messages and bind the presignature, all or nothing."""
+        self._refuse_forgotten(built)
         self._refuse_used(operation.batch.parent, built)
         self._anchor.demand()
         with self._store.write() as db:
@@ -130,6 +135,16 @@ class Online:
         self._anchor.moved()
         self._lineage.note_complete(built.line.head)
         return bound
+
+    def _refuse_forgotten(self, built: Built) -> None:
+        """Errors: BatchRefused, naming each message of which this location can no longer tell whether it was used."""
+        ids = [id_ for id_, _ in built.line.messages]
+        forgotten = self._lineage.forgotten(ids)
+        if forgotten:
+            why = "The message is from before what this location remembers."
+            raise BatchRefused(
+                tuple(MessageRefusal(at, "expired_message", why) for at, id_ in enumerate(ids) if id_ in forgotten)
+            )
 
     def _refuse_used(self, parent: bytes, built: Built) -> None:
         """Errors: BatchRefused, naming each message that lies on the line under `parent` already."""
@@ -210,7 +225,7 @@ class Online:
         if abs(self._now_s() - self._forgot_s) > FORGET_PERIOD_S:
             self._forgot_s = self._now_s()
             with self._store.write() as db:
-                lineage.prune(db, self._over_ms(self._builder.chain_seen()) - 3 * self._builder.message_life_ms)
+                lineage.prune(db, self._over_ms(self._builder.chain_seen()) - lineage.KEPT_MS)
         self._store.checkpoint()
 
     def show_batch(self, operation: ShowBatch) -> BatchIds:

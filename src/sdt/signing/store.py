@@ -14,7 +14,7 @@ from typing import Final
 
 from sdt.domain.errors import Unavailable
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 LOG_BYTES: Final = 4 * 2**20
 """As long as the write-ahead log grows before SQLite begins at its start again: 1,000 pages."""
 _ZEROS: Final = bytes(2**18)
@@ -145,6 +145,14 @@ CREATE TABLE peer_spend (
 );
 """
 
+_MEMORY: Final = """
+-- Since when this database remembers by one horizon for all rules, and how long a message lived then at most.
+CREATE TABLE line_memory (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    began_ms INTEGER NOT NULL,
+    life_ms INTEGER NOT NULL
+);
+"""
 
 _UPGRADES: Final = {
     1: "CREATE TABLE abandoned_job (job BLOB PRIMARY KEY) WITHOUT ROWID;",
@@ -154,6 +162,7 @@ DROP INDEX presignature_stock;
 DROP INDEX presignature_hash;
 CREATE INDEX presignature_ready ON presignature (low, high) WHERE state = 'ready';
 """,
+    4: _MEMORY,
 }
 """By the version that a folder has: what brings it to the next one."""
 
@@ -191,7 +200,9 @@ class Store:
             return
         if version:
             raise StoreUnusable(f"The signer's database has version {version}; this program knows {SCHEMA_VERSION}.")
-        self.db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA}{_SPEND} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        self.db.executescript(
+            f"BEGIN IMMEDIATE; {_SCHEMA}{_SPEND}{_MEMORY} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+        )
 
     @contextmanager
     def write(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:

@@ -58,7 +58,7 @@ class Validator:
 
     @property
     def message_life_ms(self) -> int:
-        """The longest a message lives from its id to its end."""
+        """The longest a message lives from its id to its end, by the rules of now."""
         return 1000 * message_life_s(self._region)
 
     async def start(self) -> None:
