@@ -33,12 +33,15 @@ def persons_of(store: Store, account: str) -> list[str]:
     return [person for (person,) in found]
 
 
-def accounts_by_person(store: Store, accounts: Collection[str], limit: int) -> dict[str, list[str]]:
-    """Return, for everybody who stands behind one of these accounts, all the accounts they stand behind."""
+def accounts_by_person(
+    store: Store, accounts: Collection[str], persons: Collection[str], limit: int
+) -> dict[str, list[str]]:
+    """Return all the accounts of everybody who is one of these persons or stands behind one of these accounts."""
     found = store.rows(
         "SELECT person, account FROM person_accounts WHERE person IN "  # noqa: S608
-        f"(SELECT person FROM person_accounts WHERE {store.among('account')}) ORDER BY person, account LIMIT ?",
-        (store.listed(accounts), limit),
+        f"(SELECT person FROM person_accounts WHERE {store.among('account')} "
+        f"UNION SELECT person FROM person_accounts WHERE {store.among('person')}) ORDER BY person, account LIMIT ?",
+        (store.listed(accounts), store.listed(persons), limit),
     )
     by_person: dict[str, list[str]] = {}
     for person, account in found:

@@ -113,15 +113,15 @@ def _write(store: Store, region: Region, noticed: Iterable[Noticed], today: date
 
 @dataclass(frozen=True, slots=True)
 class _Behind:
-    """Who stands behind accounts: persons by account, and all the accounts of each."""
+    """Who moved something by hand or stands behind an account that moved: all the accounts of each."""
 
     accounts: Mapping[str, Sequence[str]]
 
 
 def _behind(store: Store, people: Collection[str]) -> _Behind:
+    persons = [one for one in people if one.startswith(PREFIX)]
     accounts = [one for one in people if not one.startswith(PREFIX)]
-    by_person = people_behind.accounts_by_person(store, accounts, PERSON_ACCOUNTS_MAX)
-    return _Behind(by_person)
+    return _Behind(people_behind.accounts_by_person(store, accounts, persons, PERSON_ACCOUNTS_MAX))
 
 
 def _twice(one: Moved, moved: Sequence[Moved], behind: _Behind) -> bool:
@@ -167,15 +167,13 @@ def _of_days(
     until: date = date.max,
 ) -> list[Noticed]:
     """Look at each account by itself, then at everybody who stands behind several: what one account alone shows is
-    that account's finding and not found again for its people."""
+    that account's finding and not found again for its people, whether or not the account moved just now."""
     found: list[Noticed] = []
-    shown: set[tuple[str, str, str, int]] = set()
     for who in sorted(touched):
         book = books.get(who, {})
+        own = tuple(behind.accounts.get(who, ())) if who.startswith(PREFIX) else (who,)
         for day in _affected(book, touched[who], span, until):
-            for finding in day_findings(rules, who, book, day, over):
-                found.append(Noticed(finding, () if who.startswith(PREFIX) else (who,)))
-                shown.add((who, finding.rule, finding.anchor, finding.cents))
+            found += [Noticed(finding, own) for finding in day_findings(rules, who, book, day, over)]
     for person, held in sorted(behind.accounts.items()):
         parts = [one for one in (*held, person) if one in books]
         if len(parts) < 2:
@@ -187,9 +185,17 @@ def _of_days(
             found += [
                 Noticed(finding, tuple(first))
                 for finding in day_findings(rules, person, book, day, over)
-                if not any((one, finding.rule, finding.anchor, finding.cents) in shown for one in parts)
+                if not any(_shows(rules, one, books[one], finding, over) for one in held if one in books)
             ]
     return found
+
+
+def _shows(rules: Sequence[Rule], account: str, book: Book, finding: Finding, over: bool) -> bool:
+    """Whether one account alone shows what was found of several."""
+    return any(
+        (own.rule, own.anchor, own.cents) == (finding.rule, finding.anchor, finding.cents)
+        for own in day_findings(rules, account, book, finding.day, over)
+    )
 
 
 def _affected(book: Book, days: Iterable[date], span: timedelta, until: date) -> list[date]:
