@@ -84,13 +84,41 @@ def test_a_refusal_says_that_somebody_must_look_and_is_not_repeated(rig: Rig, be
     for act in (lambda: vault.get("key"), lambda: vault.rotate("key", b"v"), vault.list, lambda: vault.put("k", b"v")):
         with pytest.raises(VaultUnreadable, match="AccessDeniedException"):
             act()
-    assert len(between.calls) == calls + 4
+    assert between.calls[calls:] == [
+        "GetSecretValue", "GetSecretValue", "PutSecretValue", "ListSecrets", "CreateSecret",
+    ]  # fmt: skip
     between.refuse_all = (400, "DecryptionFailure")
     with pytest.raises(VaultUnreadable, match="DecryptionFailure"):
         vault.get("key")
     # a permission that was taken away does not let what is remembered serve on
     between.refuse_all = None
     assert vault.get("key").reveal() == b"one"
+
+
+def test_who_may_put_values_in_and_read_none_rotates(rig: Rig, between: Front) -> None:
+    """What an operator's role may: to read is refused, and to write is not."""
+    rig.open().put("vendors/kyc/key", b"made with the stack")
+    operator, denied = rig.open(), (400, "AccessDeniedException")
+    between.refusals = [denied]
+    operator.rotate("vendors/kyc/key", b"one")
+    fresh = rig.open()
+    assert (fresh.get("vendors/kyc/key"), fresh.previous("vendors/kyc/key")) == (
+        Secret(b"one"),
+        Secret(b"made with the stack"),
+    )
+    # what is current cannot be compared: once more is a rotation more
+    between.refusals = [denied]
+    operator.rotate("vendors/kyc/key", b"one")
+    assert rig.open().previous("vendors/kyc/key") == Secret(b"one")
+    # and where there is nothing, nothing is made
+    between.refusals = [denied]
+    with pytest.raises(SecretNotFound):
+        operator.rotate("nothing", b"v")
+    # any other refusal is one
+    between.refusals = [(400, "DecryptionFailure")]
+    with pytest.raises(VaultUnreadable, match="DecryptionFailure"):
+        operator.rotate("vendors/kyc/key", b"two")
+    assert rig.open().get("vendors/kyc/key") == Secret(b"one")
 
 
 @pytest.mark.parametrize("busy", [(400, "ThrottlingException"), (500, "InternalServiceError"), (503, "")])

@@ -61,8 +61,10 @@ def put(name: Name, home: Home = Path(".sdt"), random: Random = False, as_json: 
 def rotate(name: Name, home: Home = Path(".sdt"), random: Random = False, as_json: Json = False) -> None:
     """Make a new value the current one, and the current one the previous; running processes follow.
 
-    Repeating it with the same value changes nothing. personal/key takes only --random, and only when nothing is
-    wrapped otherwise: first finish `sdt secrets rewrap`, or what the key before wrapped would never open again.
+    Repeating it with the same value changes nothing, unless whoever runs it may not read secrets, as an operator on
+    AWS: then it is a rotation more, and the previous value is the same one. personal/key takes only --random, and
+    only when nothing is wrapped otherwise: first finish `sdt secrets rewrap`, or what the key before wrapped would
+    never open again.
     """
     from sdt.backends import PERSONAL_KEY, PERSONS_KEY, open_persons_key, open_vault
 

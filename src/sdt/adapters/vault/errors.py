@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from sdt.domain.errors import Conflict, Invalid, NotFound, Unavailable
 
-__all__ = ["BadSecretName", "BadSecretValue", "SecretExists", "SecretNotFound", "VaultUnreachable", "VaultUnreadable"]
+__all__ = [
+    "BadSecretName",
+    "BadSecretValue",
+    "SecretExists",
+    "SecretNotFound",
+    "VaultDenied",
+    "VaultUnreachable",
+    "VaultUnreadable",
+]
 
 
 class SecretNotFound(NotFound):
@@ -39,6 +47,10 @@ class VaultUnreadable(Unavailable):
     """
 
     code = "vault_unreadable"
+
+
+class VaultDenied(VaultUnreadable):
+    """The service does not let us do this; it may let us do something else."""
 
 
 class VaultUnreachable(Unavailable):

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from sdt.adapters.aws import AwsRefused, AwsUnreachable, call
-from sdt.adapters.vault.errors import SecretExists, SecretNotFound, VaultUnreachable, VaultUnreadable
+from sdt.adapters.vault.errors import SecretExists, SecretNotFound, VaultDenied, VaultUnreachable, VaultUnreadable
 from sdt.adapters.vault.limits import check_name, check_value, is_name
 from sdt.adapters.vault.secret import Secret
 from sdt.adapters.vault.text import as_bytes, as_text
@@ -111,17 +111,22 @@ class SecretsManager:
         self._remember(name, Secret(value), token)
 
     def rotate(self, name: str, value: bytes) -> None:
-        """Make a new value the current one.
+        """Make a new value the current one. It changes nothing if it is, unless we may not read what is.
 
         Errors: SecretNotFound, BadSecretValue, VaultUnreadable, VaultUnreachable.
         """
         check_value(value)
-        found = self._fetch(name, _CURRENT)
-        if found is None:
-            raise _not_found(name)
-        if found[0] == Secret(value):
-            self._remember(name, *found)
-            return
+        try:
+            found = self._fetch(name, _CURRENT)
+        except VaultDenied:
+            # Whoever puts in what a vendor handed out need not read it: writing says whether there is such a secret.
+            pass
+        else:
+            if found is None:
+                raise _not_found(name)
+            if found[0] == Secret(value):
+                self._remember(name, *found)
+                return
         token = str(uuid.uuid4())
         self._call(
             "put_secret_value",
@@ -243,7 +248,8 @@ def _typed(refused: AwsRefused, name: str, operation: str) -> SdtError:
         if operation == "create_secret":
             return SecretExists(f"a secret {name} is waiting to be deleted: restore it, or wait")
         return SecretNotFound(f"the secret {name} is waiting to be deleted")
-    return VaultUnreadable(f"{refused.detail} ({name or 'all'})")
+    kind = VaultDenied if refused.aws_code == "AccessDeniedException" else VaultUnreadable
+    return kind(f"{refused.detail} ({name or 'all'})")
 
 
 def _not_found(name: str) -> SecretNotFound:
