@@ -487,9 +487,9 @@ def test_cover_counts_what_may_still_come_back(store: Store) -> None:
     assert (state.exposure, state.required, state.short) == (1_000, 1_000, 1_000)
     ledger.post(store, [("prefund", p) for p in prefunded(TOKEN, 900)], release=[], at_ms=NOW_MS)
     assert cover_of(store, region, TOKEN, DAY).short == 100
-    # on the sixtieth day it still counts, on the day after no more
-    assert cover_of(store, region, TOKEN, DAY + timedelta(days=60)).exposure == 1_000
-    assert cover_of(store, region, TOKEN, DAY + timedelta(days=61)).exposure == 0
+    # the sixtieth day is a Sunday: what came back on it is here on Monday
+    assert cover_of(store, region, TOKEN, DAY + timedelta(days=61)).exposure == 1_000
+    assert cover_of(store, region, TOKEN, DAY + timedelta(days=62)).exposure == 0
     # what was taken back is a debt: it counts no longer as exposure, and eats the prefund
     [entry] = banking.entries_of(store, [transaction_id(1)])
     tell(store, entry, E.RETURN, code="R10")

@@ -126,5 +126,8 @@ def test_deadlines_of_returns() -> None:
     assert is_late("R29", settled, date(2026, 11, 30)), "a corporate account has two banking days"
     assert not is_late("R10", settled, settled + timedelta(days=60))
     assert is_late("R10", settled, settled + timedelta(days=66))
+    assert not is_late("R23", settled, settled + timedelta(days=40)), (
+        "its time runs from the refusal, which no return tells"
+    )
     assert not is_late("R06", settled, settled + timedelta(days=400)), "no rule says"
     assert not is_late("R99", settled, settled + timedelta(days=400))

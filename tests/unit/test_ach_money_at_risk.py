@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sdt.domain.ach.codes import is_late
 from sdt.domain.ach.entry_life import ASKED, NEXT, EntryEvent, EntryStatus, follow
-from sdt.domain.ach.exposure import Cover, Minted, exposure_of, required_cents
+from sdt.domain.ach.exposure import RETURNABLE_DAYS_MAX, Cover, Minted, exposure_of, last_return_day, required_cents
 from sdt.domain.ach.micro_entries import ATTEMPTS_MAX, CENTS_MAX, draw_micro_entries
 from sdt.domain.ach.return_rate import LEVELS_PPM, return_rates
 from sdt.domain.errors import Conflict
@@ -68,7 +69,7 @@ _covers = st.builds(Cover, share_ppm=st.integers(0, 1_000_000), largest_users=st
 @given(_minted, _covers)
 def test_cover_is_never_less_than_it_says(minted: list[Minted], cover: Cover) -> None:
     exposure = exposure_of(minted, TODAY)
-    total = sum(one.cents for one in minted if (TODAY - one.settled_on).days <= 60)
+    total = sum(one.cents for one in minted if not is_late("R10", one.settled_on, TODAY))
     assert sum(exposure.values()) == total
     required = required_cents(exposure, cover)
     assert required * 1_000_000 >= total * cover.share_ppm
@@ -84,10 +85,16 @@ def test_more_minted_never_asks_for_less(minted: list[Minted], cover: Cover, cen
     assert after >= before
 
 
-def test_a_debit_is_at_risk_on_its_sixtieth_day_and_not_after() -> None:
-    debit = [Minted("a", 100, TODAY - timedelta(days=60))]
-    assert exposure_of(debit, TODAY) == {"a": 100}
-    assert exposure_of(debit, TODAY + timedelta(days=1)) == {}
+def test_a_debit_is_at_risk_until_its_last_timely_return_can_be_here() -> None:
+    # The sixtieth day is Friday, 15 January 2027; Monday is a holiday.
+    debit = [Minted("a", 100, date(2026, 11, 16))]
+    assert exposure_of(debit, date(2027, 1, 19)) == {"a": 100}
+    assert exposure_of(debit, date(2027, 1, 20)) == {}
+
+
+@given(st.dates(date(2026, 1, 1), date(2080, 1, 1)))
+def test_whatever_may_still_come_back_in_time_is_looked_for(settled_on: date) -> None:
+    assert timedelta(days=60) < last_return_day(settled_on) - settled_on <= timedelta(days=RETURNABLE_DAYS_MAX)
 
 
 def test_rates_are_watched_at_their_exact_levels() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Final, NamedTuple
 
-from sdt.domain.ach.exposure import RETURNABLE_DAYS, Minted
+from sdt.domain.ach.exposure import RETURNABLE_DAYS_MAX, Minted
 from sdt.store.database import Store
 from sdt.store.standing import NOT_ENDED
 
@@ -53,9 +53,10 @@ def settled_on(store: Store, entry_id: str) -> date | None:
 def minted_since(store: Store, token: str, today: date) -> list[Minted]:
     """Return the debits that are minted or about to be and may still be taken back, by account and day.
 
-    Every class of entry counts as a consumer's: that asks for more cover, never for less.
+    Every class of entry counts as a consumer's: that asks for more cover, never for less. Some are past their last
+    day by the banks' calendar, which the caller holds them against.
     """
-    first = (today - timedelta(days=RETURNABLE_DAYS)).isoformat()
+    first = (today - timedelta(days=RETURNABLE_DAYS_MAX)).isoformat()
     found = store.rows(
         "SELECT t.account, f.on_day, sum(e.units) FROM entry_facts f "  # noqa: S608
         "JOIN bank_entries e ON e.id = f.entry_id AND e.direction = 'debit' AND e.token = ? "

@@ -44,10 +44,11 @@ class Deadline(Enum):
     SIXTY_DAYS = "60 calendar days"
     FIVE_BANKING_DAYS = "5 banking days after the return settled"
     TWO_AFTER_DISHONORED = "2 banking days after the dishonored return settled"
+    AFTER_REFUSAL = "2 banking days after the other bank learnt that its customer refuses, a day that no return tells"
     UNDEFINED = "as the banks agree"
 
     def last_day(self, settled_on: date) -> date | None:
-        """Return the last day on which it may reach us; None where no rule says."""
+        """Return the last day on which it may reach us; None where it does not follow from the settlement."""
         days = {
             Deadline.TWO_BANKING_DAYS: add_banking_days(settled_on, 2),
             Deadline.SIXTY_DAYS: add_banking_days(settled_on + timedelta(days=60), 1),
@@ -78,6 +79,7 @@ class ChangeCode:
 
 
 _TWO, _SIXTY, _ASK = Deadline.TWO_BANKING_DAYS, Deadline.SIXTY_DAYS, Deadline.UNDEFINED
+_REFUSED = Deadline.AFTER_REFUSAL
 _FIVE, _AFTER = Deadline.FIVE_BANKING_DAYS, Deadline.TWO_AFTER_DISHONORED
 _A = Action
 _TABLE: Final = (
@@ -103,7 +105,7 @@ _TABLE: Final = (
     ("R20", "Non-transaction account", _TWO, _A.STOP_ACCOUNT),
     ("R21", "Invalid company identification", _TWO, _A.CORRECT),
     ("R22", "Invalid individual ID number", _TWO, _A.CORRECT),
-    ("R23", "Credit refused by the receiver", _TWO, _A.STOP_ACCOUNT),
+    ("R23", "Credit refused by the receiver", _REFUSED, _A.STOP_ACCOUNT),
     ("R24", "Duplicate entry", _TWO, _A.HOLD),
     ("R25", "Addenda error", _TWO, _A.CORRECT),
     ("R26", "Mandatory field error", _TWO, _A.CORRECT),
@@ -194,7 +196,10 @@ CHANGES: Final = {
 
 
 def is_late(code: str, settled_on: date, arrived_on: date) -> bool:
-    """Return whether a return came after its time, so that our bank may dishonor it (R68). An unknown code is not."""
+    """Return whether a return came after its time, so that our bank may dishonor it (R68).
+
+    An unknown code is not, nor is one whose time does not run from the settlement.
+    """
     known = RETURNS.get(code)
     last = known.deadline.last_day(settled_on) if known else None
     return last is not None and arrived_on > last
