@@ -19,7 +19,7 @@ import aiohttp
 import nacl.signing
 
 from sdt.domain.envelope import b64url, kid_of, seal_envelope
-from sdt.domain.errors import SdtError, Unavailable
+from sdt.domain.errors import Kind, SdtError, Unavailable
 from sdt.domain.message import format_time
 from sdt.domain.proof import PROOF_HEADER, make_proof
 
@@ -39,6 +39,13 @@ class ApiProblem(SdtError):
         )
         self.status = status
         self.problem = dict(problem)
+        self.kind = _kind_of(status)
+
+
+def _kind_of(status: int) -> Kind:
+    """Return what an answer means to a program: what is not told apart by its status is a refusal or an outage."""
+    named = next((kind for kind in Kind if kind.http_status == status), None)
+    return named or (Kind.UNAVAILABLE if status >= 500 else Kind.INVALID)
 
 
 @dataclass(frozen=True, slots=True)

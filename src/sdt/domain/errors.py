@@ -7,7 +7,6 @@ Source: RFC 9457 for how the edge shows them (`sdt.api.problems`).
 from __future__ import annotations
 
 from enum import Enum
-from typing import ClassVar
 
 __all__ = [
     "Conflict",
@@ -47,7 +46,7 @@ class SdtError(Exception):
     `facts` are extra members shown to the caller (never secrets, never personal data).
     """
 
-    kind: ClassVar[Kind]
+    kind: Kind
     code: str = "error"
 
     def __init__(self, detail: str, *, code: str | None = None, **facts: object) -> None:
