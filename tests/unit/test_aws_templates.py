@@ -256,7 +256,33 @@ def test_a_share_is_opened_for_a_measured_image_alone() -> None:
     assert re.match(pattern, "ab" * 48) and not re.match(pattern, "00" * 48)
 
 
+def test_a_database_may_be_made_whose_password_is_sealed_with_the_key_of_secrets() -> None:
+    # Source: Amazon RDS User Guide, "Permissions required for Secrets Manager integration" (a customer managed key).
+    database = dict(read("data").resources("AWS::RDS::DBInstance"))["Database"]["Properties"]
+    assert database["MasterUserSecret"] == {"KmsKeyId": {"Ref": "SecretKeyArn"}}
+    policy = dict(read("keys").resources("AWS::KMS::Key"))["SecretKey"]["Properties"]["KeyPolicy"]["Statement"]
+    for action in ("kms:DescribeKey", "kms:Decrypt", "kms:GenerateDataKey", "kms:CreateGrant"):
+        for service in ("rds", "secretsmanager"):
+            through = {"Fn::Sub": service + ".${AWS::Region}.amazonaws.com"}
+            allowed = [
+                statement["Condition"]
+                for statement in policy
+                if action in statement["Action"]
+                and through in statement.get("Condition", {}).get("StringEquals", {}).get("kms:ViaService", [])
+            ]
+            assert allowed, (action, service)
+            assert action != "kms:CreateGrant" or allowed[0]["Bool"] == {"kms:GrantIsForAWSResource": "true"}
+
+
 # Hosts
+
+
+@pytest.mark.parametrize("template", ALL, ids=by_name)
+def test_an_update_looks_nothing_up_that_would_replace_a_host(template: Template) -> None:
+    assert not [name for name, said in template.parameters.items() if "AWS::SSM::" in said["Type"]]
+    for name, host in template.resources("AWS::EC2::Instance"):
+        image = template.parameters[host["Properties"]["ImageId"]["Ref"]]
+        assert image["Type"] == "AWS::EC2::Image::Id" and "Default" not in image, name
 
 
 def test_a_validator_is_started_as_everywhere_else() -> None:
