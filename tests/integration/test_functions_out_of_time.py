@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +19,7 @@ from sdt.domain.sanctions.subjects import Found
 from sdt.functions import list_search
 from sdt.functions.api import ApiFunction
 from sdt.functions.list_search import ListSearch
-from sdt.functions.screening import ScreeningFunction
+from sdt.functions.screening import RESERVE_S, ScreeningFunction
 from sdt.sandbox import __file__ as sandbox_file
 from sdt.store import Store, open_store
 from sdt.worker.clock import Clock
@@ -57,9 +59,13 @@ def screened(store: Store, round_: Round, *ids: str) -> list[str]:
     """Hand a function these messages; return which come again."""
     function = ScreeningFunction(store, None, None, Clock())  # type: ignore[arg-type]
     function._round = round_  # type: ignore[assignment]
+    return invoked(function, Left(20_000), *ids)
+
+
+def invoked(function: ScreeningFunction, left: Left, *ids: str) -> list[str]:
+    """Call a function with these messages; return which come again."""
     records = [{"messageId": id_, "body": id_, "attributes": {"MessageGroupId": id_}} for id_ in ids]
-    answer = function.handler({"Records": records}, Left(20_000))
-    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+    return [failure["itemIdentifier"] for failure in function.handler({"Records": records}, left)["batchItemFailures"]]
 
 
 @pytest.fixture
@@ -80,6 +86,46 @@ def test_without_a_database_all_come_again(store: Store) -> None:
     round_ = Round(Unavailable("The database does not answer.", code="database_unavailable"))
     assert screened(store, round_, "before", UNREADABLE) == ["before", UNREADABLE]
     assert round_.decided == []
+
+
+def test_a_vendor_has_what_the_database_left_of_the_invocation(store: Store) -> None:
+    """Given a database that took all the time there was, and a vendor that hangs, then the queue hears in time."""
+    left = Left(20_000)
+
+    class Slow:
+        def decide(self, store: Store, ids: Sequence[str]) -> list[Any]:
+            left.ms = int(RESERVE_S * 1000)
+            return [(SimpleNamespace(id="named", type="register"), SimpleNamespace(account="0x1"))]
+
+    class Hangs:
+        async def look(self, *_: object) -> None:
+            await asyncio.Event().wait()
+
+    function = ScreeningFunction(store, None, Hangs(), Clock())  # type: ignore[arg-type]
+    function._round = Slow()  # type: ignore[assignment]
+    began = time.monotonic()
+    assert invoked(function, left, "before", "named", "after") == ["named"]
+    assert time.monotonic() - began < 10
+
+
+def test_a_database_that_hangs_does_not_outlast_the_invocation(store: Store) -> None:
+    go_on, decided = threading.Event(), []
+
+    class Hangs:
+        def decide(self, store: Store, ids: Sequence[str]) -> list[Any]:
+            go_on.wait(15)
+            decided.extend(ids)
+            return []
+
+    function = ScreeningFunction(store, None, None, Clock())  # type: ignore[arg-type]
+    function._round = Hangs()  # type: ignore[assignment]
+    left = Left(int(RESERVE_S * 1000) + 300)
+    assert invoked(function, left, "one", "two") == ["one", "two"]
+    assert decided == []
+    # what commits after all is no longer waiting for a verdict when it comes again
+    go_on.set()
+    assert invoked(function, Left(20_000), "one", "two") == []
+    assert decided == ["one", "two"] * 2
 
 
 async def test_a_list_that_is_being_opened_when_time_runs_out_is_opened_once(

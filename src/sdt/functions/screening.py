@@ -26,7 +26,7 @@ from sdt.worker.screening_round import Named, ScreeningRound, decide_all
 __all__ = ["ScreeningFunction"]
 
 RESERVE_S: Final = 2.0
-"""Kept from what is left of an invocation: what a vendor has not answered by then comes again."""
+"""Kept from what is left of an invocation: what database or vendor have not answered by then comes again."""
 IDLE_S: Final = 20
 
 log = logging.getLogger(__name__)
@@ -49,21 +49,25 @@ class ScreeningFunction:
         Errors: KeyError for an event that is not the queue's.
         """
         records = event["Records"]
-        left_s = context.get_remaining_time_in_millis() / 1000 - RESERVE_S
-        undone = self._loop.run_until_complete(self._judge([record["body"] for record in records], left_s))
+        undone = self._loop.run_until_complete(self._judge([record["body"] for record in records], context))
         return {"batchItemFailures": [{"itemIdentifier": id_} for id_ in _to_repeat(records, undone)]}
 
-    async def _judge(self, ids: Sequence[str], left_s: float) -> set[str]:
+    async def _judge(self, ids: Sequence[str], context: Context) -> set[str]:
         """Return those of `ids` that have no verdict yet."""
         try:
-            await self._freshen()
-            waiting, undone = await decide_all(self._store, self._round, ids)
+            async with asyncio.timeout(_left_s(context)):
+                await self._freshen()
+                waiting, undone = await decide_all(self._store, self._round, ids)
+        except TimeoutError:
+            # What commits after all has its verdict when it comes again.
+            log.warning("screening waits: the database takes too long")
+            return set(ids)
         except Unavailable as error:
             log.warning("screening waits: %s", error.detail)
             return set(ids)
         if waiting:
             asked = {asyncio.create_task(self._decide_outside(row, message)): row.id for row, message in waiting}
-            done, late = await asyncio.wait(asked, timeout=max(left_s, 0.0))
+            done, late = await asyncio.wait(asked, timeout=_left_s(context))
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
@@ -88,6 +92,11 @@ class ScreeningFunction:
             log.error("%s cannot be judged: %s", row.id, type(error).__name__)
             return False
         return True
+
+
+def _left_s(context: Context) -> float:
+    """Return how long may still be waited for others, as of now."""
+    return max(context.get_remaining_time_in_millis() / 1000 - RESERVE_S, 0.0)
 
 
 def _to_repeat(records: Sequence[Mapping[str, Any]], undone: Collection[str]) -> list[str]:
