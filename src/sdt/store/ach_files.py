@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
+from sdt.domain.case_kinds import SETTLED
 from sdt.store.bulk import insert_new
 from sdt.store.database import Store
 from sdt.store.tables.ach import AchFile, AchInbound, AchRecord
@@ -15,6 +16,7 @@ __all__ = [
     "add_file",
     "add_inbound",
     "add_record",
+    "came_again",
     "counts",
     "file",
     "file_data",
@@ -191,16 +193,44 @@ def moved_by_account(store: Store, made_on: str, token: str) -> dict[str, int]:
     }
 
 
+_IS_FAULTY: Final = "i.digest = n.digest AND i.status = 'faulty'"
+_ENDED: Final = ", ".join(f"'{status}'" for status in SETTLED)
+_UNSETTLED: Final = (
+    "NOT EXISTS (SELECT 1 FROM cases c WHERE c.kind = 'ach_unmatched' "  # noqa: S608 - words of the domain
+    f"AND c.key = 'inbound:' || n.digest || ':' || n.name AND c.status IN ({_ENDED}))"
+)
+"""Of a name whose bytes are not believed: no officer has closed the case about them."""
+
+
 def is_known_name(store: Store, name: str) -> bool:
-    """Return whether something was fetched under this name."""
-    return store.row("SELECT 1 FROM ach_inbound_names WHERE name = ?", (name,)) is not None
+    """Return whether what stands under this name is dealt with.
+
+    Bytes that nobody believes may be half a file: they are fetched again until they change, or an officer settles it.
+    """
+    found = store.row(
+        f"SELECT 1 FROM ach_inbound_names n WHERE n.name = ? AND NOT ({_UNSETTLED} "  # noqa: S608 - words of this file
+        f"AND EXISTS (SELECT 1 FROM ach_inbound i WHERE {_IS_FAULTY}))",
+        (name,),
+    )
+    return found is not None
 
 
-def note_name(store: Store, name: str, digest: str, at_ms: int) -> None:
-    """Remember a name that was fetched."""
-    store.execute(
-        "INSERT INTO ach_inbound_names (name, digest, read_at_ms) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING",
+def note_name(store: Store, name: str, digest: str, at_ms: int) -> bool:
+    """Remember a name and the bytes that stood under it, the newest while none were believed; return whether new."""
+    changed = store.row(
+        "INSERT INTO ach_inbound_names AS n (name, digest, read_at_ms) VALUES (?, ?, ?) "  # noqa: S608
+        "ON CONFLICT (name) DO UPDATE SET digest = excluded.digest, read_at_ms = excluded.read_at_ms "
+        f"WHERE n.digest <> excluded.digest AND EXISTS (SELECT 1 FROM ach_inbound i WHERE {_IS_FAULTY}) "
+        "RETURNING name",
         (name, digest, at_ms),
+    )
+    return changed is not None
+
+
+def came_again(store: Store, digest: str, day: str) -> None:
+    """Write until which day bytes that are not believed stood under some name."""
+    store.execute(
+        "UPDATE ach_inbound SET day = ? WHERE digest = ? AND status = 'faulty' AND day < ?", (day, digest, day)
     )
 
 
@@ -233,11 +263,22 @@ def unread(store: Store) -> list[tuple[InboundRow, bytes]]:
 
 
 def read_days(store: Store, first_day: str) -> set[str]:
-    """Return the days from `first_day` whose file of returns was read."""
+    """Return the days from `first_day` whose files of returns were read, each of them that came.
+
+    One that is not believed may hold returns of its day; where that cannot be read, of any day until it came.
+    """
     found = store.rows(
         "SELECT DISTINCT day FROM ach_inbound WHERE kind = 'returns' AND status = 'read' AND day >= ?", (first_day,)
     )
-    return {day for (day,) in found}
+    days = {day for (day,) in found}
+    faulty = store.rows(
+        f"SELECT i.kind, i.day FROM ach_inbound i JOIN ach_inbound_names n ON {_IS_FAULTY} "  # noqa: S608
+        f"WHERE i.kind <> 'ack' AND i.day >= ? AND {_UNSETTLED}",
+        (first_day,),
+    )
+    for kind, until in faulty:
+        days = {day for day in days if day > until} if kind == "unreadable" else days - {until}
+    return days
 
 
 def add_record(store: Store, row: RecordRow) -> bool:

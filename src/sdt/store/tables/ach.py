@@ -105,7 +105,7 @@ index(AchInbound, "ach_inbound_unread", "read_at_ms, name", where="status = 'sto
 
 
 class AchInboundName(Table):
-    """A name under which something was delivered to us: fetched once."""
+    """A name under which something was delivered to us: fetched once, or again while its bytes are not believed."""
 
     name = text(64, primary_key=True)
     digest = text(64)

@@ -33,7 +33,7 @@ class Follower:
         self._returns_missing_after = returns_missing_after
         self._clock = clock
         self.missing: tuple[str, ...] = ()
-        """Days whose file of returns should be here and is not: nothing passes its window before it is."""
+        """Days whose files of returns should be here and are not, or not to be believed: till then nothing passes."""
 
     async def work(self, now: datetime) -> int:
         """Tell what is due; returns how many entries moved. `now` is from before the bank's files were listed."""
@@ -96,7 +96,7 @@ class Follower:
             on=date.fromisoformat(day),
             at_ms=self._clock.now_ms(),
             missing=day,
-            to_do="ask the bank for its file of returns of this day",
+            to_do="ask the bank for its file of returns of this day, or for one that cannot be believed",
         )
 
 

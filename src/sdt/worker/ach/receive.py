@@ -1,4 +1,4 @@
-"""What the bank has for us: each file fetched once and stored, each record in it counted once.
+"""What the bank has for us: each file fetched until it is whole and stored once, each record in it counted once.
 
 A file is stored before it is read, and its records are told with the note that they were, in one database transaction:
 whatever breaks, reading goes on where it was.
@@ -56,36 +56,41 @@ class Receiver:
     async def work(self, now: datetime) -> int:
         """Fetch and read what is new; returns how many files were."""
         await self._read_stored(now)
-        listing = await self._files.inbound(await self._store.read(ach.counter, "inbound"))
-        fresh = 0
-        for name in listing.names:
-            if not await self._store.read(ach_files.is_known_name, name):
-                await self.take(name, await self._files.fetch(name), now)
-                fresh += 1
-        if listing.names:
-            await self._store.run(ach.set_counter, "inbound", listing.next_after)
+        fresh, more = 0, True
+        while more:
+            after = await self._store.read(ach.counter, "inbound")
+            listing = await self._files.inbound(after)
+            for name in listing.names:
+                if not await self._store.read(ach_files.is_known_name, name):
+                    fresh += await self.take(name, await self._files.fetch(name), now)
+            if listing.names:
+                await self._store.run(ach.set_counter, "inbound", listing.next_after)
+            # Who numbers files lists a page of them; a folder lists all that is there.
+            more = listing.next_after > after
         return fresh
 
-    async def take(self, name: str, data: bytes, now: datetime) -> None:
-        """Store a file that came in, and read it."""
-        if await self._store.run(self._stored, name, data, now):
+    async def take(self, name: str, data: bytes, now: datetime) -> bool:
+        """Store a file that came in, and read it; return whether it is new under this name."""
+        noted, readable = await self._store.run(self._stored, name, data, now)
+        if readable:
             await self._read_stored(now)
+        return noted
 
-    def _stored(self, store: Store, name: str, data: bytes, now: datetime) -> bool:
+    def _stored(self, store: Store, name: str, data: bytes, now: datetime) -> tuple[bool, bool]:
         digest, at_ms = hashlib.sha256(data).hexdigest(), self._clock.now_ms()
         kind, day, fault = _kind_of(data, now.astimezone(EASTERN).date())
-        ach_files.note_name(store, name, digest, at_ms)
+        noted = ach_files.note_name(store, name, digest, at_ms)
         sealed = seal_file(self._keys, data, INBOUND_LABEL + digest)
         row = InboundRow(digest, name, kind, "faulty" if fault else "stored", day, 0, 0, fault[:400], at_ms)
         fresh = ach_files.add_inbound(store, row, sealed)
-        if not fresh:
-            log.warning("%s brings what another file brought: %s", name, digest)
-        elif fault:
+        if fault and noted:
             log.error("%s cannot be believed: %s", name, fault)
-            self._facts.case(
-                store, f"inbound:{digest}", on=date.fromisoformat(day), at_ms=at_ms, file=name, fault=fault[:400]
-            )
-        return fresh and not fault
+            on = date.fromisoformat(day)
+            self._facts.case(store, f"inbound:{digest}:{name}", on=on, at_ms=at_ms, file=name, fault=fault[:400])
+            ach_files.came_again(store, digest, day)
+        elif noted and not fresh:
+            log.warning("%s brings what another file brought: %s", name, digest)
+        return noted, fresh and not fault
 
     async def _read_stored(self, now: datetime) -> None:
         for row, sealed in await self._store.read(ach_files.unread):
@@ -135,7 +140,7 @@ def _kind_of(data: bytes, today: date) -> tuple[str, str, str]:
         try:
             read_acknowledgement(data)
         except SdtError as error:
-            return "unreadable", today.isoformat(), error.detail
+            return "ack", today.isoformat(), error.detail
         return "ack", today.isoformat(), ""
     try:
         file = read_file(data)
