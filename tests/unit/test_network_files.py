@@ -51,6 +51,11 @@ def test_goquorum_takes_contracts_and_transactions_of_our_size_and_caps_its_roun
     assert first["config"]["qbft"]["validators"] == sorted(first["config"]["qbft"]["validators"])
 
 
+def test_besus_rounds_have_no_cap_in_the_genesis_for_it_knows_none(tmp_path: Path) -> None:
+    _, first = made(tmp_path / "net", "besu")
+    assert first["config"]["qbft"] == {"epochlength": 30_000, "blockperiodseconds": 1, "requesttimeoutseconds": 4}
+
+
 def test_a_clique_genesis_has_its_sealers_between_vanity_and_seal(tmp_path: Path) -> None:
     plan, first = made(tmp_path / "net", "geth", nodes=4, validators=3)
     extra = bytes.fromhex(first["extraData"][2:])

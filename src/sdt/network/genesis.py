@@ -15,7 +15,10 @@ __all__ = ["genesis"]
 EPOCH_BLOCKS: Final = 30_000
 ROUND_TIMEOUT_S: Final = 4
 ROUND_TIMEOUT_MAX_S: Final = 8
-"""Rounds double their time-out; uncapped, a network that had lost its quorum was not back two minutes later."""
+"""Rounds double their time-out; uncapped, a network that had lost its quorum was not back two minutes later.
+
+GoQuorum's genesis takes a cap. Besu's knows none.
+"""
 
 _VANITY: Final = bytes(VANITY_BYTES)
 _SEAL: Final = bytes(SEAL_BYTES)
