@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import stat
 from collections.abc import AsyncIterator, Iterator
@@ -21,6 +22,7 @@ from sdt.store import Store, accounts, cases, documents, examinations
 from sdt.store.accounts import IdentityRow
 from sdt.store.cases import Filter
 from sdt.store.documents import DocumentRow
+from sdt.workflows.documents import Documents
 
 pytestmark = pytest.mark.slow
 DAY_S = 86_400
@@ -143,6 +145,44 @@ async def test_a_document_that_was_asked_for_is_kept_sealed_and_settles_it(offic
     assert [(d["digest"], d["forwarded"]) for d in listed["documents"]] == [(paper["digest"], True)]
     status, problem = await office.hand_in(ann, PDF + b" another")
     assert (status, problem["code"]) == (409, "document_not_asked")
+
+
+async def test_the_same_bytes_for_another_end_are_another_document(office: Bureau) -> None:
+    # given bytes that were handed in as another kind than they are
+    ann = await office.join("ann.tx", family_name="DOCS")
+    await office.decided(ann)
+    _, wrong = await office.hand_in(ann, kind="address")
+    # then they are handed in as what they are
+    status, right = await office.hand_in(ann, kind="identity")
+    assert (status, right["kind"], right["id"] == wrong["id"]) == (201, "identity", False)
+    assert (await office.decided(ann))["status"] == "passed"
+    # and a renewal, which is another application at the vendor, has them once more
+    office.api.clock.ahead_ms = 340 * DAY_S * 1000
+    await office.api.post("/v1/users/me/identity/renewals", {}, ann)
+    assert (await office.decided(ann))["status"] == "documents_required"
+    status, again = await office.hand_in(ann)
+    assert (status, again["id"] in (right["id"], wrong["id"]), again["forwarded"]) == (201, False, False)
+    assert (await office.decided(ann))["status"] == "passed"
+
+
+async def test_the_same_document_twice_at_the_same_time_is_one(
+    office: Bureau, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = await office.join("ann.tx", family_name="DOCS")
+    await office.decided(ann)
+    write, both = Documents.write, asyncio.Barrier(2)
+
+    async def together(papers: Documents, account: str, content: bytes, at_ms: int) -> str:
+        await both.wait()
+        return await write(papers, account, content, at_ms)
+
+    monkeypatch.setattr(Documents, "write", together)
+    async with asyncio.timeout(10):
+        first, second = await asyncio.gather(office.hand_in(ann), office.hand_in(ann))
+    assert first == second
+    assert [file.name for file in (tmp_path / "documents").iterdir()] == [first[1]["id"]]
+    orders = office.api.store.rows("SELECT payload FROM outbox WHERE topic = 'identity'")
+    assert sum(json.loads(payload)["act"] == "document" for (payload,) in orders) == 1
 
 
 async def test_documents_are_what_they_say_and_not_too_large(office: Bureau) -> None:
@@ -271,7 +311,14 @@ async def test_a_clerk_sees_and_changes_nothing(office: Bureau) -> None:
         found, problem = await office.hand_in(clerk, kind="formation", subject="business")
         assert found == status, problem
         bank = {"routing_number": "021000021", "account_number": "000123", "kind": "checking", "holder": "Shop"}
-        assert (await office.api.post("/v1/users/me/bank-accounts", bank, clerk))[0] == status
+        found, linked = await office.api.post("/v1/users/me/bank-accounts", bank, clerk)
+        assert found == status
+        proof = f"/v1/users/me/bank-accounts/{linked.get('ref', 'bank:none')}/verification"
+        found, problem = await office.api.post(proof, {"method": "micro"}, clerk)
+        assert (found, problem.get("code")) == ((202, None) if role == "manager" else (403, "wrong_scope"))
+        amounts = {"first_cents": 1, "second_cents": 2}
+        found, problem = await office.api.post(f"{proof}/confirm", amounts, clerk)
+        assert (found, problem["code"]) == ((409, "no_proof") if role == "manager" else (403, "wrong_scope"))
         id_, message = await office.api.signed_transfer(clerk, Holder("else.tx"))
         found, _ = await office.api.put(id_, message)
         assert found == (403 if role == "viewer" else 202)

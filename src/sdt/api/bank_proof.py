@@ -62,6 +62,7 @@ async def _begin(
     request: Annotated[models_ach.ProofIn, Body()],
 ) -> models.BankAccount:
     """Send two small credits to the account and take them back, or a prenote. One that is under way is left alone."""
+    caller.manages()
     services = runtime.services
     user = await user_of(services, caller, user_id)
     business = isinstance(await services.people.party(user.account), Business)
@@ -83,6 +84,7 @@ async def _tell(
     request: Annotated[models_ach.ConfirmIn, Body()],
 ) -> models.BankAccount:
     """Compare the two amounts: the account is `verified`, still `pending` when wrong, `failed` after three."""
+    caller.manages()
     services = runtime.services
     user = await user_of(services, caller, user_id)
     cents = (request.first_cents, request.second_cents)

@@ -216,6 +216,11 @@ def _asked(store: Store, account: str, kind: str, subject: str) -> ExaminationRo
 
 def _received(store: Store, row: DocumentRow, at_ms: int) -> DocumentRow:
     """Note a document and ask the worker to forward it; the same bytes again are the same document."""
+    # Whoever hands in the same at the same time waits for this lock, and finds it then.
+    examinations.get(store, row.account, lock=True)
+    known = _known(store, row)
+    if known is not None:
+        return known
     examination = _asked(store, row.account, row.kind, row.subject)
     row = row._replace(round=examination.round)
     documents.add(store, row)
@@ -225,8 +230,11 @@ def _received(store: Store, row: DocumentRow, at_ms: int) -> DocumentRow:
 
 
 def _known(store: Store, row: DocumentRow) -> DocumentRow | None:
-    same = (d for d in documents.of_account(store, row.account) if d.digest == row.digest and d.subject == row.subject)
-    return next(same, None)
+    """Return the same document, handed in for the same end: in a renewal, or as another kind, it is another one."""
+    examination = examinations.get(store, row.account)
+    wanted = (row.digest, row.subject, row.kind, examination.round if examination else 0)
+    handed_in = documents.of_account(store, row.account)
+    return next((d for d in handed_in if (d.digest, d.subject, d.kind, d.round) == wanted), None)
 
 
 @router.post(
@@ -245,7 +253,7 @@ async def _document(
     kind: Annotated[models.DocumentKindName, Query()],
     subject: Annotated[models.SubjectName, Query()] = "holder",
 ) -> models.Document:
-    """Take a document that was asked for: its bytes are the body, at most 5 MiB. The same bytes again count once."""
+    """Take a document that was asked for: its bytes are the body, at most 5 MiB. The same again counts once."""
     caller.manages()
     services = runtime.services
     user = await user_of(services, caller, user_id)
@@ -258,7 +266,10 @@ async def _document(
         return paper(known)
     await services.store.run(_asked, user.account, kind, subject)
     row = row._replace(id=await papers.write(user.account, content, at_ms))
-    return paper(await services.store.run(_received, row, at_ms))
+    received = await services.store.run(_received, row, at_ms)
+    if received.id != row.id:
+        papers.remove(row.id)
+    return paper(received)
 
 
 def paper(row: DocumentRow) -> models.Document:
