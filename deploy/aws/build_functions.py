@@ -2,7 +2,7 @@
 
 What is installed stands with its hashes in functions.lock; wheels for Lambda's own system, nothing is compiled. What no
 function imports stays out. The same sources make the same package, byte for byte, and its name is its digest, so that
-CloudFormation makes a new version only for new code.
+the same code is no change to CloudFormation.
 """
 
 from __future__ import annotations

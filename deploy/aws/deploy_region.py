@@ -8,6 +8,8 @@ environment or the machine's role.
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import re
 import sys
 import time
@@ -23,6 +25,8 @@ CAPABILITIES = ["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 POLL_S = 5.0
 STACK_S_MAX = 5400
 """A database with a standby takes up to three quarters of an hour to be made."""
+PUBLISH_DIGEST = "PublishDigest"
+"""The parameter that nobody gives: it stands for the template and all its other parameters, and is new when one is."""
 _UNCHANGED = re.compile(r"didn't contain changes|No updates are to be performed|no changes", re.IGNORECASE)
 
 
@@ -57,10 +61,15 @@ class Deployment:
     def parameters(self, template: Template) -> list[dict[str, str]]:
         """Return a template's parameters with their values. Errors: DeploymentFailed, naming those that have none."""
         values = {**self.known, **self.given}
-        missing = [n for n, p in template.parameters.items() if n not in values and "Default" not in p]
+        asked = {n: p for n, p in template.parameters.items() if n != PUBLISH_DIGEST}
+        missing = [n for n, p in asked.items() if n not in values and "Default" not in p]
         if missing:
             raise DeploymentFailed(f"{template.name}: nothing says {', '.join(missing)}")
-        return [{"ParameterKey": n, "ParameterValue": values[n]} for n in template.parameters if n in values]
+        told = {n: values[n] for n in asked if n in values}
+        if PUBLISH_DIGEST in template.parameters:
+            said = json.dumps([template.text, told], sort_keys=True)
+            told[PUBLISH_DIGEST] = hashlib.sha256(said.encode()).hexdigest()
+        return [{"ParameterKey": n, "ParameterValue": value} for n, value in told.items()]
 
     def _change(self, template: Template, *, execute: bool) -> str:
         stack, change = self.stack(template.name), f"change-{int(time.time() * 1000)}"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from deploy_region import PUBLISH_DIGEST
 from templates import HERE, Template, elsewhere, order, read
 
 from sdt.config.known import keys_of
@@ -47,7 +48,7 @@ def test_every_template_is_deployed_by_somebody() -> None:
 
 
 def test_each_stack_is_told_everything_by_the_example_or_an_earlier_stack() -> None:
-    told = set(EXAMPLE)
+    told = {*EXAMPLE, PUBLISH_DIGEST}
     for name in order():
         template = read(name)
         asked = {n for n, p in template.parameters.items() if "Default" not in p}
