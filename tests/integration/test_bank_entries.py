@@ -176,13 +176,18 @@ def minted(store: Store, n: int, units: int = 100) -> BankEntryRow:
     """A deposit of user 1 whose window has passed and that was minted."""
     entry = deposit(store, n, units)
     tell(store, entry, E.FILE, E.SETTLE, E.OUTLAST)
+    mint(store, n, units)
+    return entry
+
+
+def mint(store: Store, n: int, units: int = 100) -> None:
+    """Mint for a deposit of user 1."""
     ledger.post(store, [(transaction_id(n), p) for p in fund_postings(TOKEN, units)], release=[], at_ms=NOW_MS)
     made = issue_postings(TOKEN, transaction_id(n), address(1), units)
     ledger.post(store, [(transaction_id(n), p) for p in made], release=[], at_ms=NOW_MS)
     transactions.move(
         store, [Change(transaction_id(n), event) for event in (Event.ISSUED, Event.COMPLETE)], actor="lane", at_ms=1
     )
-    return entry
 
 
 def owed(store: Store, n: int) -> int:

@@ -38,6 +38,7 @@ from sdt.store import (
     transactions,
     undone,
 )
+from sdt.store.bank_facts import LineRow
 from sdt.store.lease import Fence
 from sdt.store.outbox import OutboxRow
 from sdt.store.tables import TABLES
@@ -266,6 +267,10 @@ HOT: Final[dict[str, Callable[[Store], object]]] = {
     ),
     "bank accounts": lambda s: (banking.accounts_of(s, "u"), banking.bank_account(s, "r")),
     "statement": lambda s: (bank_facts.last_line(s, "clearing"), bank_facts.lines_of(s, ["r1", "r2"])),
+    "returns stated": lambda s: (
+        bank_facts.returns_stated(s, TODAY),
+        bank_facts.entry_of_return(s, TOKEN, LineRow("c", 1, "ach_return", "out", 1, "s", "r", 1)),
+    ),
     "minted since": lambda s: bank_facts.minted_since(s, TOKEN, TODAY),
     "ach gathering": lambda s: (ach.wanted_tokens(s), ach.wanted(s, TOKEN, 500, 1), ach.waiting(s, 500)),
     "ach settling": lambda s: (

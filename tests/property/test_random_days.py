@@ -155,7 +155,7 @@ class Days(RuleBasedStateMachine):
         self.flight: list[str] = []
         self.done: Counter[tuple[str, str]] = Counter()
         self.blocked_ids: set[str] = set()
-        self.reader = Statements(store, REGION, None, 0, self.clock)  # type: ignore[arg-type]
+        self.reader = Statements(store, REGION, None, 0, self.clock, one_by_one=False)  # type: ignore[arg-type]
 
     @initialize()
     def begin(self) -> None:

@@ -7,10 +7,26 @@ from datetime import date, timedelta
 from typing import Final, NamedTuple
 
 from sdt.domain.ach.exposure import RETURNABLE_DAYS_MAX, Minted
+from sdt.store.banking import BankEntryRow
 from sdt.store.database import Store
 from sdt.store.standing import NOT_ENDED
 
-__all__ = ["LineRow", "add_line", "day_of", "last_line", "lines_of", "minted_since", "note", "settled_on"]
+__all__ = [
+    "RETURN_STATED",
+    "LineRow",
+    "add_line",
+    "day_of",
+    "entry_of_return",
+    "last_line",
+    "lines_of",
+    "minted_since",
+    "note",
+    "returns_stated",
+    "settled_on",
+]
+
+RETURN_STATED: Final = "return_stated"
+"""The fact that a statement says an entry came back; the bank itself is still to tell it of the entry."""
 
 
 class LineRow(NamedTuple):
@@ -27,16 +43,23 @@ class LineRow(NamedTuple):
 
 
 _LINE: Final = ", ".join(LineRow._fields)
+_ENTRY: Final = ", ".join(f"b.{name}" for name in BankEntryRow._fields)
+_ONE_BY_ONE: Final = (
+    "b.external_id IS NOT NULL AND b.direction IN ('debit', 'credit') "
+    "AND NOT EXISTS (SELECT 1 FROM ach_entries a WHERE a.id = b.id)"
+)
+"""Entries that the bank took one by one, and no file carries."""
 
 
-def note(store: Store, entry_id: str, event: str, code: str | None, on: date, at_ms: int) -> None:
-    """Keep a fact about an entry, once."""
+def note(store: Store, entry_id: str, event: str, code: str | None, on: date, at_ms: int) -> bool:
+    """Keep a fact about an entry, once; return whether it is new."""
     with store.transaction():
-        store.execute(
+        written: int = store.execute(
             "INSERT INTO entry_facts (entry_id, event, code, on_day, at_ms) VALUES (?, ?, ?, ?, ?) "
             "ON CONFLICT (entry_id, event) DO NOTHING",
             (entry_id, event, code, on.isoformat(), at_ms),
-        )
+        ).rowcount
+    return written == 1
 
 
 def day_of(store: Store, entry_id: str, event: str) -> date | None:
@@ -68,6 +91,34 @@ def minted_since(store: Store, token: str, today: date) -> list[Minted]:
         (token, first),
     )
     return [Minted(account, int(units), date.fromisoformat(day)) for account, day, units in found]
+
+
+def entry_of_return(store: Store, token: str, line: LineRow) -> BankEntryRow | None:
+    """Return the entry, of those that the bank took one by one, that a line says came back.
+
+    Known by the bank's own number of it, else by ours where that is one entry's: ACH and statements may be two houses'.
+    """
+    direction = "debit" if line.flow == "out" else "credit"
+    for column, value in (("external_id", line.subject), ("transaction_id", line.reference)):
+        found = store.rows(
+            f"SELECT {_ENTRY} FROM bank_entries b WHERE b.{column} = ? AND b.token = ? AND b.direction = ? "  # noqa: S608
+            f"AND b.units = ? AND {_ONE_BY_ONE} LIMIT 2",
+            (value, token, direction, line.units),
+        )
+        if found:
+            return BankEntryRow(*found[0]) if len(found) == 1 else None
+    return None
+
+
+def returns_stated(store: Store, first_day: date) -> list[tuple[BankEntryRow, int]]:
+    """Return the entries past their window that a statement says came back since a day, and when it was read."""
+    found = store.rows(
+        f"SELECT {_ENTRY}, f.at_ms FROM entry_facts f JOIN bank_entries b ON b.id = f.entry_id "  # noqa: S608
+        f"WHERE f.event = ? AND f.on_day >= ? AND b.status = 'window_passed' AND {_ONE_BY_ONE} "
+        "ORDER BY f.at_ms, b.id",
+        (RETURN_STATED, first_day.isoformat()),
+    )
+    return [(BankEntryRow(*row[:-1]), int(row[-1])) for row in found]
 
 
 def add_line(store: Store, line: LineRow) -> bool:

@@ -168,7 +168,7 @@ async def settle(settings: Settings, deployment: Deployment, tenancy: Tenancy, s
             identities.run(),
             Erasures(store, papers, clock).run(),
             Counterparties(store, region, vendors, poll_s, clock).run(),
-            Statements(store, region, vendors, poll_s, clock).run(),
+            Statements(store, region, vendors, poll_s, clock, one_by_one=settings.ach.delivery == "api").run(),
             Attesting(watched, coordinator, clock).run(),
             watch_loop(),
         ]

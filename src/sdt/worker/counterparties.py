@@ -6,15 +6,17 @@ transaction, keyed by the entry it is about.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import timedelta
+from typing import Final
 
 from sdt.domain.ach.entry_life import EntryEvent, EntryStatus
+from sdt.domain.claims import day_of
 from sdt.domain.ledger import metal_taken_in
 from sdt.domain.region import Region
 from sdt.domain.transaction import Status
 from sdt.ports.bank import AchEntry, AchStatus
 from sdt.ports.statement import Flow, StatementLine
-from sdt.store import Store, ach, banking, ledger, transactions
+from sdt.store import Store, ach, bank_facts, banking, cases, ledger, transactions
 from sdt.store.banking import BankEntryRow
 from sdt.vendors import Vendors
 from sdt.worker import bank_entries
@@ -22,6 +24,11 @@ from sdt.worker.clock import Clock
 from sdt.worker.pace import keep_looking
 
 __all__ = ["Counterparties"]
+
+ACTOR: Final = "worker:counterparties"
+STATED_DAYS: Final = 66
+"""How long a return that only a statement tells is asked about; an officer has had its case since the day after."""
+UNEXPLAINED_MS: Final = 86_400_000
 
 
 class Counterparties:
@@ -44,14 +51,39 @@ class Counterparties:
             assert entry.external_id is not None
             found = await self._vendors.bank.ach_entry(entry.external_id)
             await self._store.run(self._entry_moved, entry, found)
+        await self._look_at_stated()
         for token in self._region.tokens:
             if token.domain == "cash":
                 await self._look_at_vault(token.symbol)
 
+    async def _look_at_stated(self) -> None:
+        """Ask about entries past their window that came back by the statement. What the bank still denies a day
+        later is an officer's case."""
+        now_ms = self._clock.now_ms()
+        first = day_of(now_ms) - timedelta(days=STATED_DAYS)
+        for entry, read_at_ms in await self._store.read(bank_facts.returns_stated, first):
+            assert entry.external_id is not None
+            found = await self._vendors.bank.ach_entry(entry.external_id)
+            await self._store.run(self._entry_moved, entry, found)
+            if found.status is not AchStatus.RETURNED and now_ms - read_at_ms >= UNEXPLAINED_MS:
+                await self._store.run(self._denied, entry, read_at_ms)
+
+    def _denied(self, store: Store, entry: BankEntryRow, read_at_ms: int) -> None:
+        cases.open_case(
+            store,
+            kind="ach_unmatched",
+            key=f"{entry.id}:{bank_facts.RETURN_STATED}",
+            facts={"entry": entry.id, "token": entry.token, "units": entry.units, "stated_at_ms": read_at_ms},
+            detected_on=day_of(self._clock.now_ms()),
+            actor=ACTOR,
+            at_ms=self._clock.now_ms(),
+            transaction_id=entry.transaction_id,
+        )
+
     def _entry_moved(self, store: Store, entry: BankEntryRow, found: AchEntry) -> None:
         """Tell the steps of an ACH entry. Those the poll did not see are made up for, in order."""
         now_ms = self._clock.now_ms()
-        on = datetime.fromtimestamp(now_ms / 1000, UTC).date()
+        on = day_of(now_ms)
         happened = {
             EntryEvent.SETTLE: found.settled_day is not None,
             EntryEvent.OUTLAST: found.window_passed_day is not None,

@@ -2,6 +2,7 @@
 matched with the book transfers that the books asked for.
 
 The statement is the bank's word on what moved; an ACH entry's line is booked by the fact about the entry, not here.
+Of an entry that the bank took one by one and that came back it is asked again, however long ago the window passed.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from sdt.domain.ach.entry_life import EntryEvent, EntryStatus, follow
 from sdt.domain.claims import day_of
 from sdt.domain.ledger import (
     Posting,
@@ -45,7 +47,7 @@ _BOOKED: Final[dict[tuple[Purpose, str, str], Callable[[str, int], list[Posting]
 on chain."""
 _SILENT: Final = frozenset(
     {
-        *("ach", "ach_debit", "ach_credit", "ach_debit_batch", "ach_credit_batch", "ach_return", "ach_contested"),
+        *("ach", "ach_debit", "ach_credit", "ach_debit_batch", "ach_credit_batch", "ach_contested"),
         *("ach_offset", "currency", "book"),
     }
 )
@@ -55,14 +57,20 @@ _UNMINTED: Final = frozenset({Status.RETURNED, Status.REJECTED, Status.EXPIRED})
 
 
 class Statements:
-    """Reads every dollar account's statement to its end, again and again."""
+    """Reads every dollar account's statement to its end, again and again.
 
-    def __init__(self, store: Store, region: Region, vendors: Vendors, poll_s: float, clock: Clock) -> None:
+    `one_by_one`: the bank takes entries so, and no file tells what came back.
+    """
+
+    def __init__(
+        self, store: Store, region: Region, vendors: Vendors, poll_s: float, clock: Clock, *, one_by_one: bool
+    ) -> None:
         self._store = store
         self._region = region
         self._vendors = vendors
         self._poll_s = poll_s
         self._clock = clock
+        self._one_by_one = one_by_one
 
     async def run(self) -> None:
         """Read until cancelled; a bank that does not answer is asked again."""
@@ -109,6 +117,8 @@ class Statements:
             ledger.post(store, [(name[:36], p) for p in make(symbol, line.units)], release=[], at_ms=now_ms)
         if line.kind == "book" and purpose != "clearing":
             self._moved(store, symbol, purpose, line, now_ms)
+        elif line.kind == "ach_return":
+            self._came_back(store, symbol, line, now_ms)
         elif make is None and line.kind not in _SILENT:
             self._unknown(store, symbol, line, now_ms)
 
@@ -123,6 +133,20 @@ class Statements:
             self._unknown(store, symbol, line, now_ms)
         elif move.canceled or (direction == "in" and self._has_ended(store, move.transaction_id)):
             reserve_moves.want(store, move.transaction_id, "out", symbol, line.units, f"crossed-{move.nth}", now_ms)
+
+    def _came_back(self, store: Store, symbol: str, line: LineRow, now_ms: int) -> None:
+        """Note of which entry a return is, so that the bank is asked of it. A return of none that may come back, or a
+        second of one, is an officer's case, unless a file is still to tell it."""
+        entry = bank_facts.entry_of_return(store, symbol, line)
+        if entry is None:
+            explained = not self._one_by_one
+        else:
+            standing = EntryStatus(entry.status)
+            may_come = standing is EntryStatus.RETURNED or follow(standing, EntryEvent.RETURN) is not None
+            stated = bank_facts.RETURN_STATED
+            explained = may_come and bank_facts.note(store, entry.id, stated, None, day_of(now_ms), now_ms)
+        if not explained:
+            self._unknown(store, symbol, line, now_ms)
 
     def _has_ended(self, store: Store, deposit: str) -> bool:
         """Return whether nothing will be minted for a deposit any more."""
