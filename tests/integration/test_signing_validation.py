@@ -11,6 +11,7 @@ from nacl.signing import SigningKey
 
 from sdt.domain.batch import GENESIS_HEAD
 from sdt.domain.errors import SdtError
+from sdt.domain.transaction_id import uuid7
 from sdt.signing.config import load_signer_config
 from sdt.signing.store import Store
 from sdt.signing.validation import BatchWrong, Validator
@@ -218,7 +219,7 @@ async def test_a_deposit_is_issued_against_once(rig):
 
 
 async def test_a_deposit_is_issued_against_once_within_one_batch_too(rig):
-    deposit = good_id()
+    deposit = uuid7(int(time.time() * 1000), secrets.token_bytes(10))
     twice = [
         rig.issue(rig.bob, 10, deposit=deposit),
         rig.transfer(rig.alice, rig.bob),

@@ -18,7 +18,7 @@ from databases import database_at
 from domain_messages import ALICE, BOB, texas
 from sdt.adapters.queue.embedded import EmbeddedQueue
 from sdt.domain.authority import parties
-from sdt.domain.envelope import kid_of, message_digest, seal_envelope
+from sdt.domain.envelope import b64url, kid_of, message_digest, seal_envelope
 from sdt.domain.items import fee_of
 from sdt.domain.ledger import Posting, prefunded, token_account
 from sdt.domain.message import format_time, read_message
@@ -417,6 +417,44 @@ async def test_a_seizure_waits_for_the_approver(rig: Rig) -> None:
     await rig.accept(good)
     await rig.screen()
     assert await rig.status(order[0]) == (Status.SCREENED, None)
+
+
+async def test_who_administers_one_token_touches_no_key_of_another_and_no_rules(rig: Rig) -> None:
+    # given two administrators of gold, one of the whole region, and a dollar custodian
+    of_gold, colleague, of_all, custodian = (SigningKey(bytes([n]) * 32) for n in (11, 12, 13, 14))
+    known = ((of_gold, Role.ADMINISTRATOR, 2), (colleague, Role.ADMINISTRATOR, 2), (of_all, Role.ADMINISTRATOR, 0))
+    for key, role, scope in (*known, (custodian, Role.CUSTODIAN, 1)):
+        public = bytes(key.verify_key)
+        row = KeyRow(kid_of(public), public, None, int(role), scope, "active", NEVER_S, None)
+        await rig.store.run(registry.upsert_key, row)
+
+    def grant(maker: SigningKey, key: SigningKey) -> tuple[str, bytes]:
+        public_key, expires_at = b64url(bytes(key.verify_key)).decode(), format_time(rig.clock.now_s() + 60)
+        claims = {"public_key": public_key, "role": "custodian", "token": "TXG", "expires_at": expires_at}
+        return rig.message("grant_role", maker, action="revoke", **claims)
+
+    # when they take the custodian's role, or the other administrator's, then they are refused at once
+    for key in (custodian, of_all):
+        revoked = grant(of_gold, key)
+        await rig.accept(revoked)
+        await rig.screen()
+        assert await rig.status(revoked[0]) == (Status.REJECTED, "wrong_scope")
+    # and they approve no such thing of somebody else, nor rules
+    rules = rig.message("set_rules", of_all, digest="ab" * 32, effective=format_time(rig.clock.now_s()))
+    for waiting in (grant(of_all, custodian), rules):
+        approval = rig.message("approve", colleague, digest=message_digest(waiting[1]).hex())
+        for message in (waiting, approval):
+            await rig.accept(message)
+            await rig.screen()
+        assert await rig.status(waiting[0]) == (Status.HELD, "approval_required")
+        assert await rig.status(approval[0]) == (Status.REJECTED, "wrong_scope")
+    # while their own token's keys are theirs
+    own = grant(of_gold, SigningKey(bytes([15]) * 32))
+    approval = rig.message("approve", colleague, digest=message_digest(own[1]).hex())
+    for message in (own, approval):
+        await rig.accept(message)
+        await rig.screen()
+    assert await rig.status(own[0]) == (Status.SCREENED, None)
 
 
 async def test_two_approvals_that_arrive_together_approve_once(rig: Rig) -> None:

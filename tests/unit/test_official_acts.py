@@ -9,7 +9,7 @@ import pytest
 from nacl.signing import SigningKey
 
 from domain_messages import ALICE, BOB, NOW_S, envelope_claims, key_text, sealed, texas
-from sdt.domain.authority import KeyFacts, approver_role, check_approval, check_authority
+from sdt.domain.authority import KeyFacts, approver_role, check_approval, check_authority, check_grant
 from sdt.domain.batch import EVERY_TOKEN, AdminItem, ValueItem, ValueKind
 from sdt.domain.envelope import kid_of, unb64url
 from sdt.domain.errors import Forbidden, Invalid, Unprocessable
@@ -30,6 +30,8 @@ GRANT = {
     "expires_at": format_time(2 * NOW_S),
 }
 PAUSE = {"token": "TXD", "reason": "INC-7"}
+RULES = {"digest": "ab" * 32, "effective": format_time(NOW_S)}
+IDENTITY = {"account": ALICE, "tier": 2, "resident": True, "evidence": "ab" * 32, "expires_at": format_time(2 * NOW_S)}
 
 
 def act(kind: str, claims: Mapping[str, Any], key: SigningKey = MAKER, **changes: Any) -> Signed:
@@ -142,6 +144,48 @@ class TestWhoMay:
             with pytest.raises(Forbidden) as caught:
                 check_authority(act(kind, claims, token=token), gold_only, texas(), NOW_S)
             assert caught.value.code == "wrong_scope"
+
+    @pytest.mark.parametrize(
+        ("kind", "claims", "role"),
+        [
+            ("set_rules", RULES, Role.ADMINISTRATOR),
+            ("attest_identity", IDENTITY | {"domain": "dollar"}, Role.KYC_DESK),
+        ],
+    )
+    def test_a_role_for_one_token_sets_no_rules_and_establishes_nobody_for_other_tokens(
+        self, kind: str, claims: Mapping[str, Any], role: Role
+    ) -> None:
+        signed = act(kind, claims)
+        check_authority(signed, facts(MAKER, role), texas(), NOW_S)
+        for scope in (2, 200):
+            with pytest.raises(Forbidden) as caught:
+                check_authority(signed, facts(MAKER, role, scope=scope), texas(), NOW_S)
+            assert caught.value.code == "wrong_scope"
+        if kind == "attest_identity":
+            check_authority(act(kind, IDENTITY | {"domain": "cash"}), facts(MAKER, role, scope=2), texas(), NOW_S)
+
+    def test_who_administers_one_token_does_not_approve_the_rules_of_all(self) -> None:
+        signed = act("set_rules", RULES)
+        approve = act("approve", {"digest": signed.digest.hex()}, CHECKER)
+        gold_only = facts(CHECKER, Role.ADMINISTRATOR, scope=2)
+        with pytest.raises(Forbidden) as caught:
+            check_approval(signed, approve, gold_only, facts(MAKER, Role.ADMINISTRATOR), texas())
+        assert caught.value.code == "wrong_scope"
+
+    @pytest.mark.parametrize(("scope", "refused"), [(None, False), (2, False), (0, True), (1, True)])
+    def test_who_administers_one_token_leaves_the_keys_of_others_as_they_are(
+        self, scope: int | None, refused: bool
+    ) -> None:
+        known = None if scope is None else facts(CHECKER, Role.CUSTODIAN, scope)
+        grant = act("grant_role", GRANT).message
+        check_grant(grant, facts(MAKER, Role.ADMINISTRATOR), known)
+        gold_only = facts(MAKER, Role.ADMINISTRATOR, scope=2)
+        if not refused:
+            check_grant(grant, gold_only, known)
+            return
+        with pytest.raises(Forbidden) as caught:
+            check_grant(grant, gold_only, known)
+        assert caught.value.code == "wrong_scope"
 
     def test_who_approves_one_token_approves_no_other(self) -> None:
         gold_only, officer = facts(CHECKER, Role.APPROVER, scope=2), facts(MAKER, Role.COMPLIANCE_OFFICER)

@@ -13,6 +13,7 @@ from sdt.domain.errors import Forbidden, Invalid, Unauthenticated, Unprocessable
 from sdt.domain.key_scope import KeyScope, scope_of
 from sdt.domain.message import (
     Adjust,
+    AttestIdentity,
     AttestReserve,
     Deposit,
     Freeze,
@@ -28,6 +29,7 @@ from sdt.domain.message import (
     RotateKey,
     Seize,
     SetMintAllowance,
+    SetRules,
     Signed,
     Transfer,
     Unfreeze,
@@ -41,6 +43,7 @@ __all__ = [
     "approver_role",
     "check_approval",
     "check_authority",
+    "check_grant",
     "check_rotation",
     "check_times",
     "check_token",
@@ -134,11 +137,21 @@ def check_authority(signed: Signed, key: KeyFacts, region: Region, now_s: int) -
 def check_token(message: Message, key: KeyFacts, region: Region) -> None:
     """Refuse an official's key whose role is limited to one token and who acts on another, or on every one.
 
+    The rules are every token's, and an identity that of every token of its domain: who has one token attests in its
+    domain alone.
     Errors: Forbidden.
     """
-    if isinstance(message, _OF_A_TOKEN) and key.scope and region.token_index.get(message.token) != key.scope - 1:
+    if not key.scope:
+        return
+    if isinstance(message, _OF_A_TOKEN) and region.token_index.get(message.token) != key.scope - 1:
         named = message.token or "every token"
         raise Forbidden(f"This key's role does not cover {named}.", code="wrong_scope")
+    if isinstance(message, SetRules):
+        raise Forbidden("This key's role does not cover the rules of every token.", code="wrong_scope")
+    if isinstance(message, AttestIdentity):
+        domains = {token.domain for token in region.tokens[key.scope - 1 : key.scope]}
+        if message.domain not in domains:
+            raise Forbidden(f"This key's role does not cover the {message.domain} domain.", code="wrong_scope")
 
 
 def _check_scope(signed: Signed, scope: KeyScope, region: Region) -> None:
@@ -155,6 +168,16 @@ def check_rotation(message: RotateKey, key: KeyFacts, target: KeyFacts | None) -
     limit = scope_of(key.scope).token
     if target is not None and limit is not None and scope_of(target.scope).token != limit:
         raise Forbidden("That key covers more than yours.", code="wrong_scope")
+
+
+def check_grant(message: GrantRole, key: KeyFacts, target: KeyFacts | None) -> None:
+    """Refuse who administers one token alone to change or revoke a key of another token, or of every one.
+
+    `target`: the key that the message names, as it is known; asked of maker and approver alike.
+    Errors: Forbidden.
+    """
+    if key.scope and target is not None and target.scope != key.scope:
+        raise Forbidden("That key covers more than yours, or another token.", code="wrong_scope")
 
 
 def check_times(signed: Signed, region: Region, now_s: int, *, window: bool) -> None:

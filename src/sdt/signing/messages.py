@@ -10,6 +10,7 @@ from sdt.domain.authority import (
     KeyFacts,
     check_approval,
     check_authority,
+    check_grant,
     check_rotation,
     check_times,
     own_key,
@@ -17,10 +18,21 @@ from sdt.domain.authority import (
 )
 from sdt.domain.envelope import Envelope, kid_of, open_envelope, unb64url
 from sdt.domain.errors import Forbidden, Invalid, Unauthenticated, Unprocessable
-from sdt.domain.items import build_item
-from sdt.domain.message import Adjust, Approve, Deposit, Register, RotateKey, Seize, Signed, Transfer, read_message
+from sdt.domain.items import build_item, key_word
+from sdt.domain.message import (
+    Adjust,
+    Approve,
+    Deposit,
+    GrantRole,
+    Register,
+    RotateKey,
+    Seize,
+    Signed,
+    Transfer,
+    read_message,
+)
 from sdt.domain.region import Region
-from sdt.domain.registry import NEVER_S, Role, handle_hash
+from sdt.domain.registry import NEVER_S, KeyStatus, Role, handle_hash
 from sdt.domain.rules import Refused, check_rules, check_seizure
 from sdt.domain.transaction_id import id_time_ms
 from sdt.signing.registry import Registry
@@ -41,6 +53,8 @@ class MessageChecks:
         self._administers = administers
         self._now_s = now_s
         self._life_s = region.acceptance_window_s + region.transfer_life_s_max
+        self._set: dict[str, KeyFacts] = {}
+        """Keys as messages before this one in the batch set them."""
 
     def check(self, entry: Entry) -> Signed:
         """Return the message if everything about it is right.
@@ -64,6 +78,8 @@ class MessageChecks:
         if isinstance(signed.message, Seize):
             check_seizure(signed.message, self._region, self._registry.account, self._now_s)
         build_item(signed, self._region)
+        if isinstance(signed.message, RotateKey | GrantRole):
+            self._set_key(signed, signed.message)
         return signed
 
     def _verify(self, raw: bytes) -> tuple[Signed, KeyFacts]:
@@ -86,10 +102,20 @@ class MessageChecks:
             raise Forbidden(f"This message is for the region {signed.message.region}.", code="wrong_region")
         check_authority(signed, key, self._region, self._now_s)
         if isinstance(signed.message, RotateKey):
-            check_rotation(
-                signed.message, key, self._registry.key(kid_of(unb64url(signed.message.public_key.encode())))
-            )
+            check_rotation(signed.message, key, self._named(signed.message))
+        elif isinstance(signed.message, GrantRole):
+            check_grant(signed.message, key, self._named(signed.message))
         return signed, key
+
+    def _named(self, message: RotateKey | GrantRole) -> KeyFacts | None:
+        """Return the key that a message is about, as the contract will find it."""
+        kid = kid_of(unb64url(message.public_key.encode()))
+        return self._set.get(kid) or self._registry.key(kid)
+
+    def _set_key(self, signed: Signed, message: RotateKey | GrantRole) -> None:
+        word, public_key = key_word(signed, self._region), unb64url(message.public_key.encode())
+        kid, active = kid_of(public_key), word.status is KeyStatus.ACTIVE
+        self._set[kid] = KeyFacts(kid, public_key, word.account, word.roles, word.scope, active, word.expires_s)
 
     def _verify_register(self, raw: bytes, envelope: Envelope) -> tuple[Signed, KeyFacts]:
         """A registration is signed by the very key that it brings, which the registry must not know."""
@@ -127,6 +153,8 @@ class MessageChecks:
             check_times(approval, self._region, self._now_s, window=False)
             self._check_age(approval)
             check_approval(signed, approval, checker, maker, self._region)
+            if isinstance(signed.message, GrantRole):
+                check_grant(signed.message, checker, self._named(signed.message))
 
     def _check_adjustment(self, message: Adjust, attachments: tuple[bytes, ...]) -> tuple[bytes, ...]:
         """Hold an adjustment against the original message, which stands last beside it; return what else stands there.

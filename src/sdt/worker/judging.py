@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from sdt.domain.ach.exposure import Minted
-from sdt.domain.authority import approver_role, check_rotation, check_token
+from sdt.domain.authority import KeyFacts, approver_role, check_grant, check_rotation, check_token
 from sdt.domain.claims import day_of
 from sdt.domain.envelope import kid_of, unb64url
 from sdt.domain.errors import Forbidden, Unprocessable
 from sdt.domain.ledger import token_account
-from sdt.domain.message import Adjust, Approve, Issue, RotateKey, Seize, read_message
+from sdt.domain.message import Adjust, Approve, GrantRole, Issue, RotateKey, Seize, read_message
 from sdt.domain.region import Region
 from sdt.domain.rules import UNKNOWN, AccountFacts, Refusal, check_seizure
 from sdt.domain.transaction import Event, Status
@@ -26,6 +26,7 @@ __all__ = [
     "in_review",
     "judge_adjustment",
     "judge_approval",
+    "judge_grant",
     "judge_issue",
     "judge_rotation",
     "judge_seizure",
@@ -100,13 +101,30 @@ def judge_seizure(
 
 def judge_rotation(store: Store, row: TransactionRow, message: RotateKey) -> Change:
     """Whoever manages one token alone leaves the keys that cover more as they are."""
-    key, target = registry.key(store, row.kid), registry.key(store, kid_of(unb64url(message.public_key.encode())))
-    if key is not None and target is not None:
+    key = registry.key(store, row.kid)
+    if key is not None:
         try:
-            check_rotation(message, registry.key_facts(key), registry.key_facts(target))
+            check_rotation(message, registry.key_facts(key), _named(store, message))
         except Forbidden as error:
             return Change(row.id, Event.REJECT, code=error.code, detail=error.detail)
     return Change(row.id, Event.SCREEN)
+
+
+def judge_grant(store: Store, row: TransactionRow, message: GrantRole) -> Change:
+    """Whoever administers one token alone leaves the keys of others, and of every token, as they are."""
+    key = registry.key(store, row.kid)
+    if key is not None:
+        try:
+            check_grant(message, registry.key_facts(key), _named(store, message))
+        except Forbidden as error:
+            return Change(row.id, Event.REJECT, code=error.code, detail=error.detail)
+    return held_for_approval(row)
+
+
+def _named(store: Store, message: RotateKey | GrantRole) -> KeyFacts | None:
+    """Return the key that a message is about, as the chain knows it."""
+    found = registry.key(store, kid_of(unb64url(message.public_key.encode())))
+    return registry.key_facts(found) if found is not None else None
 
 
 def judge_approval(
@@ -129,7 +147,10 @@ def judge_approval(
     if key_holders.same_person(store, target.kid, row.kid):
         return [Change(row.id, Event.REJECT, code="same_officer", detail="Maker and checker are the same person.")]
     try:
-        check_token(read_message(bytes(target.raw)).message, registry.key_facts(key), region)
+        approves = read_message(bytes(target.raw)).message
+        check_token(approves, registry.key_facts(key), region)
+        if isinstance(approves, GrantRole):
+            check_grant(approves, registry.key_facts(key), _named(store, approves))
     except Forbidden as error:
         return [Change(row.id, Event.REJECT, code=error.code, detail=error.detail)]
     approved.add(target.id)

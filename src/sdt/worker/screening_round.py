@@ -12,7 +12,19 @@ from dataclasses import dataclass, field
 
 from sdt.domain.ach.exposure import Minted
 from sdt.domain.errors import Unavailable
-from sdt.domain.message import Adjust, Approve, Deposit, Issue, Message, Redeem, Register, RotateKey, Seize, Transfer
+from sdt.domain.message import (
+    Adjust,
+    Approve,
+    Deposit,
+    GrantRole,
+    Issue,
+    Message,
+    Redeem,
+    Register,
+    RotateKey,
+    Seize,
+    Transfer,
+)
 from sdt.domain.region import Region
 from sdt.domain.rules import UNKNOWN, AccountFacts, check_rules
 from sdt.domain.transaction import Event, Status
@@ -24,6 +36,7 @@ from sdt.worker.judging import (
     in_review,
     judge_adjustment,
     judge_approval,
+    judge_grant,
     judge_issue,
     judge_rotation,
     judge_seizure,
@@ -125,6 +138,8 @@ class ScreeningRound:
             verdicts.changes.append(judge_seizure(store, self._region, row, message, facts, now_s))
         elif isinstance(message, RotateKey):
             verdicts.changes.append(judge_rotation(store, row, message))
+        elif isinstance(message, GrantRole):
+            verdicts.changes.append(judge_grant(store, row, message))
         elif message.approval:
             verdicts.changes.append(held_for_approval(row))
         else:
