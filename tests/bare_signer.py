@@ -18,7 +18,7 @@ import enclave_rig
 from enclave_rig import Nitro, StandInModule
 from sdt.domain.batch import leaf, merkle_root, next_head
 from sdt.domain.chain_tx import ChainTransaction
-from sdt.domain.errors import Forbidden, NotFound
+from sdt.domain.errors import Forbidden, NotFound, Unavailable
 from sdt.signing import anchor, jobs, sharing, signer
 from sdt.signing.building import BatchRefused, Built, ChainSeen
 from sdt.signing.config import load_signer_config
@@ -111,6 +111,8 @@ def lie(what: str) -> None:
     async def answer(self, caller, operation):
         if what == "frame" and isinstance(operation, Release):  # says that its honest partner broke its promise
             raise Forbidden("It promised something else.", code="bad_intent")
+        if what == "behind" and isinstance(operation, Propose):
+            raise Unavailable("A batch before this one is not final here.", code="registry_behind")
         if what == "withhold" and isinstance(operation, ShowBatch):
             raise NotFound("I never saw it.", code="unknown_head")
         result = await honest(self, caller, operation)

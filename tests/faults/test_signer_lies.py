@@ -131,6 +131,31 @@ async def test_one_location_alone_cannot_refuse_a_message(with_liar):
             rig.line.settled(batch)
 
 
+async def test_one_location_cannot_refuse_a_message_while_the_third_is_behind(stocked):
+    # given a location that refuses what it should not, and a third that cannot say yet
+    for party, lie in ((1, ""), (LIAR, "refuse"), (3, "behind")):
+        stocked.start(party, lie=lie)
+    try:
+        async with coordinator(stocked) as to:
+            batch = stocked.line.batch(1)
+            # then the batch waits, and no message of it ends
+            with pytest.raises(SdtError) as waits:
+                await sign(to, batch)
+            assert waits.value.code == "registry_behind"
+        # when the third has caught up
+        stocked.signal(3, signal.SIGKILL)
+        stocked.start(3)
+        async with coordinator(stocked) as to:
+            assert (await sign(to, batch)).pair == (1, 3)
+            stocked.line.settled(batch)
+            # and where there is no third, one location's word counts
+            stocked.signal(3, signal.SIGKILL)
+            outcome = await sign(to, stocked.line.batch(1))
+            assert outcome.signature is None and [each.code for each in outcome.refusals] == ["because"]
+    finally:
+        stocked.stop()
+
+
 async def test_a_hostile_coordinator_cannot_make_one_presignature_serve_two_hashes(with_liar):
     rig = with_liar("")
     async with coordinator(rig) as to:

@@ -6,19 +6,32 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from nacl.signing import SigningKey
 
-from sdt.domain.errors import Conflict, Forbidden, SdtError
+from sdt.domain.errors import Conflict, Forbidden, SdtError, Unavailable
 from sdt.signing.coordinator import _Work
 from sdt.signing.link import LinkLost
 from sdt.signing.locations import Remote
 from sdt.signing.rounds import Attempt, Rounds
-from sdt.signing.transcript import Intent, sign
-from sdt.signing.wire import BatchProposal, Certificate, Propose, Proposed, Row, StatusAnswer
+from sdt.signing.transcript import Intent, PublicPresignature, StockStatement, sign
+from sdt.signing.wire import (
+    BatchProposal,
+    Certificate,
+    Entry,
+    MessageRefusal,
+    MessagesRefused,
+    Propose,
+    Proposed,
+    Row,
+    ShowCertificate,
+    StatusAnswer,
+)
 
 KEYS = {party: SigningKey.generate() for party in (1, 2, 3)}
 PUBLIC, TX_HASH, JOB = b"\1" * 64, b"h" * 32, b"j" * 16
 ROW = Row(0, b"p" * 64, b"w" * 32, (b"a" * 64,) * 3, (b"b" * 64,) * 3)
+ROW_DIGEST = PublicPresignature(0, ROW.point, ROW.opened, ROW.a, ROW.b).digest()
 BATCH = BatchProposal(1, bytes(32), "value", 0, 0, 0, ())
 CHAIN_ID = 4242
 
@@ -42,10 +55,12 @@ class Location:
         raise Forbidden("My partner promised something else.", code="bad_intent")
 
 
-async def attempt(locations: list[Location], chain_id: int = CHAIN_ID, tx_hash: bytes = TX_HASH) -> Attempt:
+async def attempt(
+    locations: list[Location], chain_id: int = CHAIN_ID, tx_hash: bytes = TX_HASH, batch: BatchProposal = BATCH
+) -> Attempt:
     remotes: dict[int, Remote] = {location.party: location for location in locations}  # type: ignore[misc]
     rounds = Rounds(remotes, {party: key.verify_key for party, key in KEYS.items()}, "test", lambda: PUBLIC)
-    made = Attempt((1, 2), JOB, 0, BATCH, tx_hash, chain_id=chain_id)
+    made = Attempt((1, 2), JOB, 0, batch, tx_hash, chain_id=chain_id)
     await rounds.run(made)
     return made
 
@@ -97,6 +112,71 @@ def test_a_number_that_does_not_fit_what_is_hashed_is_no_answer(answer: Any) -> 
         as_sent[field] = number
         with pytest.raises(msgspec.ValidationError):
             msgspec.msgpack.decode(msgspec.msgpack.encode(as_sent), type=answer)
+
+
+@pytest.mark.parametrize("pair", [(-1, 2), (1, 2**63)])
+def test_a_pair_that_no_number_fits_is_no_answer(pair: tuple[int, int]) -> None:
+    as_sent = msgspec.to_builtins(Certificate(1, PUBLIC, (b"1", b"2", b"3"), pair, b"", ()), builtin_types=(bytes,))
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.msgpack.decode(msgspec.msgpack.encode(as_sent), type=Certificate)
+
+
+@pytest.mark.parametrize("pair", [(1, 3), (-1, 2)])
+async def test_who_shows_another_row_and_a_certificate_of_another_pair_is_caught(pair: tuple[int, int]) -> None:
+    """A certificate that cannot even be hashed is no reason to end whoever asked for it."""
+    honest = Certificate(1, PUBLIC, (b"1" * 64, b"2" * 64, b"3" * 64), (1, 2), ROW_DIGEST, ())
+    statement = StockStatement("test", 1, JOB, PUBLIC, honest.shares, honest.pair, honest.rows).digest()
+    honest = replace(honest, signatures=tuple(sign(KEYS[party], statement) for party in (1, 2, 3)))
+
+    class Certified(Location):
+        async def call(self, operation: Any, timeout_s: float) -> Any:
+            if isinstance(operation, ShowCertificate):
+                return replace(honest, pair=pair) if self.lies else honest
+            answer = await super().call(operation, timeout_s)
+            return replace(answer, row=replace(ROW, opened=b"v" * 32)) if self.lies else answer
+
+    made = await attempt([Certified(1), Certified(2, lies=True), Certified(3)])
+    assert list(made.caught) == [2]
+
+
+@pytest.mark.parametrize(
+    "refusals",
+    [
+        (),
+        (MessageRefusal(9999, "used", "Used."),),
+        (MessageRefusal(1, "used", "Used."),),
+        (MessageRefusal(0, "<b>", "Used."),),
+        (MessageRefusal(0, "used", "x" * 100_000),),
+        (MessageRefusal(0, "used", "Used.", {"rule": "x" * 100_000}),),
+    ],
+)
+async def test_who_refuses_what_was_not_proposed_or_in_no_words_is_caught(refusals: tuple[MessageRefusal, ...]) -> None:
+    class Refusing(Location):
+        async def call(self, operation: Any, timeout_s: float) -> Any:
+            return MessagesRefused(refusals)
+
+    made = await attempt([Location(1), Refusing(2), Location(3)], batch=replace(BATCH, entries=(Entry(b"m"),)))
+    assert list(made.caught) == [2] and not made.refusals
+
+
+def refused(*parties: int) -> Attempt:
+    made = Attempt((1, 2), JOB, 0, BATCH, TX_HASH)
+    made.refusals = {party: (MessageRefusal(0, "used", "Used."),) for party in parties}
+    return made
+
+
+def test_what_a_third_location_could_not_say_is_remembered_until_it_says_it() -> None:
+    work = _Work()
+    work.learn(refused(2))
+    behind = Attempt((1, 3), JOB, 1, BATCH, TX_HASH)
+    behind.errors = {3: Unavailable("I am behind.", code="registry_behind")}
+    work.learn(behind)
+    assert work.refused_by(1) and not work.refused_by(2) and list(work.errors) == [3]
+    # one that is away says nothing, and one that answered has said its word
+    away = Attempt((1, 3), JOB, 2, BATCH, TX_HASH)
+    away.errors = {3: LinkLost("away")}
+    work.learn(away)
+    assert not work.errors
 
 
 def burnt() -> SdtError:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -29,7 +28,7 @@ from sdt.signing.locations import Remote, load_coordinator_config
 from sdt.signing.pki import ends_s
 from sdt.signing.pool import Pool
 from sdt.signing.reshare_rounds import Step
-from sdt.signing.rounds import Attempt, Rounds
+from sdt.signing.rounds import CODE, Attempt, Rounds
 from sdt.signing.transcript import KeyStatement
 from sdt.signing.wire import PAIRS, PRESIGN_COUNT_MAX, BatchProposal, MessageRefusal, Pair, StatusAnswer
 from sdt.signing.wire_attestation import Attest, Attested
@@ -47,7 +46,6 @@ _ABOUT_THE_PRESIGNATURE: Final = frozenset(
 )
 """Errors after which another presignature of the same pair may do."""
 
-_CODE: Final = re.compile("[a-z0-9_]{1,40}")
 
 _log = logging.getLogger("sdt.signing.coordinator")
 
@@ -299,6 +297,9 @@ class Coordinator:
             if agreed := work.refused_by(2):
                 return Outcome(None, agreed, tuple(work.culprits), pair)
         if refused := work.refused_by(1):
+            if passing := [error for party, error in work.errors.items() if self._remotes[party].answers]:
+                # Somebody else is there to be asked, once it can say: no payment ends by one location's word.
+                raise passing[-1]
             return Outcome(None, refused, tuple(work.culprits))
         if work.last is not None and not isinstance(work.last, LinkLost):
             raise work.last
@@ -349,7 +350,7 @@ class Coordinator:
 
 def _plain(code: str) -> str:
     """Return a location's code as a name that may stand in a metric, whatever the location sent."""
-    return code if _CODE.fullmatch(code) else "malformed"
+    return code if CODE.fullmatch(code) else "malformed"
 
 
 @dataclass
@@ -362,12 +363,20 @@ class _Work:
     culprits: list[int] = field(default_factory=list)
     denied: Counter[int] = field(default_factory=Counter)
     last: SdtError | None = None
+    errors: dict[int, SdtError] = field(default_factory=dict)
+    """What a location gave at last in place of a word about the messages, itself at hand."""
 
     def learn(self, attempt: Attempt) -> None:
         """Take in a failed attempt.
 
         Errors: what both locations gave as an error, when it is about the batch and not about who answers.
         """
+        for party in attempt.pair:
+            error = attempt.errors.get(party)
+            if error is None or party in attempt.caught or isinstance(error, LinkLost):
+                self.errors.pop(party, None)
+            else:
+                self.errors[party] = error
         for party, refusals in attempt.refusals.items():
             self.avoid.add(party)
             for refusal in refusals:

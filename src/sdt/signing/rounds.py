@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,11 @@ from sdt.signing.wire import (
     Row,
     ShowCertificate,
 )
+
+CODE: Final = re.compile("[a-z0-9_]{1,40}")
+"""How a location's code looks."""
+DETAIL_CHARS_MAX: Final = 1_000
+FACTS_MAX: Final = 8
 
 PROPOSE_TIMEOUT_S: Final = 15.0
 RELEASE_TIMEOUT_S: Final = 5.0
@@ -69,6 +75,18 @@ def _most_named(values: Sequence[int]) -> int | None:
     return None if len(counted) == 2 and counted[0][1] == counted[1][1] else counted[0][0]
 
 
+def _refuses_some(answer: MessagesRefused, proposed: int) -> bool:
+    """Tell whether an answer refuses messages that were proposed, each in words that may be kept and shown."""
+    return bool(answer.refusals) and all(
+        each.position < proposed
+        and CODE.fullmatch(each.code)
+        and len(each.detail) <= DETAIL_CHARS_MAX
+        and len(each.facts) <= FACTS_MAX
+        and all(len(name) + len(value) <= DETAIL_CHARS_MAX for name, value in each.facts.items())
+        for each in answer.refusals
+    )
+
+
 class Rounds:
     """Runs attempts; knows nothing of which pair or presignature is best."""
 
@@ -104,7 +122,9 @@ class Rounds:
         answers = await self._ask(attempt.pair, dict.fromkeys(attempt.pair, operation), PROPOSE_TIMEOUT_S)
         promises: dict[int, Proposed] = {}
         for party, answer in answers.items():
-            if isinstance(answer, MessagesRefused):
+            if isinstance(answer, MessagesRefused) and not _refuses_some(answer, len(attempt.batch.entries)):
+                self._catch(attempt, party, "refuses what it was not asked, or in no words of ours")
+            elif isinstance(answer, MessagesRefused):
                 attempt.refusals[party] = answer.refusals
             elif isinstance(answer, BadAnswer):
                 self._catch(attempt, party, "answered something else than it was asked")
@@ -139,11 +159,13 @@ class Rounds:
         try:
             shown = await self._remotes[party].call(ShowCertificate(attempt.job), RELEASE_TIMEOUT_S)
             assert isinstance(shown, Certificate)
+            if shown.pair != attempt.pair:
+                return False
             statement = StockStatement(
                 self._network, shown.epoch, attempt.job, shown.public, shown.shares, shown.pair, shown.rows
             )
             check_certificate(self._keys, statement.digest(), shown.signatures)
-        except Forbidden:
+        except (Forbidden, ValueError, OverflowError):
             return False
         except SdtError as error:
             attempt.errors[party] = error

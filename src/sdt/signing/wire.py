@@ -47,7 +47,7 @@ FRAME_BYTES_MAX: Final = 6 * 2**20
 """A batch of 500 messages of 8 KiB, with two approvals, and room."""
 
 PAIRS: Final = ((1, 2), (1, 3), (2, 3))
-Pair = tuple[int, int]
+Pair = tuple[Natural, Natural]
 PRESIGN_COUNT_MAX: Final = 1000
 
 
