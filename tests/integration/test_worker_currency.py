@@ -10,6 +10,7 @@ import pytest
 from sandbox_servers import DAY_S, Sandbox, sandbox
 from test_monitoring import DORA, KEY, MASTER, user
 from test_sandbox_currency import CONDUCTOR
+from test_suspense import drop_off
 
 from monitoring_rig import REGION
 from sdt.adapters.wrapping import VaultKey
@@ -23,7 +24,7 @@ from sdt.store.transactions import Change
 from sdt.worker.clock import Clock
 from sdt.worker.currency import Currency
 from sdt.workflows.people import People
-from store_rig import NOW_MS, TOKEN, accepted, address, transaction_id
+from store_rig import NOW_MS, TOKEN, address
 
 pytestmark = pytest.mark.slow
 
@@ -56,11 +57,8 @@ async def counted(server: Sandbox, reference: str, cents: int, **changes: Any) -
 
 
 def waiting(store: Store, n: int, cents: int) -> str:
-    deposit = transaction_id(n)
     with store.transaction():
-        transactions.insert_accepted(store, [accepted(n, 1, 1, cents, type="deposit")])
-        transactions.move(store, [Change(deposit, Event.AWAIT_FUNDS)], actor="x", at_ms=NOW_MS)
-    return deposit
+        return drop_off(store, n, cents, "dropoff:counter")
 
 
 def books(store: Store, name: str) -> int:

@@ -18,6 +18,7 @@ __all__ = [
     "clawback_postings",
     "currency_taken_in",
     "currency_unmatched",
+    "currency_unused",
     "deposit_blocked",
     "deposit_filed",
     "deposit_returned",
@@ -115,6 +116,11 @@ def currency_taken_in(token: str, deposit: str, units: int) -> list[Posting]:
 def currency_unmatched(token: str, counted: str, units: int) -> list[Posting]:
     """Coin and paper were counted that no deposit asks for in just that amount: an officer finds out whose they are."""
     return [Posting(f"Clearing:{token}", f"Suspense:{token}:{counted}", token, units)]
+
+
+def currency_unused(token: str, deposit: str, units: int) -> list[Posting]:
+    """The deposit that coin and paper were counted for has ended: an officer gives them back."""
+    return [Posting(f"Pending:{token}:{deposit}", f"Suspense:{token}:{deposit}", token, units)]
 
 
 def metal_taken_in(token: str, deposit: str, units: int) -> list[Posting]:

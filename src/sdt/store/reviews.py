@@ -45,11 +45,16 @@ def release(store: Store, reason: str, key: str, verdict: Verdict) -> int:
 
 
 def decided(store: Store, limit: int) -> list[Decided]:
-    """Return transactions in review whose every reason has a verdict, the longest waiting first."""
+    """Return transactions in review whose every reason has a verdict, the longest waiting first.
+
+    Blocked dollars wait for a licence, whatever the verdicts.
+    """
     found = store.rows(
         "SELECT h.transaction_id, max(h.verdict) FROM review_holds h "  # noqa: S608
         "JOIN transactions t ON t.id = h.transaction_id AND t.status = 'in_review' "
-        f"WHERE {_UNDECIDED} AND o.verdict IS NULL) GROUP BY h.transaction_id ORDER BY min(h.at_ms) LIMIT ?",
+        f"WHERE {_UNDECIDED} AND o.verdict IS NULL) AND NOT EXISTS (SELECT 1 FROM blocked_funds b "
+        "WHERE b.transaction_id = h.transaction_id AND b.ended_at_ms IS NULL) "
+        "GROUP BY h.transaction_id ORDER BY min(h.at_ms) LIMIT ?",
         (limit,),
     )
     return [Decided(transaction_id, verdict) for transaction_id, verdict in found]

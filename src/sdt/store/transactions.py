@@ -189,11 +189,17 @@ def held_as(store: Store, code: str, limit: int) -> list[TransactionRow]:
 
 
 def past_their_time(store: Store, status: Status, now_s: int, limit: int) -> list[str]:
-    """Return the oldest in a status whose time has passed. Blocked dollars wait for a licence, whatever the time."""
+    """Return the oldest in a status whose time has passed.
+
+    Blocked dollars wait for a licence, whatever the time; dollars that came in for a deposit, for its case.
+    """
     found = store.rows(
         f"SELECT id FROM transactions WHERE status = ? AND {LIVE} AND expires_at_s <= ? "  # noqa: S608
         "AND NOT EXISTS (SELECT 1 FROM blocked_funds b WHERE b.transaction_id = transactions.id "
-        "AND b.ended_at_ms IS NULL) ORDER BY seq LIMIT ?",
+        "AND b.ended_at_ms IS NULL) AND NOT (type = 'deposit' "
+        "AND EXISTS (SELECT 1 FROM bank_entries e WHERE e.transaction_id = transactions.id) "
+        "AND EXISTS (SELECT 1 FROM review_holds h JOIN cases c ON c.id = h.key "
+        "WHERE h.transaction_id = transactions.id)) ORDER BY seq LIMIT ?",
         (status.value, now_s, limit),
     )
     return [id_ for (id_,) in found]

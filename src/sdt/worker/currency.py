@@ -1,12 +1,13 @@
 """Currency at the treasury's counter: what the bank's clerk counted, into the books line by line.
 
 Every line of that kind is booked once: for its deposit when amount and token agree, else into suspense with a case
-for the custodian. Who handed it in is sealed with the key of the account's holder.
+for the custodian. What is counted while its deposit is still looked at waits in clearing, or is blocked. Who handed it
+in is sealed with the key of the account's holder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Final
 
@@ -15,12 +16,24 @@ import msgspec
 from sdt.domain.ach.entry_life import EntryStatus
 from sdt.domain.errors import NotFound
 from sdt.domain.ledger import currency_taken_in, currency_unmatched
+from sdt.domain.message import Deposit, read_message
 from sdt.domain.monitoring.persons import person_id
 from sdt.domain.region import Region, Token
-from sdt.domain.transaction import FINAL
+from sdt.domain.transaction import Status
 from sdt.ports.bank import Bank, Conductor, CurrencyDeposit
 from sdt.ports.statement import Flow, StatementLine
-from sdt.store import Store, banking, blocked, cases, currency, ledger, movements, reserve_moves, transactions
+from sdt.store import (
+    Store,
+    banking,
+    blocked,
+    cases,
+    currency,
+    ledger,
+    movements,
+    registry,
+    reserve_moves,
+    transactions,
+)
 from sdt.store.banking import BankEntryRow
 from sdt.store.currency import CONDUCTOR_NOTE, CurrencyRow
 from sdt.store.transactions import TransactionRow
@@ -28,7 +41,9 @@ from sdt.vendors import bank_account
 from sdt.worker.clock import Clock
 from sdt.worker.pace import keep_looking
 from sdt.workflows import blocking
+from sdt.workflows.counted import ENTRY
 from sdt.workflows.people import People
+from sdt.workflows.sanctions import BLOCKED, NOBODY, stands_of
 
 __all__ = ["Currency"]
 
@@ -36,6 +51,8 @@ __all__ = ["Currency"]
 ACTOR: Final = "worker:currency"
 
 KIND: Final = "currency"
+
+_WAITING: Final = (Status.ACCEPTED, Status.IN_REVIEW, Status.AWAITING_FUNDS)
 
 
 class Currency:
@@ -81,16 +98,21 @@ class Currency:
     ) -> None:
         if not movements.advance(store, _cursor(token), after, upto):
             return
+        rows = _locked(store, [line.reference for line, _ in found])
         for line, counted in found:
-            row = transactions.get(store, line.reference) if len(line.reference) == 36 else None
+            row = rows.get(line.reference)
             if row is None or not self._fits(row, token, line):
                 self._unmatched(store, token, line, counted, row)
             else:
                 self._counted(store, token, line, counted, row)
 
     def _fits(self, row: TransactionRow, token: Token, line: StatementLine) -> bool:
-        asked = row.type == "deposit" and row.token == token.symbol and row.units == line.amount.units
-        return asked and row.status not in FINAL
+        if row.type != "deposit" or row.status not in _WAITING:
+            return False
+        asked = read_message(bytes(row.raw)).message
+        # A deposit from a bank account is debited there: currency would be its second payment.
+        over_the_counter = isinstance(asked, Deposit) and asked.source.startswith("dropoff:")
+        return over_the_counter and (row.token, row.units) == (token.symbol, line.amount.units)
 
     def _counted(
         self, store: Store, token: Token, line: StatementLine, counted: CurrencyDeposit, row: TransactionRow
@@ -98,7 +120,7 @@ class Currency:
         now_ms = self._clock.now_ms()
         account = row.value[1]
         entry = BankEntryRow(
-            id=f"currency:{line.subject}",
+            id=f"{ENTRY}{line.subject}",
             transaction_id=row.id,
             direction="in",
             token=token.symbol,
@@ -116,8 +138,12 @@ class Currency:
         ledger.post(store, [(row.id, p) for p in postings], release=[], at_ms=now_ms)
         if blocked.get(store, row.id) is not None:
             blocking.funds_settled(store, row, now_ms)
-        else:
+        elif row.status is Status.AWAITING_FUNDS:
             reserve_moves.want(store, row.id, "in", token.symbol, line.amount.units, "deposit", now_ms)
+        elif (stands := stands_of(store, account)).standing == BLOCKED:
+            blocking.block_deposit(store, row.id, reference=stands.case_id, actor=ACTOR, at_ms=now_ms)
+            if stands.case_id != NOBODY:
+                cases.add_evidence(store, stands.case_id, "transaction", row.id, actor=ACTOR, at_ms=now_ms)
 
     def _record(
         self, store: Store, token: Token, line: StatementLine, counted: CurrencyDeposit, of: str, account: str
@@ -171,6 +197,14 @@ class Currency:
 
     def _today(self) -> date:
         return self._region.business_day.of(self._clock.now_s())
+
+
+def _locked(store: Store, references: Sequence[str]) -> dict[str, TransactionRow]:
+    """Return the transactions that slips name; nobody screens, blocks or ends them until the commit."""
+    ids = sorted({reference for reference in references if len(reference) == 36})
+    for account in sorted({row.account for row in transactions.get_many(store, ids).values() if row.account}):
+        registry.lock_account(store, account)
+    return transactions.get_many(store, ids, lock=True)
 
 
 def _cursor(token: Token) -> str:

@@ -12,6 +12,7 @@ from sdt.domain.transaction import HOLDING, Event, Status
 from sdt.store import Store, ledger, office, outbox, transactions
 from sdt.store.transactions import Change
 from sdt.worker.clock import Clock
+from sdt.workflows import counted
 
 __all__ = ["Expiry"]
 
@@ -45,8 +46,9 @@ class Expiry:
     def expire(self, store: Store) -> int:
         """End what is past its time; returns how many."""
         now_s = self._clock.now_s()
-        ids = [id_ for status in WAITING for id_ in transactions.past_their_time(store, status, now_s, ROUND)]
-        late = [row for row in transactions.get_many(store, ids, lock=True).values() if row.status in WAITING]
+        rows = transactions.get_many(store, self._late(store, now_s), lock=True)
+        # Once more, now that nobody else moves them: dollars may have come in meanwhile.
+        late = [rows[id_] for id_ in (self._late(store, now_s) if rows else ()) if id_ in rows]
         holding = [(row.ledger_account, row.held_units) for row in late if row.status in HOLDING and row.held_units]
         ledger.release_holds(store, holding)
         changes = [
@@ -54,4 +56,8 @@ class Expiry:
             for row in late
         ]
         transactions.move(store, changes, actor=ACTOR, at_ms=self._clock.now_ms())
+        counted.follow(store, rows, changes, actor=ACTOR, at_ms=self._clock.now_ms())
         return len(late)
+
+    def _late(self, store: Store, now_s: int) -> list[str]:
+        return [id_ for status in WAITING for id_ in transactions.past_their_time(store, status, now_s, ROUND)]

@@ -7,7 +7,7 @@ keeps nothing in memory, so that any process may do it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sdt.domain.ach.exposure import Minted
@@ -46,6 +46,7 @@ from sdt.worker.judging import (
 )
 from sdt.worker.reading import Reading
 from sdt.worker.sanctions import Sanctions
+from sdt.workflows.counted import counted_for, follow
 from sdt.workflows.sanctions import BLOCKED, CLEAR, REVIEW, Finding, hold, stands_of
 
 __all__ = ["ROUND_MAX", "Named", "ScreeningRound", "decide_all"]
@@ -76,6 +77,8 @@ class _Verdicts:
     """What issues of ACH deposits this very round let go on: the next one's look at the cover counts it."""
     on_hold: set[tuple[str, str]] = field(default_factory=set)
     """Accounts whose outgoing payments wait for a debt, by token."""
+    paid: Collection[str] = ()
+    """Deposits whose currency was counted: their time was kept, and does not end them."""
 
 
 class ScreeningRound:
@@ -95,13 +98,30 @@ class ScreeningRound:
         addresses = {a for row, _ in signed for a in (row.account, row.counterparty) if a}
         addresses |= {message.to for _, message in signed if isinstance(message, Seize)}
         facts = registry.facts(store, sorted(addresses))
-        verdicts = _Verdicts(on_hold=undone.on_hold(store, sorted(addresses)))
+        verdicts = _Verdicts(on_hold=undone.on_hold(store, sorted(addresses)), paid=self._paid(store, fresh))
         for row, message in signed:
             self._judge(store, row, message, facts, verdicts)
-        self._hold(store, verdicts)
         locked = {row.id: (row.type, row.status) for row in fresh}
-        transactions.move(store, verdicts.changes, actor=ACTOR, at_ms=self._clock.now_ms(), locked=locked)
+        self._write(store, rows, verdicts, locked)
         return verdicts.outside
+
+    def _paid(self, store: Store, rows: Iterable[TransactionRow]) -> Collection[str]:
+        """Return those deposits past their time whose currency is here."""
+        now_s = self._clock.now_s()
+        return counted_for(store, [row.id for row in rows if row.type == "deposit" and row.expires_at_s <= now_s])
+
+    def _write(
+        self,
+        store: Store,
+        rows: Mapping[str, TransactionRow],
+        verdicts: _Verdicts,
+        locked: Mapping[str, tuple[str, Status]] | None = None,
+    ) -> None:
+        """Hold funds, write what was decided, and follow it where dollars are here already."""
+        self._hold(store, verdicts)
+        now_ms = self._clock.now_ms()
+        transactions.move(store, verdicts.changes, actor=ACTOR, at_ms=now_ms, locked=locked)
+        follow(store, rows, verdicts.changes, actor=ACTOR, at_ms=now_ms)
 
     def _judge(
         self,
@@ -112,7 +132,7 @@ class ScreeningRound:
         verdicts: _Verdicts,
     ) -> None:
         now_s = self._clock.now_s()
-        if row.expires_at_s <= now_s:
+        if row.expires_at_s <= now_s and row.id not in verdicts.paid:
             verdicts.changes.append(Change(row.id, Event.EXPIRE, code="expired_message"))
             return
         refusal = check_rules(row.type, message, self._region, lambda a: facts.get(a, UNKNOWN), now_s)
@@ -221,8 +241,7 @@ class ScreeningRound:
             hold(store, row.id, stands, now_ms)
             # Linked, so that no desk takes its deposit for one that nobody has issued yet.
             verdicts.changes.append(in_review(row, message.deposit if isinstance(message, Issue) else None))
-        self._hold(store, verdicts)
-        transactions.move(store, verdicts.changes, actor=ACTOR, at_ms=now_ms)
+        self._write(store, {row.id: current}, verdicts)
 
     def _go_on(self, store: Store, row: TransactionRow, message: Message, verdicts: _Verdicts) -> None:
         """Let what nobody stops take its way."""
@@ -249,14 +268,13 @@ class ScreeningRound:
             if row.status is Status.IN_REVIEW and (verdict_of[row.id] == "stop" or due.isdisjoint(_parties(row)))
         ]
         reviews.forget(store, [row.id for row in waiting])
-        verdicts = _Verdicts()
+        verdicts = _Verdicts(paid=self._paid(store, waiting))
         for row in waiting:
             if verdict_of[row.id] == "stop":
                 verdicts.changes.append(stopped(row))
             else:
                 self._judge_again(store, row, verdicts)
-        self._hold(store, verdicts)
-        transactions.move(store, verdicts.changes, actor=ACTOR, at_ms=self._clock.now_ms())
+        self._write(store, rows, verdicts)
         return len(waiting)
 
     def _screened_by_name(self, rows: Iterable[TransactionRow]) -> list[str]:
@@ -266,7 +284,7 @@ class ScreeningRound:
     def _judge_again(self, store: Store, row: TransactionRow, verdicts: _Verdicts) -> None:
         """Judge what was cleared as of now: its time, the rules, and how its parties stand meanwhile."""
         message = self._reading.read(row).message
-        if row.expires_at_s <= self._clock.now_s():
+        if row.expires_at_s <= self._clock.now_s() and row.id not in verdicts.paid:
             verdicts.changes.append(Change(row.id, Event.EXPIRE, code="expired_message"))
             return
         parties = _parties(row)

@@ -9,29 +9,31 @@ from __future__ import annotations
 from sdt.domain.errors import Conflict, NotFound
 from sdt.domain.ledger import Posting, deposit_blocked, payout_blocked
 from sdt.domain.transaction import Event, Status
-from sdt.store import Store, ach, banking, blocked, ledger, registry, reserve_moves, transactions
+from sdt.store import Store, ach, banking, blocked, ledger, registry, reserve_moves, reviews, transactions
 from sdt.store.blocked import BlockedRow
 from sdt.store.transactions import Change, TransactionRow
 from sdt.workflows import debts, payouts
 
 __all__ = ["block_deposit", "block_payout", "funds_settled", "release"]
 
+_UNMINTED = (Status.ACCEPTED, Status.AWAITING_FUNDS, Status.IN_REVIEW)
 _WITH_THE_BANK = frozenset({"filed", "unknown", "acknowledged"})
 
 
 def block_deposit(store: Store, transaction_id: str, *, reference: str, actor: str, at_ms: int) -> bool:
     """Block the dollars of a deposit before its mint; return whether they were not blocked before.
 
-    A debit that the bank still has in hand is blocked when it settles. `reference` is the case or order.
+    A debit that the bank still has in hand is blocked when it settles, currency though nobody has screened its deposit
+    yet. `reference` is the case or order.
     Errors: NotFound; Conflict when it is minted, or its mint cannot be stopped any more: freeze the account then.
     """
     row = _found(store, transaction_id, "deposit")
     if blocked.get(store, row.id) is not None:
         return False
-    if row.status not in (Status.AWAITING_FUNDS, Status.IN_REVIEW) or debts.mints_on_the_way(store, row.id):
+    if row.status not in _UNMINTED or debts.mints_on_the_way(store, row.id):
         raise Conflict("The deposit is minted or about to be: freeze the account.", code="too_late_to_block")
     debts.stop_waiting_mint(store, row.id, at_ms)
-    if row.status is Status.AWAITING_FUNDS:
+    if row.status is not Status.IN_REVIEW:
         transactions.move(store, [Change(row.id, Event.REVIEW, code="in_review")], actor=actor, at_ms=at_ms)
     _note(store, row, "deposit", reference, at_ms)
     if _standing(store, row.id) & {"settled", "window_passed"}:
@@ -89,6 +91,8 @@ def release(store: Store, transaction_id: str, *, actor: str, at_ms: int) -> Non
         back = [Posting(p.credit, p.debit, p.token, p.units) for p in made(found.token, row.id, units)]
         _post(store, row.id, back, at_ms)
     if found.side == "deposit":
+        # What was decided of it while it was in review is over too.
+        reviews.forget(store, [row.id])
         transactions.move(store, [Change(row.id, Event.AWAIT_FUNDS)], actor=actor, at_ms=at_ms)
         if "window_passed" in _standing(store, row.id):
             reserve_moves.want(store, row.id, "in", found.token, row.units, "unblocked", at_ms)
