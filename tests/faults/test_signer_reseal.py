@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import signing_rig
 from sdt.domain.errors import SdtError
 from sdt.signing import keyring, reseal, seal, stock
 from sdt.signing.config import load_signer_config
+from sdt.signing.relocate import relocate
 from sdt.signing.reseal import Target
 from sdt.signing.store import Store
 
@@ -130,6 +132,23 @@ async def test_a_signer_with_a_key_services_key_signs_through_a_new_provision(ri
             assert (await to.sign(batch, signing_rig.tx_hash(batch))).pair == (1, 2)
     finally:
         again.stop()
+
+
+@pytest.mark.parametrize("kind", ["passphrase", "command"])
+def test_a_place_whose_secrets_were_sealed_otherwise_is_given_a_folder_that_opens(rig, words, service, kind):
+    reseal.reseal(config_of(rig), Target(words) if kind == "passphrase" else Target(command=service))
+    before = tomllib.loads((rig.folder(LOCATION) / "signer.toml").read_text())
+    retired = relocate(rig.home, LOCATION)
+    # then the fresh folder says what it is sealed under, and the old one still does
+    fresh = config_of(rig)
+    assert (fresh.seal, load_signer_config(retired).seal) == ("file", kind)
+    assert fresh.intent_key(fresh.sealer()).verify_key == fresh.intent_keys()[LOCATION]
+    # and all else is as its operator had it
+    after = tomllib.loads((rig.folder(LOCATION) / "signer.toml").read_text())
+    of_seal = {"seal", "passphrase_file", "seal_command", "location"}
+    assert {name: after[name] for name in after.keys() - of_seal} == {
+        name: before[name] for name in before.keys() - of_seal
+    }
 
 
 def steps_of(monkeypatch, stop_at):

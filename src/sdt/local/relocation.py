@@ -12,6 +12,7 @@ from typing import Final
 
 from sdt.config import Settings
 from sdt.domain.errors import Unavailable
+from sdt.signing.config import load_signer_config
 from sdt.signing.coordinator import Coordinator
 from sdt.signing.relocate import relocate, relocation_pending
 from sdt.supervise import is_locked, read_state
@@ -34,6 +35,8 @@ async def move(settings: Settings, party: int, step: Callable[[str], Awaitable[N
     else:
         old = relocate(settings.home, party)
         await step(f"fresh folder and new certificates; the old folder is {old.name}: destroy it")
+        if (seal := load_signer_config(old).seal) != "file":
+            await step(f"sealed under a key file, not under {seal} as before: run sdt keys reseal {party} afterwards")
     _restart(settings)
     deadline = time.monotonic() + RESTART_S
     while time.monotonic() < deadline:

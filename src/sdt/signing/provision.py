@@ -53,7 +53,8 @@ def provision(
 ) -> None:
     """Write `signer-1` to `signer-3` and `coordinator` under `home`, with all keys and certificates fresh.
 
-    Folders that exist keep their keys; only their `signer.toml` is written anew, since ports may change between runs.
+    Folders that exist keep their keys; only their `signer.toml` is written anew, since ports may change between runs,
+    and what its operator chose stays as it is.
     Each location reads a chain node of its own, as far as there are nodes: so one that lies deceives one location.
     Errors: Conflict when only some of the folders exist.
     """
@@ -66,10 +67,10 @@ def provision(
     locations = [
         _location(party, address, folder) for party, address, folder in zip(PARTIES, addresses, folders, strict=True)
     ]
-    counters = (home / "counters").resolve()
-    counters.mkdir(mode=0o700, exist_ok=True)
+    (home / "counters").mkdir(mode=0o700, exist_ok=True)
     for party, folder, address in zip(PARTIES, folders, addresses, strict=True):
-        observed = replace(observing or Observing(), health_port=address.health_port)
+        kept, health_host = _kept_of(folder)
+        observed = replace(observing or Observing(), health_host=health_host, health_port=address.health_port)
         settings: dict[str, str | int | list[str]] = {
             "party": party,
             "network": network,
@@ -78,8 +79,8 @@ def provision(
             "deployment_file": str(deployment_file.resolve()),
             "finality_blocks": finality_blocks,
             "gas_price_wei": gas_price_wei,
-            "counter_file": str(counters / f"signer-{party}"),
-            **_kept_of(folder),
+            "counter_file": f"../counters/{folder.name}",
+            **kept,
         }
         (folder / "signer.toml").write_text(
             _toml(settings) + "\n[observing]\n" + _toml(asdict(observed)) + _locations_toml(locations)
@@ -87,14 +88,20 @@ def provision(
     (home / "coordinator" / "signers.toml").write_text(_locations_toml(locations))
 
 
-def _kept_of(folder: Path) -> dict[str, str | int | list[str]]:
-    """Return how a folder says that its secrets are sealed and whom it works with: whoever runs the location chose."""
+def _kept_of(folder: Path) -> tuple[dict[str, str | int | list[str]], str]:
+    """Return what whoever runs the location chose: its seal, whom it works with, its counter; and where it has pages.
+
+    A counter under the home, by its whole path, is what earlier versions wrote: it is no choice, and a home may move.
+    """
     try:
         said = tomllib.loads((folder / "signer.toml").read_text())
     except FileNotFoundError:
-        return {}
-    chosen = ("seal", "passphrase_file", "seal_command", "attestation", "nsm")
-    return {name: said[name] for name in chosen if name in said}
+        return {}, Observing().health_host
+    chosen = ("seal", "passphrase_file", "seal_command", "counter_file", "attestation", "nsm")
+    kept = {name: said[name] for name in chosen if name in said}
+    if kept.get("counter_file") == str((folder.parent / "counters" / folder.name).resolve()):
+        del kept["counter_file"]
+    return kept, said.get("observing", {}).get("health_host", Observing().health_host)
 
 
 def _location(party: int, address: Address, folder: Path) -> Location:

@@ -3,6 +3,7 @@
 The old location's certificate must open no door: a new authority certifies all four, and the old folder is set aside.
 Two shares of the old epoch still give the key until they are destroyed: that is part of the ceremony.
 Everything new is made in `relocation/` first and put in place by renames: killed anywhere and run again, it goes on.
+The new folder is sealed under a key file, whatever the old one was sealed under: its operator seals it anew.
 For one organisation that runs all three; elsewhere each makes its own files and exchanges certificates and intent.pub.
 """
 
@@ -17,6 +18,7 @@ from sdt.domain.errors import Conflict, NotFound
 from sdt.signing.config import load_signer_config
 from sdt.signing.pki import Authority
 from sdt.signing.provision import FORMER_KEY_FILE, PARTIES, make_location, write_locations
+from sdt.signing.reseal import Target, write_settings
 from sdt.signing.tls import COORDINATOR
 
 FOLDER: Final = "relocation"
@@ -54,6 +56,7 @@ def _prepare(home: Path, party: int) -> None:
         if holder == party:
             make_location(authority, party, folder, now)
             shutil.copy(old / "signer.toml", folder / "signer.toml")
+            write_settings(folder / "signer.toml", Target())  # the new seal is the file that `make_location` made
             shutil.copy(old / "intent.pub", folder / FORMER_KEY_FILE)
         else:
             authority.issue(holder, folder, now)

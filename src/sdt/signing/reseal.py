@@ -145,14 +145,14 @@ def _finish(home: Path, target: Target) -> None:
     for name in (INTENT_FILE, target.file):
         if name and (folder / name).exists():
             (folder / name).replace(home / name)
-    _write_settings(home / "signer.toml", target)
+    write_settings(home / "signer.toml", target)
     for name in {KEY_FILE, SALT_FILE} - {target.file}:
         (home / name).unlink(missing_ok=True)
     _sync(home)
     folder.rmdir()
 
 
-def _write_settings(file: Path, target: Target) -> None:
+def write_settings(file: Path, target: Target) -> None:
     """Change what signer.toml says of the seal, all or nothing."""
     kept = re.sub(r"(?m)^(seal|passphrase_file|seal_command) *=.*\n?", "", file.read_text())
     beside = file.with_name("signer.toml.new")
