@@ -159,9 +159,10 @@ def put_into_file(store: Store, name: str, placed: Sequence[tuple[int, str, str,
     )
 
 
-def refuse(store: Store, id: str) -> None:
-    """Take an entry out of what waits: no file will carry it."""
-    store.execute("UPDATE ach_entries SET stage = 'refused' WHERE id = ? AND stage = 'wanted'", (id,))
+def refuse(store: Store, id: str) -> bool:
+    """Take an entry out of what waits: no file will carry it. Return whether it waited."""
+    taken = store.execute("UPDATE ach_entries SET stage = 'refused' WHERE id = ? AND stage = 'wanted'", (id,))
+    return bool(taken.rowcount == 1)
 
 
 def entry(store: Store, id: str) -> AchEntryRow | None:

@@ -171,6 +171,15 @@ def account_balance(store: Store, name: str) -> AccountBalance:
     return AccountBalance(*found) if found else AccountBalance(0, 0, 0)
 
 
+def owed(store: Store, names: Sequence[str]) -> dict[str, int]:
+    """Return credits less debits of those of the accounts that were used, by name."""
+    found = store.rows(
+        f"SELECT name, credits - debits FROM ledger_accounts WHERE {store.among('name')}",  # noqa: S608
+        (store.listed(names),),
+    )
+    return {name: int(net) for name, net in found}
+
+
 def open_accounts(store: Store, prefix: str) -> list[tuple[str, int]]:
     """Return the accounts whose names begin so and that are not even, with debits less credits, by name."""
     found = store.rows(

@@ -28,7 +28,7 @@ from sdt.domain.ledger import (
 )
 from sdt.domain.region import Region
 from sdt.domain.transaction import Event, Status
-from sdt.store import Store, bank_facts, banking, blocked, cases, ledger, reserve_moves, transactions
+from sdt.store import Store, ach, bank_facts, banking, blocked, cases, ledger, reserve_moves, transactions
 from sdt.store.banking import BankEntryRow
 from sdt.store.transactions import Change, TransactionRow
 from sdt.workflows import adjusting, blocking, debts, payouts
@@ -237,8 +237,9 @@ def _credit_returned(store: Store, region: Region, fact: _Fact) -> None:
         _post(store, fact, payout_returned(fact.entry.token, fact.entry.transaction_id, fact.entry.units))
     code = fact.event.value if fact.event is EntryEvent.REVERSE else fact.code
     row = _transaction(store, fact)
-    if row.type == "deposit":
-        # It was paid out of a deposit's suspense, and nothing is minted for that.
+    gone = payouts.due(store, fact.entry.token, row.id) < fact.entry.units
+    if row.type == "deposit" or gone:
+        # It was paid out of a deposit's suspense, and nothing is minted for that; or its dollars are not owed any more.
         payouts.suspend(store, row, "returned", fact.on, fact.at_ms, key=fact.entry.id)
     else:
         payouts.came_back(store, region, row, code, fact.on, fact.at_ms)
@@ -279,6 +280,10 @@ def _credit_dishonored(store: Store, region: Region, fact: _Fact) -> None:
     if not adjusting.live_for(store, row.id):
         payouts.suspend(store, row, "dishonored", fact.on, fact.at_ms)
     _gone_again(store, fact)
+    for other in banking.entries_of(store, [row.id]):
+        # What had come back was to be paid again, and is in no file yet: it is paid already.
+        if other.status == EntryStatus.CREATED and ach.refuse(store, other.id):
+            apply(store, region, other, EntryEvent.REFUSE, code="not_filed", on=fact.on, at_ms=fact.at_ms)
     _open_case(store, fact, "ach_return")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Final, NamedTuple
 
@@ -12,6 +13,7 @@ from sdt.domain.region import Region
 from sdt.domain.rules import UNKNOWN
 from sdt.domain.transaction import Event, Status
 from sdt.store import Store, blocked, cases, ledger, registry, reserve_moves, sanctions, transactions, undone
+from sdt.store.ach import Wanted
 from sdt.store.transactions import Change, TransactionRow
 from sdt.store.undone import UndoneRow
 
@@ -23,6 +25,7 @@ __all__ = [
     "held_because",
     "hold_unclaimed",
     "let_out",
+    "not_owed",
     "out_of_suspense",
     "stopped",
     "suspend",
@@ -39,6 +42,13 @@ def due(store: Store, token: str, redemption: str) -> int:
     """Return what is still owed to the owner of a redemption. Units: the token's smallest."""
     found = ledger.account_balance(store, f"Payout:{token}:{redemption}")
     return found.credits - found.debits
+
+
+def not_owed(store: Store, token: str, credits: Sequence[Wanted]) -> set[str]:
+    """Return which of the credits of one token are of more than is owed any more, by their ids."""
+    names = {row.id: f"Payout:{token}:{row.reference}" for row in credits}
+    owed = ledger.owed(store, list(names.values()))
+    return {row.id for row in credits if owed.get(names[row.id], 0) < row.units}
 
 
 def held_because(store: Store, redemption: TransactionRow, now_s: int) -> str | None:

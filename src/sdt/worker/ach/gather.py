@@ -31,6 +31,7 @@ from sdt.worker.ach.cut_offs import last_cut_off
 from sdt.worker.ach.dishonors import order_of
 from sdt.worker.ach.facts import Facts
 from sdt.worker.clock import Clock
+from sdt.workflows import payouts
 from sdt.workflows.ach_reversal import may_reverse, reversed_id
 from sdt.workflows.sealed_files import DATA_LABEL, seal_file
 
@@ -101,9 +102,12 @@ class Gatherer:
         first, keys = self._first_sequence(store, config.entries_per_file_max), _Keys(self._keys)
         same_day_on = effective_date(here, same_day=True)
         selected: list[tuple[str, Order]] = []
-        for row in self._waiting(store, token):
+        for row, owed in self._waiting(store, token):
             if len(selected) == config.entries_per_file_max:
                 break
+            if not owed:
+                self._refuse(store, row, "its dollars are not owed any more: the bank took them back", here.date())
+                continue
             if row.purpose == "reversal" and not self._reversible(store, row):
                 self._refuse(store, row, "what it would take back came back by itself", here.date())
                 continue
@@ -125,12 +129,18 @@ class Gatherer:
             selected.append((row.id, order))
         return selected
 
-    def _waiting(self, store: Store, token: str) -> Iterator[Wanted]:
-        """Go through all that waits: those whose account has had its share today hold no other back."""
+    def _waiting(self, store: Store, token: str) -> Iterator[tuple[Wanted, bool]]:
+        """Go through all that waits, with whether it is owed still: a payment back may have gone another way meanwhile.
+
+        Those whose account has had its share today hold no other back.
+        """
         after = (-1, "")
         while page := ach.wanted(store, token, self._config.entries_per_file_max, self._clock.now_s(), after):
             after = (page[-1].created_at_ms, page[-1].id)
-            yield from ach.still_free(store, page, self._clock.now_s())
+            free = ach.still_free(store, page, self._clock.now_s())
+            payments = [row for row in free if row.purpose == "payment" and row.is_credit]
+            gone = payouts.not_owed(store, token, payments)
+            yield from ((row, row.id not in gone) for row in free)
 
     def _order(
         self, store: Store, row: Wanted, keys: _Keys, sequence: int, same_day_on: date, today: date
