@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,13 +18,15 @@ from test_money_acts import (
 
 from domain_messages import envelope_claims, sealed, texas
 from sdt.domain.ach.calendar import EASTERN
+from sdt.domain.ach.entry_life import EntryEvent
 from sdt.domain.claims import format_time
 from sdt.domain.envelope import message_digest
 from sdt.domain.nacha import faults_of, read_file
 from sdt.domain.transaction import Event
-from sdt.store import Store, ach, ach_files, authorisations, transactions
+from sdt.store import Store, ach, ach_files, authorisations, banking, transactions
 from sdt.store.transactions import Change
 from sdt.worker.instructions import Instructions
+from sdt.workflows import bank_proof
 from sdt.workflows.ach_reversal import BANK_DAY
 from sdt.workflows.debit_authorisation import authorised
 from sdt.workflows.sealed_files import DATA_LABEL, open_file
@@ -63,7 +65,7 @@ def recorded(store: Store, **changes: str) -> str:
 
 
 async def deposited(rig: Rig, n: int, units: int) -> str:
-    """A deposit that its client signed and that is asked of the bank; returns the class of its entry."""
+    """A deposit that its client signed and that is asked of the bank; returns its entry's class, or why it has none."""
     claims = envelope_claims("deposit") | {
         "transaction_id": transaction_id(n),
         "token": TOKEN,
@@ -80,9 +82,86 @@ async def deposited(rig: Rig, n: int, units: int) -> str:
         rig.store.execute("UPDATE outbox SET due_at_ms = 0")
     vendors: Any = SimpleNamespace()
     await Instructions(rig.store, texas(), vendors, rig.people, None, ach_config(), rig.clock).work()  # type: ignore[arg-type]
-    found = ach.entry(rig.store, f"ach:{row.id}")
+    found, ended = ach.entry(rig.store, f"ach:{row.id}"), transactions.get(rig.store, row.id)
+    assert ended is not None
+    return found.sec_code if found else str(ended.code)
+
+
+def returned(rig: Rig, n: int, code: str, day: str) -> None:
+    """The bank's return of a deposit's debit, as far as it concerns the account."""
+    with rig.store.transaction():
+        row = ach.entry(rig.store, f"ach:{transaction_id(n)}")
+        assert row is not None
+        ach.set_fields(rig.store, row.id, returned_on=day, return_code=code)
+        bank_proof.noted_return(rig.store, row, code)
+        ach.set_counter(rig.store, BANK_DAY, date.fromisoformat(day).toordinal())
+
+
+def proof(rig: Rig, event: EntryEvent | None = None) -> str:
+    """Begin a proof by prenote, as its holder does, and let it end so; returns where the account stands."""
+    with rig.store.transaction():
+        linked = banking.bank_account(rig.store, "ref-2")
+        assert linked is not None
+        begun = bank_proof.start(rig.store, linked, "prenote", TOKEN, business=False, at_ms=NOW_MS)
+        [*_, entry] = ach.entries_of_account(rig.store, "ref-2", ["prenote"])
+        if event:
+            bank_proof.entry_moved(rig.store, entry, event, code=None, on=DAY, at_ms=NOW_MS)
+    found = banking.bank_account(rig.store, "ref-2")
     assert found is not None
-    return found.sec_code
+    return found.status if event else begun.status
+
+
+@pytest.mark.parametrize("code", ["R07", "R10", "R29"])
+async def test_a_stop_on_debits_is_lifted_by_a_later_authorisation_for_what_it_covers(rig: Rig, code: str) -> None:
+    # given a holder who said yes once, and whose bank says since that a debit was not allowed
+    recorded(rig.store, recurrence="recurring")
+    assert await deposited(rig, 1, 5_001) == "WEB"
+    returned(rig, 1, code, "2027-01-15")
+    # then neither that nor a proof of theirs lifts the stop
+    assert await deposited(rig, 2, 5_000) == "bank_account_closed"
+    with refused("debits_stopped"):
+        proof(rig)
+    assert await deposited(rig, 3, 5_000) == "bank_account_closed"
+    # when they say yes again, then what that covers is debited and nothing else, proved or not
+    with rig.store.transaction():
+        ach.set_counter(rig.store, BANK_DAY, date(2027, 1, 19).toordinal())
+    recorded(rig.store, evidence="cd" * 32, given_on="2027-01-16", recurrence="recurring")
+    assert [await deposited(rig, n, units) for n, units in ((4, 5_000), (5, 5_001))] == ["TEL", "bank_account_closed"]
+    assert proof(rig, EntryEvent.OUTLAST) == "verified"
+    assert [await deposited(rig, n, units) for n, units in ((6, 5_000), (7, 5_001))] == ["TEL", "bank_account_closed"]
+    # and the next return stops that too
+    returned(rig, 6, code, "2027-01-20")
+    assert await deposited(rig, 8, 5_000) == "bank_account_closed"
+    with refused("debits_stopped"):
+        proof(rig)
+
+
+async def test_a_failed_proof_stops_debits_until_another_passes_and_there_are_three(rig: Rig) -> None:
+    assert proof(rig) == "pending"
+    assert await deposited(rig, 1, 100) == "WEB"
+    with rig.store.transaction():
+        [entry] = ach.entries_of_account(rig.store, "ref-2", ["prenote"])
+        bank_proof.entry_moved(rig.store, entry, EntryEvent.RETURN, code="R01", on=DAY, at_ms=NOW_MS)
+    assert await deposited(rig, 2, 100) == "bank_account_closed"
+    assert proof(rig) == "pending"
+    assert await deposited(rig, 3, 100) == "bank_account_unverified"
+    rig.store.execute("UPDATE bank_accounts SET status = 'failed'")
+    assert proof(rig, EntryEvent.OUTLAST) == "verified"
+    assert await deposited(rig, 4, 100) == "WEB"
+    rig.store.execute("UPDATE bank_accounts SET status = 'failed'")
+    with refused("proofs_exhausted"):
+        proof(rig)
+
+
+async def test_a_proof_that_comes_back_leaves_a_stop_where_it_is(rig: Rig) -> None:
+    assert await deposited(rig, 1, 100) == "WEB"
+    assert proof(rig) == "pending"
+    returned(rig, 1, "R10", "2027-01-15")
+    with rig.store.transaction():
+        [entry] = ach.entries_of_account(rig.store, "ref-2", ["prenote"])
+        bank_proof.entry_moved(rig.store, entry, EntryEvent.RETURN, code="R01", on=DAY, at_ms=NOW_MS)
+    with refused("debits_stopped"):
+        proof(rig)
 
 
 async def test_a_debit_authorised_by_telephone_goes_out_as_tel_once(rig: Rig) -> None:

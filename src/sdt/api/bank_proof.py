@@ -27,7 +27,7 @@ Ref = Annotated[str, Path(pattern=r"^(bank:)?[A-Za-z0-9_-]{1,64}$", examples=["b
 
 
 def _linked(store: Store, user: UserRow, ref: str) -> BankAccountRow:
-    linked = banking.bank_account(store, ref.removeprefix("bank:"))
+    linked = banking.bank_account(store, ref.removeprefix("bank:"), lock=True)
     if linked is None or linked.account != user.account:
         raise NotFound("No such bank account is linked.", code="not_found")
     return linked

@@ -24,6 +24,7 @@ __all__ = [
     "entries_of_account",
     "entry",
     "in_file",
+    "last_returned",
     "newest_day",
     "originated",
     "put_into_file",
@@ -203,6 +204,16 @@ def entries_of_account(store: Store, bank_ref: str, purposes: Sequence[Purpose])
     """Return the entries that concern one bank account, the newest first."""
     rows = _all(store, "bank_ref = ? ORDER BY created_at_ms DESC, id", bank_ref)
     return [row for row in rows if row.purpose in purposes]
+
+
+def last_returned(store: Store, bank_ref: str, codes: Sequence[str]) -> str | None:
+    """Return the day of the newest return of a bank account's entries with one of these codes."""
+    found = store.row(
+        f"SELECT max(returned_on) FROM ach_entries WHERE bank_ref = ? AND {store.among('return_code')}",  # noqa: S608
+        (bank_ref, store.listed(codes)),
+    )
+    day: str | None = found[0]
+    return day
 
 
 def set_fields(store: Store, id: str, **fields: str | None) -> None:

@@ -88,9 +88,10 @@ def forget_details(store: Store, user_id: str) -> None:
     store.execute("UPDATE bank_accounts SET details_sealed = ?, mask = 'erased' WHERE user_id = ?", (b"", user_id))
 
 
-def bank_account(store: Store, ref: str) -> BankAccountRow | None:
-    """Return a bank account by its reference."""
-    found = store.row(f"SELECT {_ACCOUNT} FROM bank_accounts WHERE ref = ?", (ref,))  # noqa: S608
+def bank_account(store: Store, ref: str, *, lock: bool = False) -> BankAccountRow | None:
+    """Return a bank account by its reference; with `lock` nobody else changes it until the transaction ends."""
+    tail = " FOR UPDATE" if lock and store.postgres else ""
+    found = store.row(f"SELECT {_ACCOUNT} FROM bank_accounts WHERE ref = ?{tail}", (ref,))  # noqa: S608
     return BankAccountRow(*found) if found else None
 
 

@@ -38,7 +38,7 @@ from sdt.worker.figures import HANDLER
 from sdt.worker.identities import Identities
 from sdt.worker.pace import rest, stir
 from sdt.worker.traces import of_ids
-from sdt.workflows import payouts
+from sdt.workflows import debit_stop, payouts
 from sdt.workflows.ach_reversal import bank_today
 from sdt.workflows.bank_proof import wanted_entry
 from sdt.workflows.debit_authorisation import authorised
@@ -141,17 +141,16 @@ class Instructions:
         assert isinstance(message, Deposit)
         if message.source.startswith("bank:"):
             linked = await self._linked(row, message.source)
-            refusal = "unknown_bank_account" if linked is None else self._no_debit(linked)
+            refusal = "unknown_bank_account"
+            if linked is not None:
+                refusal = await self._store.run(self._no_debit, row, linked)
             if refusal or not await self._order(row, linked, self._entry(row, AchDirection.DEBIT)):
                 await self._store.run(self._refuse, row.id, refusal or "unknown_bank_account")
 
-    def _no_debit(self, linked: BankAccountRow) -> str:
+    def _no_debit(self, store: Store, row: TransactionRow, linked: BankAccountRow) -> str:
         """Say why an account may not be debited, or nothing."""
-        if linked.status in ("closed", "failed", "no_debits"):
-            return "bank_account_closed"
-        if self._region.ach.debits_need_verified_account and linked.status != "verified":
-            return "bank_account_unverified"
-        return ""
+        today, verified_only = bank_today(store, self._clock.now_ms()), self._region.ach.debits_need_verified_account
+        return debit_stop.refusal(store, linked, row.value[0], row.units, row.id, today, verified_only=verified_only)
 
     async def _pay_out(self, row: TransactionRow) -> None:
         """A redemption that is burnt: credit the user's bank account, unless an order or a block holds it."""

@@ -1,7 +1,8 @@
 """Proof that a linked bank account is there and its holder's: by a prenote, or by two small credits.
 
 linked -> pending -> verified; failed after three wrong answers or a return; closed when the other bank says that there
-is no such account. What a return says of the account counts whatever the entry was for.
+is no such account; no_debits when it says that a debit was not allowed. What a return says of the account counts
+whatever the entry was for, and its holder does not undo it.
 """
 
 from __future__ import annotations
@@ -20,11 +21,16 @@ from sdt.store import Store, ach, bank_proofs, banking, ledger
 from sdt.store.ach import AchEntryRow, Purpose
 from sdt.store.bank_proofs import ProofRow
 from sdt.store.banking import BankAccountRow
+from sdt.workflows.ach_reversal import bank_today
+from sdt.workflows.debit_stop import allowed_anew
 
 __all__ = ["Method", "book", "confirm", "entry_moved", "noted_return", "start", "wanted_entry"]
 
 Method = Literal["micro", "prenote"]
 CLOSED: Final = "closed"
+NO_DEBITS: Final = "no_debits"
+ROUNDS_MAX: Final = 3
+"""Each proof sends two credits and lets three pairs be tried: after so many another account is linked."""
 
 
 def wanted_entry(
@@ -63,14 +69,19 @@ def start(
 ) -> BankAccountRow:
     """Begin a proof; one that is under way is left alone.
 
-    Errors: Unprocessable (bank_account_closed) for an account that is not there.
+    Errors: Unprocessable (bank_account_closed, debits_stopped) for an account that is not there, or whose bank returned
+    a debit as not allowed and nobody authorised another since; Conflict (proofs_exhausted).
     """
     if linked.status in ("pending", "verified"):
         return linked
     if linked.status == CLOSED:
         raise Unprocessable("The other bank says that there is no such account.", code="bank_account_closed")
+    if linked.status == NO_DEBITS and not allowed_anew(store, linked, token, bank_today(store, at_ms)):
+        raise Unprocessable("A debit of this account came back as not allowed.", code="debits_stopped")
     before = bank_proofs.proof(store, linked.ref)
     number = before.round + 1 if before else 1
+    if number > ROUNDS_MAX:
+        raise Conflict(f"{ROUNDS_MAX} proofs of this account were begun.", code="proofs_exhausted")
     bank_proofs.put(store, ProofRow(linked.ref, method, number, 0), at_ms)
     amounts = draw_micro_entries(secrets.randbelow)
     entries: list[tuple[str, Purpose, bool, int]] = (
@@ -139,7 +150,7 @@ def entry_moved(store: Store, row: AchEntryRow, event: EntryEvent, *, code: str 
         return
     if row.purpose == "prenote" and event is EntryEvent.OUTLAST and linked.status == "pending":
         banking.set_account_status(store, row.bank_ref, "verified")
-    elif event in (EntryEvent.RETURN, EntryEvent.REFUSE) and linked.status != CLOSED:
+    elif event in (EntryEvent.RETURN, EntryEvent.REFUSE) and linked.status not in (CLOSED, NO_DEBITS):
         banking.set_account_status(store, row.bank_ref, "failed")
 
 
@@ -162,7 +173,7 @@ def book(store: Store, row: AchEntryRow, stood: EntryStatus, event: EntryEvent, 
 def noted_return(store: Store, row: AchEntryRow, code: str) -> None:
     """Note what a return says of the account itself: there is none, or it may not be debited any more."""
     known = RETURNS.get(code)
-    status = {Action.STOP_ACCOUNT: CLOSED, Action.STOP_DEBITS: "no_debits"}.get(known.action) if known else None
+    status = {Action.STOP_ACCOUNT: CLOSED, Action.STOP_DEBITS: NO_DEBITS}.get(known.action) if known else None
     linked = banking.bank_account(store, row.bank_ref)
     if status and linked is not None and linked.status != CLOSED:
         banking.set_account_status(store, row.bank_ref, status)

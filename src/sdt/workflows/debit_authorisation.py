@@ -61,10 +61,13 @@ class EndAuthorisation(Act, frozen=True, tag="end_authorisation"):
         return self.authorisation
 
 
-def authorised(store: Store, bank_ref: str, token: str, units: int, deposit: str, today: date) -> Authorised:
+def authorised(
+    store: Store, bank_ref: str, token: str, units: int, deposit: str, today: date, *, after: date | None = None
+) -> Authorised:
     """Return how the debit of a deposit was authorised, and note under what: once, whoever asks again.
 
-    In one database transaction. Without a recorded authorisation that covers it, it was by the deposit's own message.
+    In one database transaction. Without a recorded authorisation that covers it, and was given later than the day
+    `after`, it was by the deposit's own message.
     """
     found = authorisations.used_by(store, deposit)
     if found is None:
@@ -72,12 +75,15 @@ def authorised(store: Store, bank_ref: str, token: str, units: int, deposit: str
             row
             for row in authorisations.in_force(store, bank_ref, token)
             if covers(row.terms, units, today)
+            and (after is None or row.terms.given_on > after)
             and (row.recurrence == "recurring" or not authorisations.uses(store, row.id))
         )
         found = next(fitting, None)
         if found is None:
             return "internet"
         authorisations.note_use(store, deposit, found.id)
+    elif after is not None and found.terms.given_on <= after:
+        return "internet"
     return found.terms.by
 
 

@@ -18,7 +18,7 @@ __all__ = ["ATTEMPTS_MAX", "DESCRIPTION", "MicroEntries", "draw_micro_entries"]
 DESCRIPTION: Final = "ACCTVERIFY"
 CENTS_MAX: Final = 99
 ATTEMPTS_MAX: Final = 3
-"""A thousand tries would find any pair; after three the account is linked anew."""
+"""A few thousand tries find any pair; after three the proof has failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class MicroEntries:
         Errors: Conflict when all attempts are used, right or wrong.
         """
         if attempts >= ATTEMPTS_MAX:
-            raise Conflict("All attempts are used: link the account anew.", code="micro_entries_exhausted")
+            raise Conflict("All attempts are used: begin a new proof.", code="micro_entries_exhausted")
         said = sorted((first_cents, second_cents))
         mine = sorted((self.first_cents, self.second_cents))
         return hmac.compare_digest(repr(said), repr(mine))
