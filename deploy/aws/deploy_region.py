@@ -1,8 +1,9 @@
 """Deploy the stacks of a region in their order: `python deploy/aws/deploy_region.py region.toml`.
 
 Every stack is changed by a change set, which is shown before it is executed; `--plan` shows and executes none. What is
-up to date is left alone, so an interrupted deployment is begun again with the same command. Credentials come from the
-environment or the machine's role.
+up to date is left alone, what was begun is waited for, and what is left of a first creation that failed is deleted: so
+an interrupted deployment is begun again with the same command. Credentials come from the environment or the machine's
+role.
 """
 
 from __future__ import annotations
@@ -27,6 +28,17 @@ STACK_S_MAX = 5400
 """A database with a standby takes up to three quarters of an hour to be made."""
 PUBLISH_DIGEST = "PublishDigest"
 """The parameter that nobody gives: it stands for the template and all its other parameters, and is new when one is."""
+_AT_WORK = (
+    "CREATE_COMPLETE",
+    "UPDATE_COMPLETE",
+    "UPDATE_ROLLBACK_COMPLETE",
+    "IMPORT_COMPLETE",
+    "IMPORT_ROLLBACK_COMPLETE",
+)
+"""Stacks that can be changed. Source: CloudFormation User Guide, "Stack status codes"."""
+_NEVER_MADE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
+"""What a first creation that failed leaves behind: a stack that can only be deleted, and that nobody ever used."""
+_BEGINS = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS")
 _UNCHANGED = re.compile(r"didn't contain changes|No updates are to be performed|no changes", re.IGNORECASE)
 
 
@@ -51,6 +63,11 @@ class Deployment:
         for name in names:
             template = read(name)
             changed = self._change(template, execute=execute)
+            if execute:
+                # Also of one that is unchanged: whoever made it may have been interrupted before this.
+                self.cloudformation.update_termination_protection(
+                    StackName=self.stack(name), EnableTerminationProtection=True
+                )
             print(f"{self.stack(name)}: {changed}", flush=True)
             self.known |= self._outputs(self.stack(name))
 
@@ -73,7 +90,14 @@ class Deployment:
 
     def _change(self, template: Template, *, execute: bool) -> str:
         stack, change = self.stack(template.name), f"change-{int(time.time() * 1000)}"
-        new = self._status(stack) in (None, "REVIEW_IN_PROGRESS")
+        status = self._at_rest(stack, "REVIEW_IN_PROGRESS")
+        if status in _NEVER_MADE:
+            if not execute:
+                return f"planned: it is {status}, so what its first creation left is deleted, and it is made again"
+            status = self._deleted(stack)
+        new = status in (None, "REVIEW_IN_PROGRESS")
+        if not new and status not in _AT_WORK:
+            raise DeploymentFailed(f"{stack}: {status}, which takes a hand: {'; '.join(self._reasons(stack))}")
         self.cloudformation.create_change_set(
             StackName=stack,
             ChangeSetName=change,
@@ -101,7 +125,6 @@ class Deployment:
             return "planned"
         self.cloudformation.execute_change_set(StackName=stack, ChangeSetName=change)
         self._wait(stack)
-        self.cloudformation.update_termination_protection(StackName=stack, EnableTerminationProtection=True)
         return "made" if new else "changed"
 
     def _settled_change(self, stack: str, change: str) -> dict[str, Any]:
@@ -113,14 +136,24 @@ class Deployment:
             time.sleep(self.poll_s)
         raise DeploymentFailed(f"{stack}: its change set is not ready after five minutes")
 
+    def _deleted(self, stack: str) -> str | None:
+        """Delete what a first creation left, and return its status if something stays: its resources went already."""
+        print(f"{stack}: what its first creation left is deleted", flush=True)
+        self.cloudformation.delete_stack(StackName=stack)
+        return self._at_rest(stack)
+
     def _wait(self, stack: str) -> None:
+        status = self._at_rest(stack)
+        if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+            raise DeploymentFailed(f"{stack}: {status}: {'; '.join(self._reasons(stack))}")
+
+    def _at_rest(self, stack: str, *also: str) -> str | None:
+        """Return the status that a stack comes to once nothing goes on in it, or one of `also`."""
         until = time.monotonic() + STACK_S_MAX
         while time.monotonic() < until:
-            status = self._status(stack) or ""
-            if status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
-                return
-            if status.endswith(("FAILED", "ROLLBACK_COMPLETE")):
-                raise DeploymentFailed(f"{stack}: {status}: {'; '.join(self._reasons(stack))}")
+            status = self._status(stack)
+            if status is None or status in also or not status.endswith("_IN_PROGRESS"):
+                return status
             time.sleep(self.poll_s)
         raise DeploymentFailed(f"{stack}: not done after {STACK_S_MAX // 60} minutes")
 
@@ -142,9 +175,16 @@ class Deployment:
         return {each["OutputKey"]: each["OutputValue"] for each in described.get("Outputs", [])}
 
     def _reasons(self, stack: str) -> list[str]:
-        events = self.cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
-        failed = [each for each in reversed(events) if each.get("ResourceStatus", "").endswith("FAILED")]
-        return [f"{each['LogicalResourceId']}: {each.get('ResourceStatusReason', '')}" for each in failed[:5]]
+        failed = []
+        for page in self.cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack):
+            for each in page["StackEvents"]:
+                status = each.get("ResourceStatus", "")
+                if status.endswith("FAILED"):
+                    failed.append(f"{each['LogicalResourceId']}: {each.get('ResourceStatusReason', '')}")
+                # The latest comes first: behind where this began is what failed at other times.
+                elif each["LogicalResourceId"] == stack and status in _BEGINS:
+                    return failed[:-6:-1]
+        return failed[:-6:-1]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

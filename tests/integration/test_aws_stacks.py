@@ -52,6 +52,48 @@ def test_a_stack_that_fails_says_why_and_nothing_after_it_is_touched(region_stac
     assert failing._status("sdt-ohio-queue") is None
 
 
+def elsewhere(region_stacks: Deployment, name: str) -> Deployment:
+    """Another region's deployment at the same CloudFormation."""
+    known = {**region_stacks.known, **TOLD_BY_OTHERS}
+    return Deployment(region_stacks.cloudformation, {**GIVEN, "RegionName": name}, 0.2, known)
+
+
+def test_a_first_creation_that_failed_is_begun_again_with_the_same_command(
+    region_stacks: Deployment, localstack: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Given a stack that cannot be made, for one of its log groups is there already
+    logs = client("logs", aws_settings(localstack))
+    logs.create_log_group(logGroupName="/sdt/iowa/settlement")
+    with pytest.raises(DeploymentFailed, match="sdt-iowa-logs: ROLLBACK_COMPLETE: SettlementLogs: "):
+        elsewhere(region_stacks, "iowa").deploy(["logs"])
+    # When a plan is asked for, then nothing is touched
+    elsewhere(region_stacks, "iowa").deploy(["logs"], execute=False)
+    assert region_stacks._status("sdt-iowa-logs") == "ROLLBACK_COMPLETE"
+    # When the cause is gone and the same command is given
+    logs.delete_log_group(logGroupName="/sdt/iowa/settlement")
+    elsewhere(region_stacks, "iowa").deploy(["logs"])
+    # Then the stack is made, whole
+    assert capsys.readouterr().out.endswith("sdt-iowa-logs: made\n")
+    groups = logs.describe_log_groups(logGroupNamePrefix="/sdt/iowa/")["logGroups"]
+    assert len(groups) == sum(1 for _ in read("logs").resources("AWS::Logs::LogGroup"))
+
+
+def test_a_deployment_that_was_interrupted_waits_for_what_it_began(
+    region_stacks: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Given one that was killed while its stack was being made
+    interrupted = elsewhere(region_stacks, "utah")
+    monkeypatch.setattr(interrupted, "_wait", lambda stack: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.deploy(["roles"])
+    assert region_stacks._status("sdt-utah-roles") == "CREATE_IN_PROGRESS"
+    # When the same command is given
+    elsewhere(region_stacks, "utah").deploy(["roles"])
+    # Then it is made once, and protected as all are
+    assert capsys.readouterr().out.endswith("sdt-utah-roles: unchanged\n")
+    assert (region_stacks._described("sdt-utah-roles") or {})["EnableTerminationProtection"] is True
+
+
 def test_the_queue_is_as_the_template_says(region_stacks: Deployment, localstack: str) -> None:
     sqs = client("sqs", aws_settings(localstack))
     told = sqs.get_queue_attributes(QueueUrl=region_stacks.known["QueueUrl"], AttributeNames=["All"])["Attributes"]
