@@ -284,6 +284,23 @@ async def test_a_walk_of_months_is_no_load_on_memory_or_on_others(made, monkeypa
     assert await world.propose(3, messages[0]) == "already_used"
 
 
+@pytest.mark.parametrize("limit", ["WALKED_MAX", "FETCHES_MAX"])
+async def test_a_walk_longer_than_one_proposal_may_take_goes_on_at_the_next(made, monkeypatch, limit):
+    # given a line of nine batches, of which a proposal may pass, or fetch, four
+    monkeypatch.setattr(lineage, limit, 4)
+    world = made(WEEK_S)
+    for _ in range(9):
+        world.settle(world.message(), (1, 2) if limit == "FETCHES_MAX" else (1, 2, 3))
+    # when more come meanwhile
+    for walk in range(2):
+        with pytest.raises(UnknownParent):
+            await world.propose(3, world.message())
+        if walk == 0:
+            world.settle(world.message())
+    # then the third gets to the end, since what was walked before is not walked again
+    assert await world.propose(3, world.message()) == "signed"
+
+
 def test_a_store_of_any_version_is_brought_to_this_one(tmp_path):
     Store(tmp_path / "new.db").close()
     Store(tmp_path / "old.db").close()

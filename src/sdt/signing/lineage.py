@@ -12,7 +12,7 @@ import sqlite3
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NoReturn
 
 from sdt.domain.batch import GENESIS_HEAD, ITEMS_MAX, leaf, merkle_root, next_head
 from sdt.domain.errors import Invalid, Unavailable
@@ -31,6 +31,8 @@ KEPT_MS: Final = 2 * LIFE_MS_MAX + 86_400_000
 KNOWN_COMPLETE_MAX: Final = 4096
 STEPS: Final = 500
 """Batches between two turns of the loop on a long walk."""
+WALKED_MAX: Final = 50_000
+"""Batches passed for one proposal: few seconds at most, well within what the coordinator waits."""
 FETCHES_MAX: Final = 1024
 """Batches fetched for one proposal; a location that missed more goes on at the next, and holds nobody up."""
 
@@ -131,6 +133,8 @@ class Lineage:
         self._life_ms = life_ms
         self._complete: OrderedDict[bytes, None] = OrderedDict({GENESIS_HEAD: None})
         self._began: tuple[int, int] | None = None
+        self._stretch: tuple[bytes, bytes, int, int] | None = None
+        """A walk that was broken off: where it began; where, at which number and after which age it goes on."""
 
     def begin(self, now_ms: int, life_ms: int) -> None:
         """Note, once in a database's life, since when it remembers, and the longest life by the rules of then.
@@ -172,13 +176,16 @@ class Lineage:
         """
         self._demand_place(parent, number)
         walked: list[bytes] = []
-        fetched, oldest_ms = 0, now_ms
-        head, expected = parent, number - 1
+        fetched = steps = 0
+        head, expected, oldest_ms = parent, number - 1, now_ms
         while head not in self._complete:
+            if steps == WALKED_MAX:
+                self._break_off(parent, head, expected, oldest_ms)
+            steps += 1
             row = self._db.execute("SELECT parent, oldest_ms, number FROM batch WHERE head = ?", (head,)).fetchone()
             if row is None or (row[1] + 2 * self._life_ms >= now_ms and not has_messages(self._db, head)):
                 if fetched == FETCHES_MAX:
-                    raise UnknownParent("This location is still catching up with the batches before this one.")
+                    self._break_off(parent, head, expected, oldest_ms)
                 try:
                     batch, fetched = await fetch(head), fetched + 1
                 except UnknownParent:
@@ -194,11 +201,19 @@ class Lineage:
                 walked.append(head)
             if row[1] + 2 * self._life_ms < now_ms:
                 break
-            head, oldest_ms, expected = row[0], row[1], expected - 1
-            if expected % STEPS == 0:
+            passed, head, expected, oldest_ms = head, row[0], expected - 1, row[1]
+            if self._stretch is not None and passed == self._stretch[0]:
+                _, head, expected, oldest_ms = self._stretch
+            if steps % STEPS == 0:
                 await asyncio.sleep(0)
+        self._stretch = None
         for known in reversed(walked):
             self.note_complete(known)
+
+    def _break_off(self, parent: bytes, head: bytes, number: int, oldest_ms: int) -> NoReturn:
+        """Keep what was walked for the next proposal. Errors: UnknownParent."""
+        self._stretch = parent, head, number, oldest_ms
+        raise UnknownParent("This location is still catching up with the batches before this one.")
 
     def _demand_place(self, parent: bytes, number: int) -> None:
         """Errors: Invalid when a batch does not have the number after its parent's: the contract would not take it."""
