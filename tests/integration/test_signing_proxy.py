@@ -183,6 +183,55 @@ async def test_an_idle_connection_ends(folder, monkeypatch):
         writer.close()
 
 
+async def test_who_says_nothing_keeps_no_place_after_the_target_has_hung_up(folder, monkeypatch):
+    # given a target that hangs up on whoever does not prove itself, and as many silent strangers as there are places
+    monkeypatch.setattr(proxy, "CONNECTIONS_MAX", 3)
+    monkeypatch.setattr(proxy, "DIAL_S", 0.3)
+
+    async def impatient(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.2):
+                writer.write(await reader.readexactly(1))
+        writer.close()
+
+    target = ports.free_port()
+    async with (
+        await asyncio.start_server(impatient, "127.0.0.1", target),
+        carried(folder, f"tcp://127.0.0.1:{target}") as (endpoint, _),
+    ):
+        strangers = [await dial(endpoint) for _ in range(3)]
+        # when that was some moments ago
+        await asyncio.sleep(1.5)
+        # then there is a place for who has something to say
+        reader, writer = await dial(endpoint)
+        writer.write(b"x")
+        assert await asyncio.wait_for(reader.read(1), 2) == b"x"
+        for _, each in (*strangers, (reader, writer)):
+            each.close()
+
+
+async def test_a_caller_that_has_said_everything_is_still_answered(folder, monkeypatch):
+    # given a target that answers later than a dial may take
+    monkeypatch.setattr(proxy, "DIAL_S", 0.2)
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        said = await reader.read(-1)
+        await asyncio.sleep(0.6)
+        writer.write(said)
+        writer.close()
+
+    target = ports.free_port()
+    async with (
+        await asyncio.start_server(slow, "127.0.0.1", target),
+        carried(folder, f"tcp://127.0.0.1:{target}") as (endpoint, _),
+    ):
+        reader, writer = await dial(endpoint)
+        writer.write(b"all of it")
+        writer.write_eof()
+        assert await asyncio.wait_for(reader.read(-1), 3) == b"all of it"
+        writer.close()
+
+
 # Whole signers, each as if in an enclave
 
 

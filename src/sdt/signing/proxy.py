@@ -13,9 +13,9 @@ import functools
 import logging
 import signal
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta, Struct
@@ -114,7 +114,7 @@ class Proxy:
         try:
             raw = await asyncio.to_thread(route.to.dial, DIAL_S)
             answers, there = await asyncio.open_connection(sock=raw, limit=PIECE_BYTES)
-            await asyncio.gather(_pour(reader, there), _pour(answers, writer))
+            await _both_ways(_pour(reader, there), _pour(answers, writer))
             async with asyncio.timeout(DIAL_S):  # for what is still to be sent
                 for done in (there, writer):
                     done.close()
@@ -125,6 +125,27 @@ class Proxy:
             for each in (writer, there):
                 if each is not None:
                     each.transport.abort()
+
+
+async def _both_ways(there: Coroutine[Any, Any, None], back: Coroutine[Any, Any, None]) -> None:
+    """Carry both directions until both have ended, or one has failed.
+
+    When the target has ended its own, who called has little time left: a signer hangs up on whoever does not prove
+    itself, and that caller would keep a place here for as long as a joint job may be silent.
+    Errors: OSError.
+    """
+    sending, answering = asyncio.ensure_future(there), asyncio.ensure_future(back)
+    try:
+        await asyncio.wait((sending, answering), return_when=asyncio.FIRST_COMPLETED)
+        if sending.done():
+            sending.result()
+        await answering
+        async with asyncio.timeout(DIAL_S):
+            await sending
+    finally:
+        for each in (sending, answering):
+            each.cancel()
+        await asyncio.gather(sending, answering, return_exceptions=True)
 
 
 async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
