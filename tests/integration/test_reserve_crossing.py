@@ -25,7 +25,7 @@ class Desk:
 
     def __init__(self, store: Store) -> None:
         self.store, self.lines = store, Counter[str]()
-        self.reader = Statements(store, texas(), None, 0, Clock())  # type: ignore[arg-type]
+        self.reader = Statements(store, texas(), None, 0, Clock(), one_by_one=False)  # type: ignore[arg-type]
 
     def transfers(self, purpose: str, units: int) -> None:
         self.lines[purpose] += 1
