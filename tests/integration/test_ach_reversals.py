@@ -160,6 +160,28 @@ def test_a_window_that_passes_beside_a_reversal_funds_nothing(store: Store) -> N
     assert asked_for(store) == [DEPOSIT]
 
 
+def test_a_transfer_into_the_reserve_that_crossed_the_order_goes_back_and_is_asked_for_anew(store: Store) -> None:
+    deposit(store, E.OUTLAST)
+    reversal = order(store)
+    # as `sdt.worker.statements` follows a line of the bank's for what was asked for no longer
+    crossed = reserve_moves.done(store, DEPOSIT, "in", 100, "book-1", NOW_MS)
+    assert crossed is not None
+    assert crossed.canceled
+    reserve_moves.want(store, DEPOSIT, "out", TOKEN, 100, "crossed-1", NOW_MS)
+    of_reversal(store, reversal, E.FILE, E.REFUSE)
+    assert asked_for(store) == [DEPOSIT]
+    assert not reserve_moves.stands_ahead(store, DEPOSIT)
+
+
+def test_dollars_that_had_gone_into_the_reserve_before_the_order_are_asked_for_once(store: Store) -> None:
+    deposit(store, E.OUTLAST)
+    assert reserve_moves.done(store, DEPOSIT, "in", 100, "book-1", NOW_MS) is not None
+    reversal = order(store)
+    of_reversal(store, reversal, E.FILE, E.REFUSE)
+    assert asked_for(store) == []
+    assert reserve_moves.stands_ahead(store, DEPOSIT)
+
+
 def test_what_is_being_minted_is_not_taken_back_before_that_is_final(store: Store) -> None:
     deposit(store, E.OUTLAST)
     waiting = act(store, "reverse_entry", "treasury", **CLAIMS)

@@ -265,13 +265,20 @@ def reversal_came_back(
             _open_case(store, fact, "ach_return")
 
 
-def reversal_failed(store: Store, region: Region, entry: BankEntryRow, *, on: date, at_ms: int) -> None:
+def reversal_failed(store: Store, entry: BankEntryRow, *, on: date, at_ms: int) -> None:
     """Follow that a reversal came to nothing before it took anything: what passed its window goes on to its mint."""
     with store.transaction():
         standing = banking.entry(store, entry.id, lock=True)
         assert standing is not None, f"there is no entry {entry.id}"
-        if standing.direction == "debit" and EntryStatus(standing.status) is EntryStatus.WINDOW_PASSED:
-            _debit_outlasted(store, region, _Fact(standing, EntryEvent.OUTLAST, None, on, at_ms))
+        if standing.direction != "debit" or EntryStatus(standing.status) is not EntryStatus.WINDOW_PASSED:
+            return
+        row = _transaction(store, _Fact(standing, EntryEvent.OUTLAST, None, on, at_ms))
+        asked = [move for move in reserve_moves.of_transaction(store, row.id) if move.direction == "in"]
+        there = reserve_moves.stands_ahead(store, row.id) or any(move.done_at_ms is None for move in asked)
+        if row.status is Status.AWAITING_FUNDS and not there:
+            # A reason of its own: a transfer that crossed the order was made, and went back.
+            reason = f"unreversed-{len(asked) + 1}"
+            reserve_moves.want(store, row.id, "in", standing.token, standing.units, reason, at_ms)
 
 
 def _credit_dishonored(store: Store, region: Region, fact: _Fact) -> None:

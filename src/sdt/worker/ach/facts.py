@@ -87,7 +87,7 @@ class Facts:
             if stood in (EntryStatus.SETTLED, EntryStatus.WINDOW_PASSED):
                 bank_entries.reversal_came_back(store, self.region, entry, code=code, on=on, at_ms=at_ms)
                 return
-            bank_entries.reversal_failed(store, self.region, entry, on=on, at_ms=at_ms)
+            bank_entries.reversal_failed(store, entry, on=on, at_ms=at_ms)
             if entry.status == EntryStatus.SETTLED and original.settled_on is not None:
                 passes = add_banking_days(date.fromisoformat(original.settled_on), WINDOW_BANKING_DAYS)
                 ach.set_fields(store, original.id, follow_at=f"{passes.isoformat()} {OPENS:%H:%M}")
