@@ -52,6 +52,7 @@ class Holder:
     account: str = field(default_factory=lambda: "0x" + secrets.token_hex(20))
     key: nacl.signing.SigningKey = field(default_factory=nacl.signing.SigningKey.generate)
     roles: Role = Role.CLIENT
+    scope: int = 0
 
     @property
     def public_key(self) -> bytes:
@@ -183,7 +184,7 @@ def settle(store: Store, holder: Holder, status: str = "active", expires_at_s: i
             public_key=holder.public_key,
             account=None if official else holder.account,
             roles=int(holder.roles),
-            scope=0,
+            scope=holder.scope,
             status=status,
             expires_at_s=expires_at_s,
             registered_by=None,

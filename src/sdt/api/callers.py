@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from sdt.api.keys import KeyCache
 from sdt.api.services import Services
-from sdt.domain.authority import KeyFacts
+from sdt.domain.authority import KeyFacts, covered_tokens
 from sdt.domain.envelope import b64url
 from sdt.domain.errors import Forbidden, Unauthenticated
 from sdt.domain.key_scope import scope_of
 from sdt.domain.proof import CLOCK_SKEW_S, check_proof, open_proof
+from sdt.domain.region import Region
 from sdt.domain.registry import Role
 from sdt.store import proofs
 
@@ -39,6 +40,20 @@ class Caller:
         """Refuse a caller whose key lacks a role. Errors: Forbidden."""
         if not self.key.roles & role:
             raise Forbidden(f"This needs a key with the role {role.name}.", code="wrong_role")
+
+    def limit(self, region: Region) -> str | None:
+        """Return the one token that an official's key is limited to; None for every token."""
+        return "".join(covered_tokens(self.key, region)) if self.key.scope else None
+
+    def dollars(self, region: Region) -> list[str]:
+        """Return the dollar tokens that an official's key covers."""
+        return [one for one in covered_tokens(self.key, region) if region.token(one).domain == "dollar"]
+
+    def banks(self, region: Region) -> None:
+        """Refuse whoever has no business with the bank: all but custodians of dollars. Errors: Forbidden."""
+        self.holds(Role.CUSTODIAN)
+        if not self.dollars(region):
+            raise Forbidden("This key's role covers no dollars.", code="wrong_scope")
 
     def manages(self) -> None:
         """Refuse a key that may not change what belongs to its account. Errors: Forbidden (wrong_scope)."""

@@ -17,10 +17,11 @@ from sdt.domain.case import CaseStatus
 from sdt.domain.case_kinds import SETTLED, kinds_of
 from sdt.domain.claims import format_time
 from sdt.domain.errors import NotFound, Unavailable
+from sdt.domain.region import Region
 from sdt.domain.registry import Role
 from sdt.store import Store, cases
 from sdt.store.cases import CaseRow, Filter
-from sdt.workflows.case_work import PRIVATE_EVENTS
+from sdt.workflows.case_work import PRIVATE_EVENTS, case_tokens
 from sdt.workflows.reports import make_report
 
 __all__ = ["Before", "CaseIdPath", "router", "seen_case"]
@@ -40,10 +41,11 @@ Before = Annotated[
 ]
 
 
-def _filter(caller: Caller, kind: str | None, **narrowed: Any) -> Filter:
+def _filter(region: Region, caller: Caller, kind: str | None, **narrowed: Any) -> Filter:
     caller.holds(WORKERS)
     kinds = [name for name in kinds_of(caller.key.roles) if kind in (None, name)]
-    return Filter(kinds, suspicions=bool(caller.key.roles & Role.COMPLIANCE_OFFICER), **narrowed)
+    suspicions = bool(caller.key.roles & Role.COMPLIANCE_OFFICER)
+    return Filter(kinds, suspicions=suspicions, tokens=case_tokens(caller.key, region), **narrowed)
 
 
 def _shown(row: CaseRow, today: str) -> dict[str, Any]:
@@ -82,11 +84,13 @@ async def _list(
 ) -> models.Cases:
     """Answer with the cases that the caller's role works, the newest first.
 
-    Compliance officers see every kind; the treasury's custodian sees those about the bank's entries.
+    Compliance officers see every kind; the treasury's custodian sees those about the bank's entries, of its token
+    where its key is limited to one.
     """
     services = runtime.services
     today = services.region.business_day.of(services.now_s)
     wanted = _filter(
+        services.region,
         caller,
         kind,
         status=CaseStatus(status) if status else None,
@@ -104,9 +108,11 @@ async def _list(
 
 
 def seen_case(store: Store, case_id: str, wanted: Filter) -> CaseRow:
-    """Return a case that these kinds and roles may see. Errors: NotFound (unknown_case)."""
+    """Return a case of these kinds and tokens that the role may see. Errors: NotFound (unknown_case)."""
     row = cases.case(store, case_id)
     if row is None or row.kind not in wanted.kinds or (row.shows_suspicion and not wanted.suspicions):
+        raise NotFound("There is no such case.", code="unknown_case")
+    if wanted.tokens is not None and cases.token_of(store, case_id) not in wanted.tokens:
         raise NotFound("There is no such case.", code="unknown_case")
     return row
 
@@ -119,8 +125,8 @@ def seen_case(store: Store, case_id: str, wanted: Filter) -> CaseRow:
 )
 async def _one(runtime: Running, caller: KnownCaller, case_id: CaseIdPath) -> models.CaseDetails:
     """Answer with a case, its history and its evidence."""
-    wanted = _filter(caller, None)
     services = runtime.services
+    wanted = _filter(services.region, caller, None)
     today = services.region.business_day.of(services.now_s).isoformat()
     return await services.store.read(_details, case_id, wanted, today)
 
@@ -154,7 +160,7 @@ async def _report(runtime: Running, caller: KnownCaller, case_id: CaseIdPath) ->
     """
     caller.holds(Role.COMPLIANCE_OFFICER)
     services = runtime.services
-    row = await services.store.read(seen_case, case_id, _filter(caller, None))
+    row = await services.store.read(seen_case, case_id, _filter(services.region, caller, None))
     if services.filer is None:
         raise Unavailable("Who files reports is not set.", code="no_filer")
     today = services.region.business_day.of(services.now_s)

@@ -5,7 +5,7 @@ Nothing here is to be believed for its own sake: it says where to look, and what
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query
@@ -47,27 +47,27 @@ _ROLES: Final = {
 }
 
 
-async def tasks_of(services: Services, desk: DeskName) -> list[Task]:
-    """Return what waits for a desk, the oldest first."""
-    query = _QUERIES.get(desk)
-    tasks = await (services.store.read(query) if query else _to_issue(services))
-    if desk in ("custodian", "issuer"):
-        tasks += [await _reserve(services, token.symbol) for token in services.region.tokens]
-    return tasks
+async def tasks_of(services: Services, desk: DeskName, limit: str | None = None) -> list[Task]:
+    """Return what waits for a desk, the oldest first; of custodian and issuer, of the one token they are limited to."""
+    if desk not in ("custodian", "issuer"):
+        return await services.store.read(identity_tasks if desk == "kyc_desk" else _to_approve)
+    tasks = await (services.store.read(custodian_tasks, limit) if desk == "custodian" else _to_issue(services, limit))
+    tokens = [token.symbol for token in services.region.tokens if limit in (None, token.symbol)]
+    return tasks + [await _reserve(services, symbol) for symbol in tokens]
 
 
-def custodian_tasks(store: Store) -> list[Task]:
-    """Deposits that wait for their value, and the book transfers that the books ask for."""
-    return _deposits(store) + _moves(store)
+def custodian_tasks(store: Store, token: str | None = None) -> list[Task]:
+    """Deposits that wait for their value, and the book transfers that the books ask for: of one token or all."""
+    return _deposits(store, token) + _moves(store, token)
 
 
 _NEUTRAL: Final = {"blocked": "apart", "unblocked": "deposit"}
 """What a custodian reads of it: where dollars go, and never that it is for a suspicion."""
 
 
-def _moves(store: Store) -> list[Task]:
+def _moves(store: Store, token: str | None) -> list[Task]:
     """Book transfers between our own accounts: what each is for, and the bank's entry that is the evidence of it."""
-    moves = reserve_moves.open_moves(store, TASKS_MAX)
+    moves = reserve_moves.open_moves(store, TASKS_MAX, token)
     ids = [move.transaction_id for move in moves]
     rows, entries = transactions.get_many(store, ids), _entries(store, ids)
     return [
@@ -88,9 +88,9 @@ def _moves(store: Store) -> list[Task]:
     ]
 
 
-def _deposits(store: Store) -> list[Task]:
+def _deposits(store: Store, token: str | None) -> list[Task]:
     """Deposits that wait: with what the bank says of the debit, and whether an issue is on its way."""
-    waiting = transactions.mintable(store, TASKS_MAX)
+    waiting = transactions.mintable(store, TASKS_MAX, token)
     given_up = _reversed(store, [row.id for row in waiting])
     waiting = [row for row in waiting if row.id not in given_up]
     entries = _entries(store, [row.id for row in waiting])
@@ -139,14 +139,14 @@ def _given(store: Store, entry: BankEntryRow) -> Task | None:
     return papers(store, of_this[0].id) if of_this else None
 
 
-async def _to_issue(services: Services) -> list[Task]:
+async def _to_issue(services: Services, limit: str | None) -> list[Task]:
     """Deposits to mint, as far as what may come back is covered, and what a bank undid and waits to be set right.
 
     A shortfall of cover stops minting by ACH and nothing else.
     """
     region, now_ms = services.region, services.now_ms()
-    dollars = [token.symbol for token in region.tokens if token.domain == "dollar"]
-    tasks = [task for task in await services.store.read(_deposits) if task["issue"] is None]
+    dollars = [token.symbol for token in region.tokens if token.domain == "dollar" and limit in (None, token.symbol)]
+    tasks = [task for task in await services.store.read(_deposits, limit) if task["issue"] is None]
     for symbol in dollars:
         cover = await services.store.read(cover_of, region, symbol, day_of(now_ms))
         if cover.short:
@@ -201,17 +201,14 @@ async def _reserve(services: Services, symbol: str) -> Task:
     return {"kind": "reserve", "token": symbol, "supply": report.supply, "reserve": reserve}
 
 
-_QUERIES: Final[dict[str, Callable[[Store], list[Task]]]] = {
-    "kyc_desk": identity_tasks,
-    "custodian": custodian_tasks,
-    "approver": _to_approve,
-}
-
-
 @router.get("/v1/desk/tasks", summary="A desk's work", responses=problems(401, 403), operation_id="getDeskTasks")
 async def _tasks(
     runtime: Running, caller: KnownCaller, role: Annotated[DeskName, Query(examples=["kyc_desk"])]
 ) -> models.Tasks:
-    """Answer with what waits for the role; the proof is by a key that holds it."""
+    """Answer with what waits for the role; the proof is by a key that holds it.
+
+    A custodian's or issuer's key that is limited to one token reads that token's.
+    """
     caller.holds(_ROLES[role])
-    return models.Tasks(role=role, tasks=await tasks_of(runtime.services, role))
+    services = runtime.services
+    return models.Tasks(role=role, tasks=await tasks_of(services, role, caller.limit(services.region)))

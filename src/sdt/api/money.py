@@ -31,12 +31,12 @@ async def _money(runtime: Running, caller: KnownCaller) -> models.MoneyReport:
     """Answer with every open item of each clearing account, the reserve, and what covers returns by ACH.
 
     For custodians, administrators and compliance officers. What is blocked is named to the last alone; the others
-    see one sum of what is kept apart.
+    see one sum of what is kept apart. A key that is limited to one token reads no other.
     """
     caller.holds(Role.CUSTODIAN | Role.COMPLIANCE_OFFICER | Role.ADMINISTRATOR)
     all_of_it = bool(caller.key.roles & Role.COMPLIANCE_OFFICER)
     services = runtime.services
-    dollars = [token.symbol for token in services.region.tokens if token.domain == "dollar"]
+    dollars = caller.dollars(services.region)
     found = [
         await services.store.read(_of_token, services.region, one, services.now_ms(), all_of_it) for one in dollars
     ]

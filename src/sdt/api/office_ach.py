@@ -12,7 +12,6 @@ from sdt.api.declared import problems
 from sdt.api.runtime import KnownCaller, Running
 from sdt.api.strict_route import StrictRoute
 from sdt.domain.ach.return_rate import LEVELS_PPM
-from sdt.domain.registry import Role
 from sdt.store import Store, ach, ach_files
 from sdt.store.ach import AchEntryRow
 from sdt.workflows.ach_rates import rates_of
@@ -27,8 +26,8 @@ Limit = Annotated[int, Query(ge=1, le=500, examples=[100])]
     "/v1/office/ach/files", summary="ACH files of ours", responses=problems(401, 403), operation_id="getAchFiles"
 )
 async def _files(runtime: Running, caller: KnownCaller, limit: Limit = 100) -> models.AchFiles:
-    """Answer with the newest files that were made, and where each stands. For custodians."""
-    caller.holds(Role.CUSTODIAN)
+    """Answer with the newest files that were made, and where each stands. For custodians of dollars."""
+    caller.banks(runtime.services.region)
     rows = await runtime.services.store.read(_newest_files, limit)
     return models.AchFiles(
         files=[
@@ -62,7 +61,7 @@ def _newest_files(store: Store, limit: int) -> list[ach_files.AchFileRow]:
 )
 async def _inbound(runtime: Running, caller: KnownCaller, limit: Limit = 100) -> models.AchInboundFiles:
     """Answer with the newest files of the bank's: acknowledgements, returns, notifications of change."""
-    caller.holds(Role.CUSTODIAN)
+    caller.banks(runtime.services.region)
     rows = await runtime.services.store.read(ach_files.inbound, limit)
     return models.AchInboundFiles(
         files=[
@@ -96,7 +95,7 @@ async def _entries(
     limit: Limit = 100,
 ) -> models.AchEntries:
     """Answer with the entries of a file behind `after`, with one trace number's, or with those that wait."""
-    caller.holds(Role.CUSTODIAN)
+    caller.banks(runtime.services.region)
     return models.AchEntries(entries=await runtime.services.store.read(_found, file, trace, after, limit))
 
 
@@ -141,7 +140,7 @@ async def _rates(
     on: Annotated[date | None, Query(examples=["2026-11-27"])] = None,
 ) -> models.AchRates:
     """Answer with the watched rates over the 60 days to a day: by default that of the newest settlement."""
-    caller.holds(Role.CUSTODIAN)
+    caller.banks(runtime.services.region)
     store = runtime.services.store
     newest = await store.read(ach.newest_day)
     day = on or (date.fromisoformat(newest) if newest else datetime.now(UTC).date())

@@ -28,9 +28,13 @@ router = APIRouter(route_class=StrictRoute, tags=["office"])
 async def _dead(
     runtime: Running, caller: KnownCaller, limit: Annotated[int, Query(ge=1, le=200)] = 50
 ) -> models.DeadInstructions:
-    """Answer with the instructions that wait for an officer's `retry_instruction`, the longest dead first."""
+    """Answer with the instructions that wait for an officer's `retry_instruction`, the longest dead first.
+
+    A key that is limited to one token reads those of its token's transactions.
+    """
     caller.holds(REVIVERS)
-    rows = await runtime.services.store.read(outbox.dead, limit + 1)
+    services = runtime.services
+    rows = await services.store.read(outbox.dead, limit + 1, caller.limit(services.region))
     shown = [
         models.DeadInstruction(
             instruction=row.id,

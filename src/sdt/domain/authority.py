@@ -47,6 +47,7 @@ __all__ = [
     "check_rotation",
     "check_times",
     "check_token",
+    "covered_tokens",
     "own_key",
     "parties",
     "speaks_for",
@@ -152,6 +153,11 @@ def check_token(message: Message, key: KeyFacts, region: Region) -> None:
         domains = {token.domain for token in region.tokens[key.scope - 1 : key.scope]}
         if message.domain not in domains:
             raise Forbidden(f"This key's role does not cover the {message.domain} domain.", code="wrong_scope")
+
+
+def covered_tokens(key: KeyFacts, region: Region) -> tuple[str, ...]:
+    """Return the tokens that an official's key covers: every one, unless its role is limited to one."""
+    return tuple(symbol for symbol, index in region.token_index.items() if key.scope in (0, index + 1))
 
 
 def _check_scope(signed: Signed, scope: KeyScope, region: Region) -> None:

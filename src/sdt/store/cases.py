@@ -32,6 +32,7 @@ __all__ = [
     "open_case",
     "record",
     "save",
+    "token_of",
 ]
 
 
@@ -109,6 +110,8 @@ class Filter(NamedTuple):
     overdue_on: date | None = None
     suspicions: bool = True
     """Whether those that are to be reported, or were, are among them."""
+    tokens: Collection[str] | None = None
+    """Those about these tokens alone; "" for what is about none by itself, as a file of the bank's is."""
 
 
 class Load(NamedTuple):
@@ -203,6 +206,9 @@ def cases(store: Store, wanted: Filter, *, before: tuple[int, str] | None = None
             values.append(value)
     if not wanted.suspicions:
         conditions.append("(decision IS NULL OR decision <> 'report') AND filed_on IS NULL")
+    if wanted.tokens is not None:
+        conditions.append(store.among(_token(store)))
+        values.append(store.listed(wanted.tokens))
     if before is not None:
         conditions.append("(opened_at_ms, id) < (?, ?)")
         values += before
@@ -212,6 +218,17 @@ def cases(store: Store, wanted: Filter, *, before: tuple[int, str] | None = None
         (*values, limit),
     )
     return [CaseRow(*row) for row in found]
+
+
+def token_of(store: Store, case_id: str) -> str:
+    """Return the token that a case is about, by its facts or its transaction; empty for none."""
+    (found,) = store.row(f"SELECT {_token(store)} FROM cases WHERE id = ?", (case_id,))  # noqa: S608
+    return str(found)
+
+
+def _token(store: Store) -> str:
+    named = "CAST(facts AS json) ->> 'token'" if store.postgres else "json_extract(facts, '$.token')"
+    return f"coalesce({named}, (SELECT t.token FROM transactions t WHERE t.id = cases.transaction_id), '')"  # noqa: S608
 
 
 def load(store: Store, today: date) -> list[Load]:

@@ -33,6 +33,7 @@ __all__ = [
     "put_effects_of_all",
     "retry",
     "revive",
+    "token_of",
     "waiting",
 ]
 
@@ -179,14 +180,26 @@ def revive(store: Store, id: int, at_ms: int) -> bool:
     return revived == 1
 
 
-def dead(store: Store, limit: int = 500) -> list[DeadRow]:
-    """Return what is not told any more, the longest dead first."""
+def dead(store: Store, limit: int = 500, token: str | None = None) -> list[DeadRow]:
+    """Return what is not told any more, the longest dead first; of one token's transactions alone where given."""
+    narrowed = "" if token is None else f"AND {_token(store)} = ? "
     found = store.rows(
         f"SELECT {', '.join(DeadRow._fields)} FROM outbox "  # noqa: S608
-        "WHERE done_at_ms IS NULL AND dead_at_ms IS NOT NULL ORDER BY dead_at_ms, id LIMIT ?",
-        (limit,),
+        f"WHERE done_at_ms IS NULL AND dead_at_ms IS NOT NULL {narrowed}ORDER BY dead_at_ms, id LIMIT ?",
+        (limit,) if token is None else (token, limit),
     )
     return [DeadRow(*row) for row in found]
+
+
+def token_of(store: Store, id: int) -> str:
+    """Return the token of the transaction that something is about; empty when it is about none."""
+    found = store.row(f"SELECT {_token(store)} FROM outbox WHERE id = ?", (id,))  # noqa: S608
+    return found[0] or "" if found else ""
+
+
+def _token(store: Store) -> str:
+    named = "CAST(payload AS json) ->> 'transaction_id'" if store.postgres else "json_extract(payload, '$.transaction_id')"
+    return f"(SELECT t.token FROM transactions t WHERE t.id = {named})"  # noqa: S608
 
 
 def dead_count(store: Store) -> int:

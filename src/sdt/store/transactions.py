@@ -176,11 +176,15 @@ def in_status(store: Store, status: Status, limit: int) -> list[TransactionRow]:
     return _where(store, f"status = ? AND {LIVE} ORDER BY seq LIMIT ?", (status.value, limit))
 
 
-def mintable(store: Store, limit: int) -> list[TransactionRow]:
-    """Return deposits that wait, first those of which bank or vault knows: what never comes stands before nobody."""
+def mintable(store: Store, limit: int, token: str | None = None) -> list[TransactionRow]:
+    """Return deposits of one token or all that wait, first those of which bank or vault knows.
+
+    What never comes stands before nobody.
+    """
     known = "EXISTS (SELECT 1 FROM bank_entries e WHERE e.transaction_id = transactions.id AND e.external_id > '')"
-    condition = f"status = 'awaiting_funds' AND {LIVE} ORDER BY CASE WHEN {known} THEN 0 ELSE 1 END, seq LIMIT ?"
-    return _where(store, condition, (limit,))
+    of = "" if token is None else "AND token = ? "
+    condition = f"status = 'awaiting_funds' AND {LIVE} {of}ORDER BY CASE WHEN {known} THEN 0 ELSE 1 END, seq LIMIT ?"
+    return _where(store, condition, (limit,) if token is None else (token, limit))
 
 
 def held_as(store: Store, code: str, limit: int) -> list[TransactionRow]:

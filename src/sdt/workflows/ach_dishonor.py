@@ -104,12 +104,14 @@ def _against(
 def _checked(acting: Acting, act: DishonorReturn) -> tuple[AchEntryRow, RecordRow, int]:
     """Return the entry, the return that goes back, and how many tries came before.
 
-    Errors: NotFound; Conflict for what is no returned debit or was dishonored; Unprocessable for what the rules forbid.
+    Errors: NotFound; Forbidden for another token's custodian; Conflict for what is no returned debit or was dishonored;
+    Unprocessable for what the rules forbid.
     """
     store = acting.store
     row = ach.by_trace(store, act.trace)
     if row is None or row.purpose != "payment":
         raise NotFound("No payment has this trace number.", code="ach_entry_unknown")
+    acting.check_token(row.token)
     before = dishonors.of_entry(store, row.id)
     if any(one.stage != "refused" and one.status != EntryStatus.REFUSED for one in before):
         raise Conflict("A return of this entry was sent back already.", code="ach_dishonored_already")

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 from sdt.domain import case as steps
+from sdt.domain.authority import KeyFacts, covered_tokens
 from sdt.domain.case import Case, CaseStatus, Decision
 from sdt.domain.case_acts import (
     AddBankEvidence,
@@ -30,12 +31,13 @@ from sdt.domain.case_acts import (
 from sdt.domain.case_kinds import KINDS
 from sdt.domain.errors import Conflict, NotFound, Unprocessable
 from sdt.domain.office import ACT_LIFE_S, ActStatus
+from sdt.domain.region import Region
 from sdt.domain.registry import Role
 from sdt.store import cases, office, registry, watch
 from sdt.store.cases import CaseRow
 from sdt.workflows.office import Acting, Entry, always
 
-__all__ = ["CASE_ACTS", "PRIVATE_EVENTS"]
+__all__ = ["CASE_ACTS", "PRIVATE_EVENTS", "case_tokens"]
 
 COMPLIANCE: Final = Role.COMPLIANCE_OFFICER
 BANK: Final = Role.COMPLIANCE_OFFICER | Role.CUSTODIAN
@@ -49,11 +51,29 @@ def _today(acting: Acting) -> date:
 
 
 def _case(acting: Acting, act: CaseAct) -> CaseRow:
-    """Return the case of an act, locked. Errors: NotFound, also for a kind that this act is not for."""
+    """Return the case of an act, locked.
+
+    Errors: NotFound, also for a kind that this act is not for, and for another token's than the officers' keys cover.
+    """
     row = cases.case(acting.store, act.case, lock=True)
     if row is None or (isinstance(act, _BANK_ACTS) and not _bank_may_see(row)):
         raise NotFound("There is no such case.", code="unknown_case")
+    if not all(_covers(acting, key, row) for key in (acting.officer, acting.second) if key is not None):
+        raise NotFound("There is no such case.", code="unknown_case")
     return row
+
+
+def _covers(acting: Acting, key: KeyFacts, row: CaseRow) -> bool:
+    tokens = case_tokens(key, acting.region)
+    return tokens is None or cases.token_of(acting.store, row.id) in tokens
+
+
+def case_tokens(key: KeyFacts, region: Region) -> tuple[str, ...] | None:
+    """Return the tokens whose cases a key covers, None for every case. What names none is the bank's: of dollars."""
+    if key.scope == 0:
+        return None
+    tokens = covered_tokens(key, region)
+    return (*tokens, "") if any(region.token(token).domain == "dollar" for token in tokens) else tokens
 
 
 def _bank_may_see(row: CaseRow) -> bool:
@@ -83,7 +103,8 @@ def _assign(acting: Acting, act: AssignCase) -> Mapping[str, Any]:
     key = registry.key(acting.store, act.officer)
     now_s = acting.now_ms // 1000
     roles = BANK if isinstance(act, AssignBankCase) else COMPLIANCE
-    if key is None or key.status != "active" or not key.roles & roles or key.expires_at_s <= now_s:
+    may = key is not None and key.status == "active" and key.roles & roles and key.expires_at_s > now_s
+    if key is None or not may or not _covers(acting, registry.key_facts(key), row):
         raise Unprocessable("No officer who may work this case has that key.", code="unknown_officer")
     return _write(acting, row, steps.assign(_standing(acting, row), act.officer), "assigned", act.officer)
 

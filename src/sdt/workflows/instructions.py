@@ -32,7 +32,12 @@ class RetryInstruction(Act, frozen=True, tag="retry_instruction"):
 
 
 def _retry(acting: Acting, act: RetryInstruction) -> Mapping[str, Any]:
-    """Give a dead instruction back to the worker. Errors: NotFound when there is no such dead one."""
+    """Give a dead instruction back to the worker.
+
+    Errors: NotFound when there is no such dead one; Forbidden for a custodian of another token than its transaction's.
+    """
+    # What is about no transaction is about people: every token's.
+    acting.check_token(outbox.token_of(acting.store, act.instruction))
     if not outbox.revive(acting.store, act.instruction, acting.now_ms):
         raise NotFound("There is no dead instruction of this number.", code="instruction_unknown")
     return {"instruction": act.instruction}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
-from sdt.domain.authority import KeyFacts
+from sdt.domain.authority import KeyFacts, covered_tokens
 from sdt.domain.envelope import Envelope, open_envelope
 from sdt.domain.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from sdt.domain.office import (
@@ -59,8 +59,8 @@ class Acting:
     def check_token(self, token: str) -> None:
         """Refuse officers whose role is limited to another token. Errors: Forbidden (wrong_scope)."""
         for key in (self.officer, self.second):
-            if key is not None and key.scope and self.region.token_index.get(token) != key.scope - 1:
-                raise Forbidden(f"This key's role does not cover {token}.", code="wrong_scope")
+            if key is not None and key.scope and token not in covered_tokens(key, self.region):
+                raise Forbidden(f"This key's role does not cover {token or 'every token'}.", code="wrong_scope")
 
 
 Handler = Callable[[Acting, Any], Mapping[str, Any]]
