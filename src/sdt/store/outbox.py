@@ -198,7 +198,8 @@ def token_of(store: Store, id: int) -> str:
 
 
 def _token(store: Store) -> str:
-    named = "CAST(payload AS json) ->> 'transaction_id'" if store.postgres else "json_extract(payload, '$.transaction_id')"
+    name = "transaction_id"
+    named = f"CAST(payload AS json) ->> '{name}'" if store.postgres else f"json_extract(payload, '$.{name}')"
     return f"(SELECT t.token FROM transactions t WHERE t.id = {named})"  # noqa: S608
 
 
