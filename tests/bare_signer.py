@@ -19,7 +19,7 @@ from enclave_rig import Nitro, StandInModule
 from sdt.domain.batch import leaf, merkle_root, next_head
 from sdt.domain.chain_tx import ChainTransaction
 from sdt.domain.errors import Forbidden, NotFound, Unavailable
-from sdt.signing import anchor, jobs, sharing, signer
+from sdt.signing import anchor, jobs, reshare, sharing, signer
 from sdt.signing.building import BatchRefused, Built, ChainSeen
 from sdt.signing.config import load_signer_config
 from sdt.signing.curve import multiply_base
@@ -103,6 +103,11 @@ def lie(what: str) -> None:
 
         anchor.Anchor.demand, anchor.Anchor.settled = lambda self: None, settled
         anchor.Anchor._burn = lambda self, why, known: None
+    if what == "deal_point":  # commits to a slope that is no point
+        reshare.multiply_base = lambda scalar: b"\xff" * 64
+    if what == "deal_zero":
+        dealt = sharing.value_at
+        sharing.value_at = lambda party, at_zero, slope: bytes(32) if party != 2 else dealt(party, at_zero, slope)
     if what == "deal":
         honest_value = sharing.value_at
         sharing.value_at = lambda party, at_zero, slope: honest_value(party, at_zero, slope + (party != 2))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import signal
 import sqlite3
 import time
@@ -16,6 +18,8 @@ from sdt.signing.config import load_signer_config
 from sdt.signing.curve import ORDER, multiply_base
 from sdt.signing.relocate import relocate
 from sdt.signing.transcript import sign as sign_statement
+from sdt.signing.wire import KeyCertificate, ShowKey
+from sdt.signing.wire_lifecycle import ReshareStage, ShowStaged, StagedKey, StagedKeys
 from sdt.signing.witness import Ceremony, Person, canonical, check_transcript, plan_of, write_transcript
 from signing_rig import Line, Rig, coordinator, sign, until
 
@@ -142,10 +146,11 @@ def _rows(rig, party, query):
         return db.execute(query).fetchall()
 
 
-async def test_a_dealer_that_deals_off_its_line_is_named_and_nothing_changes(rig):
-    # given a location that gives the others another value than it committed to
+@pytest.mark.parametrize("lie", ["deal", "deal_zero", "deal_point"])
+async def test_a_dealer_that_deals_off_its_line_is_named_and_nothing_changes(rig, lie):
+    # given a location that gives the others another value than it committed to, or what has no point
     rig.signal(2, signal.SIGTERM)
-    rig.start(2, lie="deal")
+    rig.start(2, lie=lie)
     async with coordinator(rig) as to:
         await to.keygen()
         with pytest.raises(SdtError) as refused:
@@ -153,6 +158,88 @@ async def test_a_dealer_that_deals_off_its_line_is_named_and_nothing_changes(rig
         assert (refused.value.code, refused.value.facts["party"]) == ("deal_failed", "2")
         await to._ceremonies._resharing.settle()
         assert {key.epoch for key in (await to._ceremonies._resharing._show_keys()).values()} == {1}
+
+
+LIAR = 3
+
+
+@contextlib.contextmanager
+def lying(to, lies):
+    """Put other answers in the place of the third location's; `lies` is given the operation and the true answer."""
+    remote = to._remotes[LIAR]
+    honest = remote.call
+
+    async def call(operation, timeout_s):
+        try:
+            answer = await honest(operation, timeout_s)
+        except SdtError as error:
+            answer = error
+        answer = lies(operation, answer)
+        if isinstance(answer, SdtError):
+            raise answer
+        return answer
+
+    remote.call = call
+    try:
+        yield
+    finally:
+        del remote.call
+
+
+def staged_as(rig, statement):
+    """Return a staged share that the liar signed, over whatever it likes."""
+    config = load_signer_config(rig.folder(LIAR))
+    signature = sign_statement(config.intent_key(config.sealer()), statement.digest())
+    return StagedKey(statement.job, statement.epoch, statement.public, statement.shares, signature)
+
+
+async def test_a_location_that_shows_what_is_not_so_is_named_and_nothing_is_asked_of_the_others(rig):
+    async with coordinator(rig) as to:
+        await to.keygen()
+        key = await to.key_in_force()
+        coming = dataclasses.replace(key, epoch=2, job=b"j" * 16)
+        with_points = dataclasses.replace(coming, shares=(key.shares[1], key.shares[0], key.shares[2]))
+        unsigned = replace(staged_as(rig, coming), signature=bytes(64))
+        for asked, tell in (
+            # an epoch far ahead, one without points and signatures, a key of nobody's
+            (ShowKey, lambda shown: replace(shown, epoch=2**40)),
+            (ShowKey, lambda shown: KeyCertificate(b"j" * 16, 2)),
+            (ShowKey, lambda shown: replace(shown, public=multiply_base(7))),
+            # a staged share that it did not sign, and more of them than a location keeps
+            (ShowStaged, lambda shown: StagedKeys((unsigned,))),
+            (ShowStaged, lambda shown: StagedKeys((staged_as(rig, coming), staged_as(rig, with_points)))),
+            # a share of the next epoch over other points than the others made
+            (ReshareStage, lambda shown: replace(shown, points=with_points.shares)),
+        ):
+            with lying(to, lambda op, true, asked=asked, tell=tell: tell(true) if isinstance(op, asked) else true):
+                with pytest.raises(SdtError) as refused:
+                    await to.reshare(0, quiet)
+                assert (refused.value.code, refused.value.facts["party"]) == ("bad_certificate", LIAR)
+        await to.keygen()  # all three had staged: with nobody lying it is put in force
+        assert (await to.key_in_force()).epoch == 2
+        # when it shows the key in force as one that waits, or says that it has no key, it holds up nothing
+        for asked, answer in (
+            (ShowStaged, StagedKeys((staged_as(rig, await to.key_in_force()),))),
+            (ShowKey, KeyCertificate(b"", 2**40)),
+        ):
+            with lying(to, lambda op, true, asked=asked, answer=answer: answer if isinstance(op, asked) else true):
+                epoch = (await to.key_in_force()).epoch
+                assert (await to.reshare(0, quiet)).epoch == epoch + 1
+        assert to.address() == "0x" + keyring.address_of(key.public).hex()
+
+
+async def test_a_second_location_is_replaced_after_a_first(rig):
+    """The certificate in force then carries the signature of one location that is in place and of one that is lost."""
+    for epoch, lost in ((2, 2), (3, 3)):
+        for party in (1, 2, 3):
+            rig.signal(party, signal.SIGKILL)
+        relocate(rig.home, lost)
+        for party in (1, 2, 3):
+            rig.start(party)
+        async with coordinator(rig) as to:
+            await to.keygen()
+            assert (await to.key_in_force()).epoch == epoch - 1
+            assert (await to.reshare(lost, quiet)).epoch == epoch
 
 
 async def test_a_location_signs_only_a_ceremony_that_it_knows_to_be_so(rig, tmp_path):

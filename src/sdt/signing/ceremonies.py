@@ -17,7 +17,7 @@ from sdt.domain.errors import Conflict, SdtError, Unavailable
 from sdt.signing.keyring import FIRST_EPOCH
 from sdt.signing.locations import Remote
 from sdt.signing.reshare_rounds import Reshare, Step
-from sdt.signing.transcript import BadCertificate, KeyStatement, check_certificate
+from sdt.signing.transcript import KeyStatement, check_certificate
 from sdt.signing.wire import (
     ActivateKey,
     Answer,
@@ -52,10 +52,9 @@ class Ceremonies:
     ) -> None:
         self._remotes = remotes
         self._keys = keys
-        self._former_keys = former
         self._network = network
         self._one = asyncio.Lock()
-        self._resharing = Reshare(remotes, keys, network)
+        self._resharing = Reshare(remotes, keys, former, network)
 
     async def generate_key(self) -> None:
         """Make the chain key; where one exists, see that all three have it in force.
@@ -120,20 +119,10 @@ class Ceremonies:
             try:
                 shown = await remote.call(ShowKey(), CALL_TIMEOUT_S)
                 if isinstance(shown, KeyCertificate) and shown.job:
-                    one, two, three = shown.points
-                    key = KeyStatement(self._network, shown.epoch, shown.job, shown.public, (one, two, three))
-                    self._check_key(key, shown.signatures)
-                    return key
-            except (SdtError, ValueError) as error:
+                    return self._resharing.certified(remote.party, shown)
+            except SdtError as error:
                 _log.info("Location %d shows no certified key: %s", remote.party, error)
         return None
-
-    def _check_key(self, key: KeyStatement, signatures: tuple[bytes, ...]) -> None:
-        """Errors: BadCertificate. Until the epoch after a replacement, the lost location's signature still counts."""
-        try:
-            check_certificate(self._keys, key.digest(), signatures)
-        except BadCertificate:
-            check_certificate(self._former_keys, key.digest(), signatures)
 
     async def _gather(self) -> None:
         """Wait a moment for locations that do not answer yet; the calls then say which one is away."""

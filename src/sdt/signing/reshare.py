@@ -129,9 +129,10 @@ class Resharing:
             raise Conflict("This location holds a share; only a fresh one takes a place.", code="key_exists")
         shown = [await peer.call(ShowKey(), PEER_TIMEOUT_S) for peer in self._peers.values()]
         one, two = (
-            (each.job, each.epoch, each.public, each.points) for each in shown if isinstance(each, KeyCertificate)
+            (each.job, each.epoch, each.public, each.points) if isinstance(each, KeyCertificate) else None
+            for each in shown
         )
-        if one != two or len(one[3]) != 3:
+        if one is None or one != two or len(one[3]) != 3:
             raise Conflict("The survivors do not show the same key.", code="survivors_disagree")
         job, epoch, public, (first, second, third) = one
         return ChainKey(epoch, job, public, (first, second, third))
@@ -220,8 +221,7 @@ class Resharing:
         for party in dealers:
             if party not in session.slopes or party not in session.values:
                 raise DealFailed(f"Location {party} dealt nothing.", party=party)
-            value = session.values[party]
-            if not sharing.is_dealt(value, self._party, party, session.slopes[party], session.key, session.replaced):
+            if not self._is_dealt(session, party):
                 raise DealFailed(f"What location {party} dealt is not on its line.", party=party)
         points = sharing.new_points([session.slopes[party] for party in dealers], session.key, session.replaced)
         if points is None:
@@ -229,6 +229,14 @@ class Resharing:
         share = keyring.unsealed_share(self._store.db, self._sealer) if session.replaced == NOBODY else b""
         secret = sharing.new_share([session.values[party] for party in dealers], share, session.replaced)
         return ChainKey(session.key.epoch + 1, session.job, session.key.public, points), secret
+
+    def _is_dealt(self, session: _Session, dealer: int) -> bool:
+        """Tell whether what a dealer gave lies on its line; without a point, that is its doing."""
+        slope, value = session.slopes[dealer], session.values[dealer]
+        try:
+            return sharing.is_dealt(value, self._party, dealer, slope, session.key, session.replaced)
+        except BadPoint:
+            return False
 
     # What became of it
 

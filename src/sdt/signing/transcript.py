@@ -139,13 +139,23 @@ def is_signed(key: VerifyKey, statement: bytes, signature: bytes) -> bool:
     return True
 
 
-def check_certificate(keys: dict[int, VerifyKey], statement: bytes, signatures: tuple[bytes, ...]) -> None:
+def check_certificate(
+    keys: dict[int, VerifyKey],
+    statement: bytes,
+    signatures: tuple[bytes, ...],
+    former: dict[int, VerifyKey] | None = None,
+) -> None:
     """Demand the signatures of parties 1, 2 and 3, in that order.
 
+    With `former`, the signature of a location that was lost counts like that of the one in its place.
     Errors: BadCertificate, naming the parties whose signature is missing.
     """
     if len(signatures) != 3:
         raise BadCertificate("A certificate carries three signatures.")
-    missing = [party for party, mine in enumerate(signatures, 1) if not is_signed(keys[party], statement, mine)]
+    missing = [
+        party
+        for party, mine in enumerate(signatures, 1)
+        if not is_signed(keys[party], statement, mine) and not (former and is_signed(former[party], statement, mine))
+    ]
     if missing:
         raise BadCertificate(f"The certificate lacks a valid signature of location {missing}.", parties=missing)
