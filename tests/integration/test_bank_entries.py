@@ -11,14 +11,16 @@ from sdt.domain.ach.entry_life import EntryEvent, EntryStatus
 from sdt.domain.errors import Conflict, NotFound
 from sdt.domain.ledger import fund_postings, issue_postings, prefunded, redeem_postings, token_account
 from sdt.domain.transaction import Event, Status
-from sdt.store import Store, banking, ledger, registry, reserve_moves, transactions, undone
+from sdt.store import Store, banking, ledger, registry, reserve_moves, sanctions, transactions, undone
 from sdt.store.accounts import UserRow, create_user
 from sdt.store.banking import BankEntryRow
 from sdt.store.registry import FreezeRow, IdentityRow
+from sdt.store.sanctions import StandingRow
 from sdt.store.transactions import Change
 from sdt.worker import bank_entries
 from sdt.worker.bank_entries import dishonor_arrived, dishonor_taken
 from sdt.workflows import blocking, debts, payouts, settling
+from sdt.workflows.adjusting import adjustments_due
 from sdt.workflows.clearing import explain_clearing
 from sdt.workflows.cover import cover_of
 from store_rig import FEE_ACCOUNT, NOW_MS, TOKEN, accepted, address, fund, screened, status_of, transaction_id
@@ -442,6 +444,56 @@ def test_a_blocked_deposit_is_never_minted_nor_refunded(store: Store, before: tu
     # and what the bank takes back all the same is owed, for the law lets nobody release it
     tell(store, entry, E.RETURN, code="R10")
     assert (net(store, f"Blocked:{TOKEN}:{transaction_id(1)}"), owed(store, 1)) == (-100, 100)
+
+
+@pytest.mark.parametrize("funded", [False, True])
+def test_a_payout_that_came_back_is_blocked_and_after_a_licence_minted_again(store: Store, funded: bool) -> None:
+    known(store)
+    entry, id = payout(store, 1), transaction_id(1)
+    tell(store, entry, E.FILE, E.SETTLE, E.RETURN, code="R03")
+    if funded:
+        assert reserve_moves.done(store, id, "in", 100, "book-1", NOW_MS)
+        assert [one.amount for one in adjustments_due(store, texas(), TOKEN, NOW_MS // 1000)] == [100]
+    assert blocking.block_payout(store, id, reference="case-1", actor="office", at_ms=NOW_MS)
+    # then nothing is to be minted any more, and what went into the reserve for it comes out to be set apart
+    assert (payouts.due(store, TOKEN, id), net(store, f"Blocked:{TOKEN}:{id}")) == (0, -100)
+    assert undone.get(store, id) is None
+    wanted = {move.direction for move in reserve_moves.open_moves(store, 10, TOKEN)}
+    assert wanted == ({"out", "blocked"} if funded else {"blocked"})
+    # and what a licence lets go is owed as before
+    blocking.release(store, id, actor="office", at_ms=NOW_MS)
+    assert payouts.due(store, TOKEN, id) == 100
+    assert reserve_moves.done(store, id, "in", 100, "book-2", NOW_MS)
+    assert [one.amount for one in adjustments_due(store, texas(), TOKEN, NOW_MS // 1000)] == [100]
+
+
+@pytest.mark.parametrize("steps", [(), (Event.SCREEN,), (Event.SCREEN, Event.BATCH)])
+def test_a_block_refuses_a_remint_that_waits_and_comes_too_late_for_one_on_its_way(
+    store: Store, steps: tuple[Event, ...]
+) -> None:
+    known(store)
+    entry = payout(store, 1)
+    tell(store, entry, E.FILE, E.SETTLE, E.RETURN, code="R03")
+    remint = accepted(2, type="adjust", linked_id=transaction_id(1))
+    transactions.insert_accepted(store, [remint])
+    for step in steps:
+        transactions.move(store, [Change(remint.id, step)], actor="lane", at_ms=NOW_MS)
+    if Event.BATCH in steps:
+        with pytest.raises(Conflict, match="freeze"):
+            blocking.block_payout(store, transaction_id(1), reference="case-1", actor="office", at_ms=NOW_MS)
+        assert payouts.due(store, TOKEN, transaction_id(1)) == 100
+    else:
+        assert blocking.block_payout(store, transaction_id(1), reference="case-1", actor="office", at_ms=NOW_MS)
+        assert status_of(store, remint.id) is Status.REJECTED
+
+
+@pytest.mark.parametrize(("standing", "due"), [("clear", 1), ("review", 0), ("blocked", 0)])
+def test_nothing_is_adjusted_for_an_account_that_is_blocked_or_in_review(store: Store, standing: str, due: int) -> None:
+    known(store)
+    tell(store, payout(store, 1), E.FILE, E.SETTLE, E.RETURN, code="R03")
+    assert reserve_moves.done(store, transaction_id(1), "in", 100, "book-1", NOW_MS)
+    sanctions.put_standing(store, StandingRow(address(1), standing, "p" * 64, "l" * 64, 1, NOW_MS))
+    assert len(adjustments_due(store, texas(), TOKEN, NOW_MS // 1000)) == due
 
 
 def test_a_block_that_a_licence_lifts_lets_the_deposit_go_on(store: Store) -> None:

@@ -12,12 +12,29 @@ import pytest
 from sandbox_servers import Sandbox, sandbox
 
 from sanctions_rig import Holder, Rig, business, person, sanctions_rig
+from sdt.domain.ach.entry_life import EntryEvent
 from sdt.domain.case import CaseStatus, blocking_report_due
 from sdt.domain.claims import day_of
 from sdt.domain.errors import Conflict, Forbidden, NotFound, SdtError, Unavailable
+from sdt.domain.ledger import Posting, redeem_postings
 from sdt.domain.personal import Party
-from sdt.domain.transaction import Status
-from sdt.store import Store, accounts, cases, ledger, reviews, sanctions, sanctions_matches
+from sdt.domain.transaction import Event, Status
+from sdt.store import (
+    Store,
+    accounts,
+    banking,
+    cases,
+    ledger,
+    reviews,
+    sanctions,
+    sanctions_matches,
+    transactions,
+    undone,
+)
+from sdt.store.banking import BankEntryRow
+from sdt.store.transactions import Change
+from sdt.worker import bank_entries
+from sdt.workflows import payouts
 from sdt.workflows.sanctions import found_of
 
 pytestmark = pytest.mark.slow
@@ -233,6 +250,51 @@ async def test_a_true_hit_is_blocked_by_two_and_nothing_moves_any_more(rig: Rig)
     assert [await rig.status(one) for one in later] == [REVIEW] * 3
     assert await rig.screening.resume_once() == 0
     assert await rig.store.read(sanctions.standing_of, who.account) == "blocked"
+
+
+async def test_a_true_hit_blocks_a_payout_that_came_back(rig: Rig) -> None:
+    # given a payout that the bank returned, which waits to be minted again, and another one that was
+    who = await rig.join(person("Ordinary", "Customer"))
+    owed, minted = await rig.redeem(who), await rig.redeem(who)
+    await rig.screen()
+    for one in (owed, minted):
+        await rig.store.run(_returned, rig, one)
+    await rig.store.run(_minted_again, rig, minted)
+    await rig.store.run(_rename, rig, who, person("Viktor", "Falsename"))
+    await rig.rescreen()
+    # when two officers confirm who it is
+    case_id = await rig.case_of(who)
+    act = await rig.act("confirm_match", "ann", case=case_id, reason="Date of birth, passport and photograph agree.")
+    result = json.loads((await rig.agreed(act)).result)["result"]
+    # then what is still owed is blocked, and stands in the case
+    assert (result["funds_blocked"], result["too_late"]) == ([owed], [])
+    evidence = await rig.store.read(cases.evidence_of, case_id)
+    assert [one.reference for one in evidence if one.kind == "transaction"] == [owed]
+    assert await rig.store.read(payouts.due, "TXD", owed) == 0
+
+
+def _returned(store: Store, rig: Rig, redemption: str) -> None:
+    """What worker and bank make of a redemption whose payout comes back."""
+    row, now_ms = transactions.get(store, redemption), rig.clock.now_ms()
+    assert row is not None
+    ledger.release_holds(store, [(row.ledger_account, row.held_units)])
+    burnt = redeem_postings("TXD", row.id, row.value[1], row.units, 0, "0x" + "fe" * 20)
+    ledger.post(store, [(row.id, posting) for posting in burnt], release=[], at_ms=now_ms)
+    for step in (Event.BATCH, Event.SUBMIT, Event.SETTLE):
+        transactions.move(store, [Change(row.id, step)], actor="lane", at_ms=now_ms)
+    entry = BankEntryRow(f"ach:{row.id}", row.id, "credit", "TXD", row.units, f"bank-{row.id}", "created", None, now_ms)
+    assert banking.put_entry(store, entry)
+    for event in (EntryEvent.FILE, EntryEvent.SETTLE, EntryEvent.RETURN):
+        code = "R03" if event is EntryEvent.RETURN else None
+        bank_entries.apply(store, rig.region, entry, event, code=code, on=day_of(now_ms), at_ms=now_ms)
+
+
+def _minted_again(store: Store, rig: Rig, redemption: str) -> None:
+    row, now_ms = transactions.get(store, redemption), rig.clock.now_ms()
+    assert row is not None
+    minted = Posting(f"Payout:TXD:{row.id}", row.ledger_account, "TXD", row.units)
+    ledger.post(store, [(row.id, minted)], release=[], at_ms=now_ms)
+    undone.end(store, row.id, now_ms)
 
 
 async def test_a_block_is_lifted_by_two_and_the_account_moves_again(rig: Rig) -> None:

@@ -77,15 +77,20 @@ class DueAdjustment(NamedTuple):
 def adjustments_due(store: Store, region: Region, token: str, now_s: int) -> list[DueAdjustment]:
     """Return the clawbacks and re-mints that can be made now, the oldest first.
 
-    A clawback takes what the debtor has, a part if need be; a re-mint waits until the reserve holds its dollars. A
-    frozen account is left alone: the debt stays, and its officer has the case. Units: now_s in unix seconds.
+    A clawback takes what the debtor has, a part if need be; a re-mint waits until the reserve holds its dollars. An
+    account that is frozen, blocked or in review is left alone: the debt stays, and its officer has the case.
+    Units: now_s in unix seconds.
     """
     found = []
     for row in undone.in_force(store, token, DUE_MAX):
         tried = [t for t in transactions.linked_to(store, row.transaction_id) if t.type == "adjust"]
         facts = registry.facts(store, [row.account]).get(row.account, UNKNOWN)
         waits = any(t.status not in ENDED and t.status is not Status.COMPLETED for t in tried)
-        if waits or facts.is_frozen(token, now_s) or facts.tier(region.token(token).domain, now_s) == 0:
+        if (
+            waits
+            or payouts.stopped(store, token, row.account, now_s)
+            or facts.tier(region.token(token).domain, now_s) == 0
+        ):
             continue
         kind = "clawback" if row.kind == "debt" else "remint"
         units = (_takeable if row.kind == "debt" else _fundable)(store, row)

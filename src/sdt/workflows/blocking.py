@@ -9,7 +9,7 @@ from __future__ import annotations
 from sdt.domain.errors import Conflict, NotFound
 from sdt.domain.ledger import Posting, deposit_blocked, payout_blocked
 from sdt.domain.transaction import Event, Status
-from sdt.store import Store, ach, banking, blocked, ledger, registry, reserve_moves, reviews, transactions
+from sdt.store import Store, ach, banking, blocked, ledger, outbox, registry, reserve_moves, reviews, transactions
 from sdt.store.blocked import BlockedRow
 from sdt.store.transactions import Change, TransactionRow
 from sdt.workflows import debts, payouts
@@ -44,7 +44,9 @@ def block_deposit(store: Store, transaction_id: str, *, reference: str, actor: s
 def block_payout(store: Store, transaction_id: str, *, reference: str, actor: str, at_ms: int) -> bool:
     """Block the dollars of a redemption after its burn; return whether they were not blocked before.
 
-    Errors: NotFound; Conflict when it is not burnt (refuse it then), or the bank has the credit already.
+    One that came back is not minted again.
+    Errors: NotFound; Conflict when it is not burnt (refuse it then), the bank has the credit already, or its re-mint
+    cannot be stopped any more: freeze the account then.
     """
     row = _found(store, transaction_id, "redeem")
     if blocked.get(store, row.id) is not None:
@@ -53,9 +55,12 @@ def block_payout(store: Store, transaction_id: str, *, reference: str, actor: st
         raise Conflict("There is no payout that waits.", code="too_late_to_block")
     if _standing(store, row.id, "credit") & _WITH_THE_BANK or _in_a_file(store, row.id):
         raise Conflict("The bank has the credit already: ask it to stop the entry.", code="too_late_to_block")
+    if not payouts.remint_stopped(store, row.id, at_ms):
+        raise Conflict("The payout is about to be minted again: freeze the account.", code="too_late_to_block")
     _note(store, row, "payout", reference, at_ms)
     units = payouts.due(store, row.value[0], row.id)
     _post(store, row.id, payout_blocked(row.value[0], row.id, units), at_ms)
+    payouts.end_remint(store, row, units, "blocked", at_ms)
     reserve_moves.want(store, row.id, "blocked", row.value[0], units, "blocked", at_ms)
     return True
 
@@ -90,6 +95,8 @@ def release(store: Store, transaction_id: str, *, actor: str, at_ms: int) -> Non
     if units:
         back = [Posting(p.credit, p.debit, p.token, p.units) for p in made(found.token, row.id, units)]
         _post(store, row.id, back, at_ms)
+    if found.side == "payout" and row.status is Status.RETURNED and units and not _goes_by_ach(store, row.id):
+        payouts.remint_again(store, row, units, at_ms)
     if found.side == "deposit":
         # What was decided of it while it was in review is over too.
         reviews.forget(store, [row.id])
@@ -112,6 +119,12 @@ def _standing(store: Store, transaction_id: str, *directions: str) -> set[str]:
     """Return where the entries of a transaction stand that brought dollars in, or those of another direction."""
     kinds = directions or ("debit", "in")
     return {entry.status for entry in banking.entries_of(store, [transaction_id]) if entry.direction in kinds}
+
+
+def _goes_by_ach(store: Store, transaction_id: str) -> bool:
+    """Whether an officer let a payout that came back go to another bank account, which waits."""
+    ordered = outbox.is_open(store, "instruct", f"ach:{transaction_id}:")
+    return ordered or "created" in _standing(store, transaction_id, "credit")
 
 
 def _in_a_file(store: Store, transaction_id: str) -> bool:

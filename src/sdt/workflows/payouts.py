@@ -22,11 +22,14 @@ __all__ = [
     "account_stopped",
     "came_back",
     "due",
+    "end_remint",
     "held_because",
     "hold_unclaimed",
     "let_out",
     "not_owed",
     "out_of_suspense",
+    "remint_again",
+    "remint_stopped",
     "stopped",
     "suspend",
     "suspended",
@@ -34,6 +37,8 @@ __all__ = [
 ]
 
 ACTOR: Final = "worker:payouts"
+_STOPPABLE: Final = frozenset({Status.ACCEPTED, Status.HELD, Status.IN_REVIEW, Status.SCREENED})
+_ON_THE_WAY: Final = frozenset({Status.BATCHED, Status.SUBMITTED})
 _WORDS: Final = {"R14": "bank_says", "R15": "bank_says", "R16": "bank_says", EntryEvent.REVERSE.value: "reversed"}
 """The other bank's word that the holder is dead or the account frozen; a payout that we took back was a mistake."""
 
@@ -112,14 +117,9 @@ def suspend(
         return
     postings = payout_suspended(token, redemption.id, units)
     ledger.post(store, [(redemption.id, p) for p in postings], release=[], at_ms=at_ms)
-    asked = reserve_moves.of_transaction(store, redemption.id)
-    moves = [m for m in asked if m.reason.startswith("remint")]
+    moves = [m for m in reserve_moves.of_transaction(store, redemption.id) if m.reason.startswith("remint")]
     if redemption.type == "redeem":
-        reserve_moves.cancel(store, redemption.id, "in", at_ms)
-        crossed = moves and any(m.reason == f"crossed-{moves[-1].nth}" for m in asked)
-        if moves and moves[-1].subject is not None and not crossed:
-            reserve_moves.want(store, redemption.id, "out", token, units, f"suspended-{moves[-1].nth}", at_ms)
-        undone.end(store, redemption.id, at_ms)
+        end_remint(store, redemption, units, "suspended", at_ms)
     cases.open_case(
         store,
         kind="payout_suspense",
@@ -133,6 +133,39 @@ def suspend(
     )
 
 
+def end_remint(store: Store, redemption: TransactionRow, units: int, word: str, at_ms: int) -> None:
+    """Ask no longer for what a re-mint needs; dollars that stand in the reserve for it go back, for this reason."""
+    asked = reserve_moves.of_transaction(store, redemption.id)
+    moves = [m for m in asked if m.reason.startswith("remint")]
+    reserve_moves.cancel(store, redemption.id, "in", at_ms)
+    crossed = moves and any(m.reason == f"crossed-{moves[-1].nth}" for m in asked)
+    if moves and moves[-1].subject is not None and not crossed:
+        reserve_moves.want(store, redemption.id, "out", redemption.value[0], units, f"{word}-{moves[-1].nth}", at_ms)
+    undone.end(store, redemption.id, at_ms)
+
+
+def remint_stopped(store: Store, redemption: str, at_ms: int) -> bool:
+    """Refuse the re-mints of a payout that wait, and their approvals; return False if one is on its way for good."""
+    ids = [row.id for row in transactions.linked_to(store, redemption) if row.type == "adjust"]
+    remints = transactions.get_many(store, ids, lock=True).values()
+    if any(row.status in _ON_THE_WAY for row in remints):
+        return False
+    waiting = [row for row in remints if row.status in _STOPPABLE]
+    approvals = [a for row in waiting for a in transactions.linked_to(store, row.id) if a.status in _STOPPABLE]
+    ledger.release_holds(store, [(row.ledger_account, row.held_units) for row in waiting if row.held_units])
+    detail = "The payout that it is about is not to be minted again."
+    changes = [Change(row.id, Event.REJECT, code="nothing_to_adjust", detail=detail) for row in (*waiting, *approvals)]
+    transactions.move(store, changes, actor=ACTOR, at_ms=at_ms)
+    return True
+
+
+def remint_again(store: Store, redemption: TransactionRow, units: int, at_ms: int) -> None:
+    """Let what stands in Payout be minted again for its owner."""
+    token, account = redemption.value
+    undone.open_one(store, UndoneRow(redemption.id, "payout", account, token, units, None, at_ms, None))
+    _want_remint(store, redemption, units, at_ms)
+
+
 def account_stopped(store: Store, account: str, tokens: list[str], on: date, at_ms: int) -> None:
     """A freeze came into force: what waits to be minted again for this account goes to suspense instead."""
     for token in tokens:
@@ -143,8 +176,7 @@ def account_stopped(store: Store, account: str, tokens: list[str], on: date, at_
 
 
 def _remint_on_the_way(store: Store, redemption: str) -> bool:
-    live = (Status.BATCHED, Status.SUBMITTED)
-    return any(t.type == "adjust" and t.status in live for t in transactions.linked_to(store, redemption))
+    return any(t.type == "adjust" and t.status in _ON_THE_WAY for t in transactions.linked_to(store, redemption))
 
 
 class Kept(NamedTuple):
@@ -167,10 +199,8 @@ def suspended(store: Store, token: str, transaction_id: str) -> Kept:
 
 def out_of_suspense(store: Store, redemption: TransactionRow, at_ms: int) -> int:
     """Let what an officer found payable be minted again; return how much."""
-    token, account = redemption.value
-    units = let_out(store, token, redemption.id, at_ms)
-    undone.open_one(store, UndoneRow(redemption.id, "payout", account, token, units, None, at_ms, None))
-    _want_remint(store, redemption, units, at_ms)
+    units = let_out(store, redemption.value[0], redemption.id, at_ms)
+    remint_again(store, redemption, units, at_ms)
     return units
 
 

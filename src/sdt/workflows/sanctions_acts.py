@@ -189,20 +189,24 @@ def _block_funds(acting: Acting, case_id: str, account: str) -> _Funds:
 def _under_way(store: Store, account: str) -> list[tuple[str, str]]:
     """Return (id, type) of deposits that nothing was minted for yet, and of redemptions that are burnt and not paid.
 
-    A deposit that screening has not let on is among them when its dollars are here, counted over the counter.
+    A deposit that screening has not let on is among them when its dollars are here, counted over the counter; a
+    redemption whose payout came back, when it is owed again.
     """
     return store.rows(
         "SELECT t.id, t.type FROM transactions t WHERE t.account = ? AND ((t.type = 'deposit' AND t.status = ?) "
         "OR (t.type = 'deposit' AND t.status IN (?, ?) "
         "AND EXISTS (SELECT 1 FROM bank_entries e WHERE e.transaction_id = t.id) AND NOT EXISTS "
         "(SELECT 1 FROM blocked_funds b WHERE b.transaction_id = t.id AND b.ended_at_ms IS NULL)) "
-        "OR (t.type = 'redeem' AND t.status = ?)) ORDER BY t.seq",
+        "OR (t.type = 'redeem' AND t.status = ?) OR (t.type = 'redeem' AND t.status = ? "
+        "AND EXISTS (SELECT 1 FROM ledger_accounts a WHERE a.name = 'Payout:' || t.token || ':' || t.id "
+        "AND a.credits > a.debits))) ORDER BY t.seq",
         (
             account,
             Status.AWAITING_FUNDS.value,
             Status.ACCEPTED.value,
             Status.IN_REVIEW.value,
             Status.SETTLED.value,
+            Status.RETURNED.value,
         ),
     )
 
