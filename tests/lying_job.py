@@ -54,6 +54,11 @@ def lie(what: str) -> None:
 
     async def sent(runtime, data):
         calls["exchange"] += 1
+        if what in ("flood", "long") and calls["exchange"] == 1:  # messages that nobody waits for, or one without end
+            count, size = (12, 3 * 2**20) if what == "flood" else (1, 5 * 2**20)
+            for party in runtime.parties:
+                for at in range(count if party.pid != runtime.pid else 0):
+                    party.protocol.send(2**40 + at, bytes(size))
         if what == "late" and calls["exchange"] == 2:  # says nothing when its turn comes
             await asyncio.sleep(3600)
         if what == "copy" and calls["exchange"] in (2, 4):  # commits to, and opens, what another has shown already

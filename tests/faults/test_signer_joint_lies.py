@@ -87,6 +87,13 @@ def test_a_lie_in_key_generation_makes_no_key(files, lie):
         assert answer.code in ("joint_check_failed", "peer_lost")
 
 
+@pytest.mark.parametrize("lie", ["flood", "long"])
+def test_a_peer_cannot_make_a_job_hold_what_nothing_asks_for(files, lie):
+    for answer in honest(run(files, lie, kind="key")):
+        assert isinstance(answer, JobFailed)
+        assert answer.code == "peer_lost"
+
+
 @pytest.mark.parametrize("kind", ["key", "stock"])
 def test_a_dealer_that_is_late_ends_the_job_at_its_deadline(files, key, kind):
     # when a location stays silent in the middle of a job

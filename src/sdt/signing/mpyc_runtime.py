@@ -29,8 +29,10 @@ finally:
     sys.argv = _argv
 
 PARTIES: Final = 3
-FRAME_BYTES_MAX: Final = 32 * 2**20
-"""The largest message of a batch of 1,000 is 0.13 MB; a peer may not make us hold more than this."""
+FRAME_BYTES_MAX: Final = 4 * 2**20
+"""The largest message of a batch of 1,000 is 0.13 MB."""
+HELD_BYTES_MAX: Final = 32 * 2**20
+"""Of messages that nothing waits for yet: a peer may not make us hold more than this."""
 FRAMES_WAITING_MAX: Final = 10_000
 CONNECT_RETRY_S: Final = 0.05
 PARTING_S: Final = 2.0
@@ -100,10 +102,14 @@ class _Exchanger(asyncoro.MessageExchanger):  # type: ignore[misc]
             self.transport.abort()
             return
         super().data_received(data)
-        held = self.bytes
-        too_long = len(held) >= 12 and int.from_bytes(held[8:12], "little") > FRAME_BYTES_MAX
-        if too_long or len(self.buffers) > FRAMES_WAITING_MAX:
+        begun = self.bytes
+        too_long = len(begun) >= 12 and int.from_bytes(begun[8:12], "little") > FRAME_BYTES_MAX
+        if too_long or len(self.buffers) > FRAMES_WAITING_MAX or self._held_bytes() > HELD_BYTES_MAX:
             self.transport.abort()
+
+    def _held_bytes(self) -> int:
+        """Return how much of this peer's lies here; what we wait for has its place in `buffers` too, as a future."""
+        return len(self.bytes) + sum(len(each) for each in self.buffers.values() if isinstance(each, bytes))
 
     def connection_lost(self, exc: Exception | None) -> None:
         runtime = self.runtime
