@@ -159,6 +159,62 @@ async def test_a_vendor_without_keys_is_asked_before_every_order(vendor: Vendor)
     await client.close()
 
 
+@pytest.mark.parametrize("lost", [(503, ""), "hang up"])
+async def test_a_vendor_without_keys_that_may_have_done_it_is_asked_and_not_sent_it_again(
+    vendor: Vendor, lost: Any
+) -> None:
+    client = speaker(vendor.url, other({"idempotency": None}))
+    vendor.answers = [(404, "{}"), lost, (200, DONE)]
+
+    assert (await order(client)).transfer_id == "t"
+
+    assert [method for method, _, _ in vendor.asked] == ["GET", "POST", "GET"]
+    await client.close()
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+async def test_a_vendor_without_keys_is_believed_when_the_order_had_its_time_to_arrive(
+    vendor: Vendor, arrived: bool
+) -> None:
+    client = speaker(vendor.url, other({"idempotency": None}))
+    vendor.answers = [(404, "{}"), "hang up", (404, "{}"), *([(200, DONE)] if arrived else [(404, "{}"), (201, DONE)])]
+    begun = time.monotonic()
+
+    assert (await order(client)).transfer_id == "t"
+
+    assert [method for method, _, _ in vendor.asked] == ["GET", "POST", "GET", "GET", *([] if arrived else ["POST"])]
+    assert time.monotonic() - begun > 0.3
+    await client.close()
+
+
+async def test_a_call_that_gives_up_on_an_order_without_a_key_gave_it_its_time(vendor: Vendor) -> None:
+    client = speaker(vendor.url, quick_once(other({"idempotency": None})))
+    vendor.answers = [(404, "{}"), "hang up", (404, "{}")]
+    begun = time.monotonic()
+
+    with pytest.raises(StateUnknown):
+        await order(client)
+
+    assert [method for method, _, _ in vendor.asked] == ["GET", "POST", "GET"]
+    assert time.monotonic() - begun > 0.3
+    await client.close()
+
+
+def quick_once(folder: Folder) -> Folder:
+    """The same folder, whose vendor is tried once in a call."""
+    return replace(folder, spec=msgspec.structs.replace(folder.spec, attempts=1))
+
+
+async def test_a_503_of_a_vendor_that_knows_keys_is_tried_again_without_a_question(vendor: Vendor) -> None:
+    client = speaker(vendor.url)
+    vendor.answers = [(503, ""), (201, DONE)]
+
+    await order(client)
+
+    assert [method for method, _, _ in vendor.asked] == ["POST", "POST"]
+    await client.close()
+
+
 async def test_a_vendor_without_keys_that_cannot_be_asked_is_sent_nothing(vendor: Vendor) -> None:
     client = speaker(vendor.url, other({"idempotency": None}))
     vendor.answers = [(500, "")]

@@ -1,7 +1,8 @@
 """A vendor spoken to as its folder says: one object that can do every operation of the vendor's kind.
 
 An order that went unanswered may have been done. Then the vendor is asked what became of it, and is sent the order
-again, under the same key, only after it said that it knows nothing of it.
+again, under the same key, only after it said that it knows nothing of it; where it knows no keys, after it said so
+twice, with the time of a whole try between.
 What a vendor writes into an error is not passed on, for it may name a person: only its code is.
 """
 
@@ -149,22 +150,30 @@ class MappedVendor:
         raise self._unavailable()
 
     async def _ordered(self, operation: CompiledOperation, prepared: Prepared) -> _Answered:
-        if operation.spec.idempotency is None:
-            # This vendor knows no keys: an earlier call, before a crash of ours, may have been this very order.
-            if (found := await self._became(operation, prepared)) is not None:
-                return found
+        keyless = operation.spec.idempotency is None
         unknown = False
         for attempt in range(self._spec.attempts):
             await self._pause(attempt)
+            # A vendor that knows no keys is asked each time: an earlier call, before a crash of ours, may have done it.
+            asked = keyless or (unknown and operation.ask is not None)
+            if asked and (found := await self._became(operation, prepared)) is not None:
+                return found
+            if keyless and unknown:
+                # What went unanswered may be under way still, and no key keeps it single: it is given time to arrive.
+                await asyncio.sleep(self._spec.timeout_s)
+                if (found := await self._became(operation, prepared)) is not None:
+                    return found
             try:
                 return await self._try(operation, prepared)
             except NotDone:
                 continue
             except PerhapsDone:
                 unknown = True
+        if unknown:
+            # The next call asks once more before it sends anything: by then an order without a key had its time, too.
+            await (asyncio.sleep(self._spec.timeout_s) if keyless else self._pause(self._spec.attempts))
             if operation.ask is not None and (found := await self._became(operation, prepared)) is not None:
                 return found
-        if unknown:
             raise StateUnknown(f"The {self._spec.kind} vendor did not say whether it did it.")
         raise self._unavailable()
 
@@ -272,6 +281,9 @@ class MappedVendor:
         if status in DONE:
             return "ok"
         named = operation.spec.errors.get(str(status)) or self._spec.errors.get(str(status))
+        if named is None and status == 503 and operation.kind.order and operation.spec.idempotency is None:
+            # Whoever stands before the vendor may have said so, after it was done: without a key that is no certainty.
+            return "unknown"
         return named or _OUTCOMES.get(status) or ("unknown" if status >= 500 else "fault")
 
     def _check_refused(self, value: Any) -> None:
