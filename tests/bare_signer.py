@@ -112,11 +112,12 @@ def lie(what: str) -> None:
         honest_value = sharing.value_at
         sharing.value_at = lambda party, at_zero, slope: honest_value(party, at_zero, slope + (party != 2))
     honest = signer.Signer.answer
+    behind_until = time.time() + float(what[6:]) if what.startswith("behind") else 0.0
 
     async def answer(self, caller, operation):
         if what == "frame" and isinstance(operation, Release):  # says that its honest partner broke its promise
             raise Forbidden("It promised something else.", code="bad_intent")
-        if what == "behind" and isinstance(operation, Propose):
+        if what.startswith("behind") and isinstance(operation, Propose) and self._now_s() < behind_until:
             raise Unavailable("A batch before this one is not final here.", code="registry_behind")
         if what == "withhold" and isinstance(operation, ShowBatch):
             raise NotFound("I never saw it.", code="unknown_head")

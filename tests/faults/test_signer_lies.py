@@ -131,27 +131,29 @@ async def test_one_location_alone_cannot_refuse_a_message(with_liar):
             rig.line.settled(batch)
 
 
-async def test_one_location_cannot_refuse_a_message_while_the_third_is_behind(stocked):
-    # given a location that refuses what it should not, and a third that cannot say yet
-    for party, lie in ((1, ""), (LIAR, "refuse"), (3, "behind")):
+async def test_one_location_cannot_refuse_a_message_while_the_third_is_behind(stocked, monkeypatch):
+    # given a location that refuses what it should not, and a third that cannot say for a while
+    for party, lie in ((1, ""), (LIAR, "refuse"), (3, "behind15")):
         stocked.start(party, lie=lie)
     try:
         async with coordinator(stocked) as to:
+            before = sum(to._pool.level(pair) for pair in ((1, 2), (1, 3), (2, 3)))
             batch = stocked.line.batch(1)
-            # then the batch waits, and no message of it ends
-            with pytest.raises(SdtError) as waits:
-                await sign(to, batch)
-            assert waits.value.code == "registry_behind"
-        # when the third has caught up
-        stocked.signal(3, signal.SIGKILL)
-        stocked.start(3)
-        async with coordinator(stocked) as to:
+            # then the batch waits for it, at the cost of no more than the two presignatures that were tried
             assert (await sign(to, batch)).pair == (1, 3)
             stocked.line.settled(batch)
+            assert before - sum(to._pool.level(pair) for pair in ((1, 2), (1, 3), (2, 3))) <= 3
             # and where there is no third, one location's word counts
             stocked.signal(3, signal.SIGKILL)
             outcome = await sign(to, stocked.line.batch(1))
             assert outcome.signature is None and [each.code for each in outcome.refusals] == ["because"]
+        # when the third cannot say for long, then no message of the batch ends
+        stocked.start(3, lie="behind999")
+        monkeypatch.setattr("sdt.signing.coordinator.BEHIND_WAIT_S", 1.0)
+        async with coordinator(stocked) as to:
+            with pytest.raises(SdtError) as waits:
+                await sign(to, stocked.line.batch(1))
+            assert waits.value.code == "registry_behind"
     finally:
         stocked.stop()
 

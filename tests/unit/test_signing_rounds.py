@@ -171,12 +171,12 @@ def test_what_a_third_location_could_not_say_is_remembered_until_it_says_it() ->
     behind = Attempt((1, 3), JOB, 1, BATCH, TX_HASH)
     behind.errors = {3: Unavailable("I am behind.", code="registry_behind")}
     work.learn(behind)
-    assert work.refused_by(1) and not work.refused_by(2) and list(work.errors) == [3]
+    assert work.refused_by(1) and not work.refused_by(2) and list(work.behind) == [3]
     # one that is away says nothing, and one that answered has said its word
     away = Attempt((1, 3), JOB, 2, BATCH, TX_HASH)
     away.errors = {3: LinkLost("away")}
     work.learn(away)
-    assert not work.errors
+    assert not work.behind
 
 
 def burnt() -> SdtError:

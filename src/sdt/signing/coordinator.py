@@ -39,6 +39,8 @@ WATCH_PERIOD_S: Final = 1.0
 STOCK_LOW: Final = 20
 HELD_WAIT_S: Final = 5.0
 HELD_POLL_S: Final = 0.1
+BEHIND_WAIT_S: Final = 20.0
+BEHIND_POLL_S: Final = 0.5
 ATTEST_TIMEOUT_S: Final = 5.0
 
 _ABOUT_THE_PRESIGNATURE: Final = frozenset(
@@ -282,28 +284,42 @@ class Coordinator:
             if pair is None:
                 break
             attempt = Attempt(pair, *self._pool.take(pair), batch, tx_hash, chain_id=chain_id)
-            await self._rounds.run(attempt)
-            if attempt.untouched:
-                self._pool.give_back(pair, (attempt.job, attempt.index))
-            work.culprits += attempt.caught
-            if attempt.signature is not None:
-                self._note_lone_refusers(work)
-                self._last_pair = pair
-                return Outcome(attempt.signature, (), tuple(work.culprits), pair)
-            self._note_refusals(attempt)
-            work.learn(attempt)
-            if any(error.code in _ABOUT_THE_PRESIGNATURE for error in attempt.errors.values()):
-                await self._pool.refresh(pair)
-            if agreed := work.refused_by(2):
-                return Outcome(None, agreed, tuple(work.culprits), pair)
-        if refused := work.refused_by(1):
-            if passing := [error for party, error in work.errors.items() if self._remotes[party].answers]:
-                # Somebody else is there to be asked, once it can say: no payment ends by one location's word.
-                raise passing[-1]
-            return Outcome(None, refused, tuple(work.culprits))
+            if outcome := await self._try(attempt, work):
+                return outcome
+        deadline_s = time.monotonic() + BEHIND_WAIT_S
+        while refused := work.refused_by(1):
+            behind = next((each for party, each in work.behind.items() if self._remotes[party].answers), None)
+            if behind is None:
+                return Outcome(None, refused, tuple(work.culprits))
+            # Somebody else is there to be asked, once it can say: no payment ends by one location's word. The same
+            # presignature is asked for again, so that waiting uses up none.
+            pair = behind.pair
+            if time.monotonic() > deadline_s or (behind.untouched and not self._pool.has(pair)):
+                raise next(iter(behind.errors.values()))
+            await asyncio.sleep(BEHIND_POLL_S)
+            used = self._pool.take(pair) if behind.untouched else (behind.job, behind.index)
+            if outcome := await self._try(Attempt(pair, *used, batch, tx_hash, chain_id=chain_id), work):
+                return outcome
         if work.last is not None and not isinstance(work.last, LinkLost):
             raise work.last
         raise NoPair("No two locations can sign now.") from work.last
+
+    async def _try(self, attempt: Attempt, work: _Work) -> Outcome | None:
+        """Run one attempt; return what it settles, or learn from it. Errors: what a whole pair refuses a batch for."""
+        await self._rounds.run(attempt)
+        if attempt.untouched:
+            self._pool.give_back(attempt.pair, (attempt.job, attempt.index))
+        work.culprits += attempt.caught
+        if attempt.signature is not None:
+            self._note_lone_refusers(work)
+            self._last_pair = attempt.pair
+            return Outcome(attempt.signature, (), tuple(work.culprits), attempt.pair)
+        self._note_refusals(attempt)
+        work.learn(attempt)
+        if any(error.code in _ABOUT_THE_PRESIGNATURE for error in attempt.errors.values()):
+            await self._pool.refresh(attempt.pair)
+        agreed = work.refused_by(2)
+        return Outcome(None, agreed, tuple(work.culprits), attempt.pair) if agreed else None
 
     def _note_refusals(self, attempt: Attempt) -> None:
         number = attempt.batch.number
@@ -363,8 +379,8 @@ class _Work:
     culprits: list[int] = field(default_factory=list)
     denied: Counter[int] = field(default_factory=Counter)
     last: SdtError | None = None
-    errors: dict[int, SdtError] = field(default_factory=dict)
-    """What a location gave at last in place of a word about the messages, itself at hand."""
+    behind: dict[int, Attempt] = field(default_factory=dict)
+    """By location: its last attempt, if it gave an error in place of a word about the messages, itself at hand."""
 
     def learn(self, attempt: Attempt) -> None:
         """Take in a failed attempt.
@@ -374,9 +390,9 @@ class _Work:
         for party in attempt.pair:
             error = attempt.errors.get(party)
             if error is None or party in attempt.caught or isinstance(error, LinkLost):
-                self.errors.pop(party, None)
+                self.behind.pop(party, None)
             else:
-                self.errors[party] = error
+                self.behind[party] = attempt
         for party, refusals in attempt.refusals.items():
             self.avoid.add(party)
             for refusal in refusals:
