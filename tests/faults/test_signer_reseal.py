@@ -79,7 +79,7 @@ def secrets_of(rig):
         stock.check_sealed(store.db, sealer)
         return (
             bytes(config.intent_key(sealer)),
-            keyring.unsealed_share(store.db, sealer),
+            bytes(keyring.unsealed_share(store.db, sealer)),
             stock.sealed_count(store.db),
         )
     finally:

@@ -43,7 +43,7 @@ def share_of(rig, party) -> bytes:
     """Open a location's share as only its own folder can."""
     config = load_signer_config(rig.folder(party))
     with sqlite3.connect(rig.folder(party) / "signer.db") as db:
-        return keyring.unsealed_share(db, config.sealer())
+        return bytes(keyring.unsealed_share(db, config.sealer()))
 
 
 def sealed_of(rig, party) -> bytes:

@@ -291,7 +291,7 @@ def export_backup(
     db = sqlite3.connect(f"file:{config.home / 'signer.db'}?mode=ro", uri=True)
     try:
         key = keyring.demand_key(db)
-        secret = bytearray(keyring.unsealed_share(db, config.sealer()))
+        secret = keyring.unsealed_share(db, config.sealer())
     finally:
         db.close()
     try:

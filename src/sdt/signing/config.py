@@ -16,6 +16,7 @@ from sdt.domain.errors import Invalid
 from sdt.signing.attestation_policy import agreement_of, load_policy
 from sdt.signing.enclave.kms import load_kms_settings
 from sdt.signing.enclave.nsm import Nsm
+from sdt.signing.locked import wipe
 from sdt.signing.pki import TlsFiles, ends_s
 from sdt.signing.seal import Sealer, SealKind, open_sealer
 
@@ -138,7 +139,11 @@ class SignerConfig:
 
         Errors: SealBroken.
         """
-        return SigningKey(bytes(sealer.unseal(INTENT_KEY_LABEL, (self.home / "intent.sealed").read_bytes())))
+        seed = sealer.unseal(INTENT_KEY_LABEL, (self.home / "intent.sealed").read_bytes())
+        try:
+            return SigningKey(bytes(seed))
+        finally:
+            wipe(seed)
 
 
 def intent_keys(locations: tuple[Location, ...]) -> dict[int, VerifyKey]:

@@ -15,8 +15,8 @@ JOB_FRAME_BYTES_MAX: Final = 64 * 2**20
 class JobSpec(msgspec.Struct, frozen=True, tag="job", forbid_unknown_fields=True):
     """Everything a joint job needs to know.
 
-    Units: deadline_s in seconds. Shape: `secret` 32 bytes, empty for key generation; addresses in party order;
-    peer_keys, SubjectPublicKeyInfo in DER, what the peers attested, empty where nothing was demanded.
+    Units: deadline_s in seconds. Shape: `secret` 32 bytes, for the sender to wipe, empty for key generation; addresses
+    in party order; peer_keys, SubjectPublicKeyInfo in DER, what the peers attested, empty where nothing was demanded.
     """
 
     kind: str
@@ -32,7 +32,7 @@ class JobSpec(msgspec.Struct, frozen=True, tag="job", forbid_unknown_fields=True
     peer_keys: tuple[bytes, bytes, bytes] = (b"", b"", b"")
     pair: tuple[int, int] = (0, 0)
     count: int = 0
-    secret: bytes = b""
+    secret: bytearray = msgspec.field(default_factory=bytearray)
     public: bytes = b""
 
 
@@ -74,6 +74,8 @@ class JobFailed(msgspec.Struct, frozen=True, tag="failed"):
 
 JobAnswer = JobKey | JobStock | JobFailed
 
-encode: Final = msgspec.msgpack.Encoder().encode
+_encoder: Final = msgspec.msgpack.Encoder()
+encode: Final = _encoder.encode
+encode_into: Final = _encoder.encode_into
 spec_decoder: Final = msgspec.msgpack.Decoder(JobSpec)
 answer_decoder: Final = msgspec.msgpack.Decoder(JobAnswer)

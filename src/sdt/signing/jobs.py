@@ -20,10 +20,12 @@ from sdt.signing.job_wire import (
     JobFailed,
     JobSpec,
     answer_decoder,
-    encode,
+    encode_into,
 )
+from sdt.signing.locked import wipe
 
 START_GRACE_S: Final = 10.0
+SPEC_BYTES: Final = 4096
 _KEPT_ENVIRONMENT: Final = ("PATH", "HOME", "LANG", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
 
 
@@ -50,9 +52,7 @@ async def run_job(spec: JobSpec) -> JobAnswer:
     assert process.stdin is not None and process.stdout is not None
     try:
         async with asyncio.timeout(spec.deadline_s + START_GRACE_S):
-            frame = encode(spec)
-            process.stdin.write(len(frame).to_bytes(4, "big") + frame)
-            await process.stdin.drain()
+            await _tell(process.stdin, spec)
             answer = await _read_answer(process.stdout)
             await process.wait()
     except (TimeoutError, ConnectionError, asyncio.IncompleteReadError, msgspec.MsgspecError) as error:
@@ -64,6 +64,18 @@ async def run_job(spec: JobSpec) -> JobAnswer:
     if isinstance(answer, JobFailed):
         raise JobThrownAway(answer.detail, code=answer.code)
     return answer
+
+
+async def _tell(pipe: asyncio.StreamWriter, spec: JobSpec) -> None:
+    """Write the terms, and wipe what was written: the share is in it. A pipe takes so little at once, keeping none."""
+    frame = bytearray(SPEC_BYTES)  # so long that it is not moved while it grows, which would leave a copy behind
+    try:
+        encode_into(spec, frame, 4)
+        frame[:4] = (len(frame) - 4).to_bytes(4, "big")
+        pipe.write(frame)
+        await pipe.drain()
+    finally:
+        wipe(frame)
 
 
 async def _read_answer(reader: asyncio.StreamReader) -> JobAnswer:

@@ -17,6 +17,7 @@ from sdt.signing.config import SignerConfig
 from sdt.signing.job_wire import JobKey, JobSpec, JobStock
 from sdt.signing.jobs import JobThrownAway, run_job
 from sdt.signing.keyring import ChainKey
+from sdt.signing.locked import wipe
 from sdt.signing.seal import Sealer
 from sdt.signing.store import Store
 from sdt.signing.transcript import check_certificate, sign
@@ -158,7 +159,10 @@ class JointJobs:
         """Run the job and keep its batch as pending; return the rows' digests and how long the work took."""
         share = keyring.unsealed_share(self._store.db, self._sealer)
         spec = stock.with_terms(spec, pair=operation.pair, count=operation.count, secret=share, public=key.public)
-        made = await run_job(await self._with_proven_peers(spec))
+        try:
+            made = await run_job(await self._with_proven_peers(spec))
+        finally:
+            wipe(share)
         assert isinstance(made, JobStock), "a presigning job answers with presignatures"
         member = self._party in operation.pair
         assert all(bool(row.secret) == member for row in made.rows), "shares only at the members"

@@ -173,12 +173,12 @@ def active_certificate(db: sqlite3.Connection) -> bytes:
     return bytes(row[0]) if row else b""
 
 
-def unsealed_share(db: sqlite3.Connection, sealer: Sealer) -> bytes:
-    """Return this location's share of the key in force, for a joint job's pipe and nothing else."""
+def unsealed_share(db: sqlite3.Connection, sealer: Sealer) -> bytearray:
+    """Return this location's share of the key in force, for the caller to wipe."""
     row = db.execute("SELECT job, sealed FROM key_share WHERE state = 'active'").fetchone()
     if row is None:
         raise Unavailable("This location holds no key yet; run key generation.", code="no_key")
-    return bytes(sealer.unseal(_label(row[0]), row[1]))
+    return sealer.unseal(_label(row[0]), row[1])
 
 
 def reseal(db: sqlite3.Connection, old: Sealer, new: Sealer) -> None:

@@ -23,6 +23,7 @@ from sdt.signing.config import SignerConfig
 from sdt.signing.curve import ORDER, POINT_BYTES, BadPoint, multiply_base
 from sdt.signing.keyring import ChainKey
 from sdt.signing.link import Link
+from sdt.signing.locked import wipe
 from sdt.signing.seal import Sealer
 from sdt.signing.store import Store
 from sdt.signing.transcript import check_certificate, digest, is_signed, sign
@@ -186,8 +187,9 @@ class Resharing:
         return Done()
 
     async def _give(self, session: _Session) -> None:
-        share = b"" if session.replaced == NOBODY else keyring.unsealed_share(self._store.db, self._sealer)
+        share = bytearray() if session.replaced == NOBODY else keyring.unsealed_share(self._store.db, self._sealer)
         at_zero = sharing.constant(self._party, session.replaced, int.from_bytes(share, "big"))
+        wipe(share)
         session.values[self._party] = sharing.value_at(self._party, at_zero, session.slope)
         await asyncio.gather(
             *(
@@ -226,8 +228,9 @@ class Resharing:
         points = sharing.new_points([session.slopes[party] for party in dealers], session.key, session.replaced)
         if points is None:
             raise DealFailed("The new points do not stand for the key.")
-        share = keyring.unsealed_share(self._store.db, self._sealer) if session.replaced == NOBODY else b""
+        share = keyring.unsealed_share(self._store.db, self._sealer) if session.replaced == NOBODY else bytearray()
         secret = sharing.new_share([session.values[party] for party in dealers], share, session.replaced)
+        wipe(share)
         return ChainKey(session.key.epoch + 1, session.job, session.key.public, points), secret
 
     def _is_dealt(self, session: _Session, dealer: int) -> bool:

@@ -51,7 +51,7 @@ def is_dealt(value: bytes, to: int, dealer: int, slope_point: bytes, key: ChainK
     return len(value) == 32 and multiply_base(int.from_bytes(value, "big")) == on_line
 
 
-def new_share(values: list[bytes], share: bytes, replaced: int) -> bytes:
+def new_share(values: list[bytes], share: bytearray, replaced: int) -> bytes:
     """Return a location's share of the next epoch from what it was dealt, and from its old one in a refresh."""
     total = sum(int.from_bytes(value, "big") for value in values)
     if replaced == NOBODY:

@@ -97,7 +97,7 @@ def burn_stale(db: sqlite3.Connection, before_s: int) -> None:
         burn_batch(db, job)
 
 
-def with_terms(spec: JobSpec, *, pair: Pair, count: int, secret: bytes, public: bytes) -> JobSpec:
+def with_terms(spec: JobSpec, *, pair: Pair, count: int, secret: bytearray, public: bytes) -> JobSpec:
     """Return a job's terms completed for presigning."""
     return msgspec.structs.replace(spec, pair=pair, count=count, secret=secret, public=public)
 
