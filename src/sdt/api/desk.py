@@ -26,7 +26,7 @@ from sdt.domain.transaction import Status
 from sdt.store import Store, banking, office, reserve_moves, transactions
 from sdt.store.banking import BankEntryRow
 from sdt.store.transactions import TransactionRow
-from sdt.workflows.ach_reversal import is_taken_back
+from sdt.workflows.ach_reversal import taken_back
 from sdt.workflows.adjusting import adjustments_due
 from sdt.workflows.cover import cover_of
 
@@ -109,11 +109,13 @@ def _deposits(store: Store, token: str | None) -> list[Task]:
 
 def _reversed(store: Store, deposits: Sequence[str]) -> set[str]:
     """Return the deposits whose settled debit we are taking back: nothing is minted for them."""
-    return {
-        entry.transaction_id
+    debits = [
+        entry
         for entry in banking.entries_of(store, deposits)
-        if entry.direction == "debit" and entry.status in _SETTLED and is_taken_back(store, entry.id)
-    }
+        if entry.direction == "debit" and entry.status in _SETTLED
+    ]
+    taken = taken_back(store, [entry.id for entry in debits])
+    return {entry.transaction_id for entry in debits if entry.id in taken}
 
 
 def _entries(store: Store, deposits: Sequence[str]) -> dict[str, Task]:

@@ -118,14 +118,16 @@ def _plain(cls: type[T]) -> tuple[msgspec.json.Decoder[T], bytes, int] | None:
 
     With its tag as compact JSON has it, and the quotation marks of the whole.
     """
-    fields = get_type_hints(cls, include_extras=True)
-    texts = [name for name, hint in fields.items() if get_origin(hint) is Annotated and get_args(hint)[0] is str]
-    others = set(cls.__struct_fields__) - set(texts)
+    hints = get_type_hints(cls, include_extras=True)
+    fields = {name: hints[name] for name in cls.__struct_fields__}
+    others = {
+        name for name, hint in fields.items() if get_origin(hint) is not Annotated or get_args(hint)[0] is not str
+    }
     tag = cls.__struct_config__.tag
     if others != {"version"} or cls.__struct_defaults__ or fields["version"] != Literal[1] or not tag:
         return None
-    texts = [name for name in texts if name in cls.__struct_fields__]
-    quotes = 2 * (len(cls.__struct_fields__) + 1) + 2 * (len(texts) + 1)
+    # Each name has two; each value too, but the version's. The type, which is no field, comes on top.
+    quotes = 2 * (len(fields) + 1) + 2 * len(fields)
     return msgspec.json.Decoder(cls), f'"type":"{tag}"'.encode(), quotes
 
 

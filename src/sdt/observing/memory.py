@@ -12,8 +12,11 @@ YOUNG_MAX: Final = 20_000
 all of which end without being looked for; Python's own 700 suits programs that make few."""
 
 
-def settle_memory() -> None:
-    """Call once everything is loaded: what is there stays and is never walked again, the rest less often."""
+def settle_memory(young_max: int = YOUNG_MAX, young_looks: int = 10, middle_looks: int = 20) -> None:
+    """Call once everything is loaded: what is there stays and is never walked again, the rest less often.
+
+    So many looks at the young make one at the middle-aged, and so many of those one at all.
+    """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG_MAX, 10, 20)
+    gc.set_threshold(young_max, young_looks, middle_looks)

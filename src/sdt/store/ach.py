@@ -171,6 +171,11 @@ def entry(store: Store, id: str) -> AchEntryRow | None:
     return _one(store, "id = ?", id)
 
 
+def entries(store: Store, ids: Sequence[str]) -> dict[str, AchEntryRow]:
+    """Return those of these entries that exist, by id."""
+    return {row.id: row for row in _all(store, store.among("id"), store.listed(ids))}
+
+
 def by_trace(store: Store, trace: str) -> AchEntryRow | None:
     """Return the entry with a trace number; the newest, should the sequence have begun anew since."""
     return _one(store, "trace = ? ORDER BY created_at_ms DESC LIMIT 1", trace)

@@ -227,7 +227,7 @@ def token_of(store: Store, case_id: str) -> str:
 
 
 def _token(store: Store) -> str:
-    named = "CAST(facts AS json) ->> 'token'" if store.postgres else "json_extract(facts, '$.token')"
+    named = store.member("facts", "token")
     return f"coalesce({named}, (SELECT t.token FROM transactions t WHERE t.id = cases.transaction_id), '')"  # noqa: S608
 
 

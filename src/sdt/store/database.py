@@ -173,6 +173,10 @@ class Store:
         """Return the condition that a text column is one of the values in the parameter made by `listed`."""
         return f"{column} = ANY(?)" if self.postgres else f"{column} IN (SELECT value FROM json_each(?))"  # noqa: S608
 
+    def member(self, column: str, name: str) -> str:
+        """Return the expression for a text member of a column that holds a JSON object."""
+        return f"CAST({column} AS json) ->> '{name}'" if self.postgres else f"json_extract({column}, '$.{name}')"
+
     def listed(self, values: Iterable[str]) -> object:
         """Return texts as one parameter: an array, or JSON where the database has no arrays."""
         return list(values) if self.postgres else json.dumps(list(values))

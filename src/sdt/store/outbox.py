@@ -198,9 +198,7 @@ def token_of(store: Store, id: int) -> str:
 
 
 def _token(store: Store) -> str:
-    name = "transaction_id"
-    named = f"CAST(payload AS json) ->> '{name}'" if store.postgres else f"json_extract(payload, '$.{name}')"
-    return f"(SELECT t.token FROM transactions t WHERE t.id = {named})"  # noqa: S608
+    return f"(SELECT t.token FROM transactions t WHERE t.id = {store.member('payload', 'transaction_id')})"  # noqa: S608
 
 
 def dead_count(store: Store) -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Final, TypeVar
 
 from sdt.domain.ach.exposure import Minted
 from sdt.domain.authority import KeyFacts, approver_role, check_grant, check_rotation, check_token
@@ -17,7 +17,7 @@ from sdt.domain.rules import UNKNOWN, AccountFacts, Refusal, check_seizure
 from sdt.domain.transaction import Event, Status
 from sdt.store import Store, banking, key_holders, ledger, registry, transactions
 from sdt.store.transactions import Change, TransactionRow
-from sdt.workflows.ach_reversal import is_taken_back
+from sdt.workflows.ach_reversal import taken_back
 from sdt.workflows.adjusting import check_adjustment
 from sdt.workflows.cover import alone_with_cover, cover_of
 
@@ -34,6 +34,8 @@ __all__ = [
     "refused",
     "stopped",
 ]
+
+Keyed = TypeVar("Keyed", RotateKey, GrantRole)
 
 APPROVAL_REQUIRED: Final = "approval_required"
 
@@ -61,7 +63,7 @@ def judge_issue(
     if deposit.status != Status.AWAITING_FUNDS or any(t.status != Status.REJECTED for t in rivals):
         return Change(row.id, Event.REJECT, code="deposit_used", detail="This deposit does not wait to be issued.")
     debits = [entry for entry in banking.entries_of(store, [deposit.id]) if entry.direction == "debit"]
-    if any(is_taken_back(store, entry.id) for entry in debits):
+    if taken_back(store, [entry.id for entry in debits]):
         return Change(row.id, Event.REJECT, code="deposit_used", detail="The debit of this deposit is taken back.")
     if debits:
         today = day_of(now_ms)
@@ -101,24 +103,25 @@ def judge_seizure(
 
 def judge_rotation(store: Store, row: TransactionRow, message: RotateKey) -> Change:
     """Whoever manages one token alone leaves the keys that cover more as they are."""
-    key = registry.key(store, row.kid)
-    if key is not None:
-        try:
-            check_rotation(message, registry.key_facts(key), _named(store, message))
-        except Forbidden as error:
-            return Change(row.id, Event.REJECT, code=error.code, detail=error.detail)
-    return Change(row.id, Event.SCREEN)
+    return _reaches_too_far(store, row, message, check_rotation) or Change(row.id, Event.SCREEN)
 
 
 def judge_grant(store: Store, row: TransactionRow, message: GrantRole) -> Change:
     """Whoever administers one token alone leaves the keys of others, and of every token, as they are."""
+    return _reaches_too_far(store, row, message, check_grant) or held_for_approval(row)
+
+
+def _reaches_too_far(
+    store: Store, row: TransactionRow, message: Keyed, check: Callable[[Keyed, KeyFacts, KeyFacts | None], None]
+) -> Change | None:
+    """Return the refusal of who changes a key that is not theirs to change."""
     key = registry.key(store, row.kid)
     if key is not None:
         try:
-            check_grant(message, registry.key_facts(key), _named(store, message))
+            check(message, registry.key_facts(key), _named(store, message))
         except Forbidden as error:
             return Change(row.id, Event.REJECT, code=error.code, detail=error.detail)
-    return held_for_approval(row)
+    return None
 
 
 def _named(store: Store, message: RotateKey | GrantRole) -> KeyFacts | None:

@@ -9,7 +9,7 @@ Source: Nacha Operating Rules, Subsection 2.9 (reversing entries).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, timedelta
 from typing import Annotated, Any, Final
 
@@ -35,6 +35,7 @@ __all__ = [
     "is_taken_back",
     "may_reverse",
     "reversed_id",
+    "taken_back",
 ]
 
 BANK_DAY: Final = "bank-day"
@@ -76,9 +77,21 @@ def _numbered(entry_id: str, nth: int) -> str:
     return f"reversal:{entry_id}" if nth == 1 else f"reversal:{nth}:{entry_id}"
 
 
+def taken_back(store: Store, entry_ids: Collection[str]) -> set[str]:
+    """Return which entries are being reversed, or were: a reversal was ordered that did not come to nothing."""
+    taken: set[str] = set()
+    left, nth = set(entry_ids), 1
+    while left:
+        of = {_numbered(one, nth): one for one in left}
+        found = ach.entries(store, list(of))
+        taken |= {of[id] for id, one in found.items() if one.stage != "refused" and one.status not in _FAILED}
+        left, nth = {of[id] for id in found} - taken, nth + 1
+    return taken
+
+
 def is_taken_back(store: Store, entry_id: str) -> bool:
-    """Return whether an entry is being reversed, or was: a reversal of it was ordered that did not come to nothing."""
-    return any(one.stage != "refused" and one.status not in _FAILED for one in _reversals(store, entry_id))
+    """Return whether one entry is being reversed, or was."""
+    return bool(taken_back(store, [entry_id]))
 
 
 def may_reverse(store: Store, row: AchEntryRow) -> bool:

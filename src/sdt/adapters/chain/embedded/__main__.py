@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import signal
 import socket
 import sys
@@ -23,6 +22,7 @@ from sdt.adapters.chain.embedded.pool import Pool
 from sdt.adapters.chain.embedded.server import RpcApp
 from sdt.adapters.chain.embedded.view import Account
 from sdt.observing.logs import start_logging
+from sdt.observing.memory import settle_memory
 
 _STACK_BYTES = 64 * 1024 * 1024  # 1,024 nested contract calls are some six Python frames each
 _SWITCH_S = 0.001  # how long a running block may keep a reader from the interpreter
@@ -43,9 +43,7 @@ def main() -> None:
     )
     miner = Miner(chain, pool, gather_s=options.gather_ms / 1000, idle_s=options.idle_s)
     # What is loaded by now stays; without this the collector walks it, and the caches, a fifth of the time.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    settle_memory(50_000, 20, 50)
     miner.start()
     try:
         uvloop.run(_serve(RpcApp(Methods(chain, pool, miner)), options.port))
