@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query, Request
@@ -11,11 +13,12 @@ from sdt.api.declared import problems
 from sdt.api.http import media_type
 from sdt.api.runtime import KnownCaller, Running, Runtime
 from sdt.api.strict_route import StrictRoute
+from sdt.domain.authority import KeyFacts
 from sdt.domain.claims import format_time
 from sdt.domain.envelope import open_envelope
 from sdt.domain.errors import Invalid, NotFound, Unauthenticated
 from sdt.domain.office import ActStatus
-from sdt.store import office
+from sdt.store import Store, office
 from sdt.store.office import ActRow
 from sdt.workflows.acts import office_of
 from sdt.workflows.office import EVERY_OFFICER, Office
@@ -30,6 +33,9 @@ ActIdPath = Annotated[
         examples=["3f0c1d9e-5b1f-4d6a-9f3c-0a1b2c3d4e5f"],
     ),
 ]
+STEP: Final = 200
+LOOKED_AT_MAX: Final = 1_000
+"""Acts that are read for one page of a key limited to one token."""
 _BODY: Final = {
     "requestBody": {
         "required": True,
@@ -110,20 +116,51 @@ async def _list(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     before: Annotated[int | None, Query(ge=1, le=2**62, description="`next` of the page before.")] = None,
 ) -> models.Acts:
-    """Answer with the acts that the caller's role may sign or agree to, the newest first."""
+    """Answer with the acts that the caller's role may sign or agree to, the newest first.
+
+    A key limited to one token is shown that token's. A page may then hold fewer than `limit`, or none: `next` tells
+    whether another follows.
+    """
     caller.holds(EVERY_OFFICER)
-    visible = _office(runtime).visible_to(caller.key.roles)
-    rows = await runtime.services.store.read(
-        office.page,
-        [kind for kind in visible if type in (None, kind)],
-        status=ActStatus(status) if status else None,
-        subject=subject,
-        before=before,
-        limit=limit + 1,
-    )
-    more = len(rows) > limit
-    shown = [models.Act(**_shown(row)) for row in rows[:limit]]
-    return models.Acts(acts=shown, next=rows[limit - 1].seq if more else None)
+    services, of = runtime.services, _office(runtime)
+    kinds = [kind for kind in of.visible_to(caller.key.roles) if type in (None, kind)]
+    read = partial(office.page, types=kinds, status=ActStatus(status) if status else None, subject=subject)
+    rows, after = await services.store.read(_page, of, caller.key, services.now_ms(), read, before, limit)
+    return models.Acts(acts=[models.Act(**_shown(row)) for row in rows], next=after)
+
+
+def _page(
+    store: Store,
+    of: Office,
+    key: KeyFacts,
+    now_ms: int,
+    read: Callable[..., list[ActRow]],
+    before: int | None,
+    limit: int,
+) -> tuple[list[ActRow], int | None]:
+    """Return the acts of a page that a key may see, and where the next page goes on; None after the last one.
+
+    Whose token an act is about stands in its bytes, so those of others are left out here: at most LOOKED_AT_MAX.
+    """
+    shown: list[ActRow] = []
+    step = STEP if key.scope else limit + 1
+    for _ in range(LOOKED_AT_MAX // STEP):
+        rows = read(store, before=before, limit=step)
+        for row in rows:
+            if not of.shows(store, row, key, now_ms):
+                continue
+            if len(shown) == limit:
+                return shown, shown[-1].seq
+            shown.append(row)
+        if len(rows) < step:
+            return shown, None
+        before = rows[-1].seq
+    return shown, before
+
+
+def _seen(store: Store, of: Office, key: KeyFacts, now_ms: int, act_id: str) -> ActRow | None:
+    row = office.get(store, act_id)
+    return row if row is not None and of.shows(store, row, key, now_ms) else None
 
 
 @router.get(
@@ -135,7 +172,8 @@ async def _list(
 async def _one(runtime: Running, caller: KnownCaller, act_id: ActIdPath) -> models.ActDetails:
     """Answer with an act and its exact bytes, to whoever signed it or may agree to it."""
     caller.holds(EVERY_OFFICER)
-    row = await runtime.services.store.read(office.get, act_id)
-    if row is None or (row.kid != caller.key.kid and row.type not in _office(runtime).visible_to(caller.key.roles)):
+    services = runtime.services
+    row = await services.store.read(_seen, _office(runtime), caller.key, services.now_ms(), act_id)
+    if row is None:
         raise NotFound("There is no such act.", code="unknown_act")
     return models.ActDetails(**_shown(row), message=bytes(row.raw).decode("ascii"))

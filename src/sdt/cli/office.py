@@ -124,11 +124,19 @@ def list_(
 ) -> None:
     """List the acts that this officer's role may sign or agree to, the newest first."""
     query = {name: value for name, value in (("status", status), ("type", kind)) if value}
-    found = run(_list(home, officer, query | {"limit": str(limit)}))
+    found = run(_list(home, officer, query, limit))
     lines = [f"{one['issued_at']}  {one['status']:9} {one['type']:22} {one['act_id']}" for one in found["acts"]]
     show(found, as_json, "\n".join(lines) or "No acts.")
 
 
-async def _list(home: Path, officer: str, query: dict[str, str]) -> Any:
+async def _list(home: Path, officer: str, query: dict[str, str], limit: int) -> dict[str, Any]:
+    """Return one page of acts, gathered from as many as the API answers with: those of a limited key may be short."""
+    acts: list[Any] = []
     async with officer_client(home, officer) as client:
-        return await client.request("GET", "/v1/office/acts", query=query, prove=True)
+        while True:
+            asked = query | {"limit": str(limit - len(acts))}
+            found = await client.request("GET", "/v1/office/acts", query=asked, prove=True)
+            acts += found["acts"]
+            if found["next"] is None or len(acts) == limit:
+                return {"acts": acts, "next": found["next"]}
+            query = query | {"before": str(found["next"])}

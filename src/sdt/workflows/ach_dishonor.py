@@ -26,7 +26,7 @@ from sdt.store.ach_files import RecordRow
 from sdt.store.banking import BankEntryRow
 from sdt.store.dishonors import DishonorRow
 from sdt.workflows import adjusting, payouts
-from sdt.workflows.ach_reversal import bank_day
+from sdt.workflows.ach_reversal import bank_day, of_entry
 from sdt.workflows.office import Acting, Entry
 
 __all__ = ["ENTRIES", "DishonorReturn", "disputed", "fault_of"]
@@ -145,6 +145,10 @@ def _still_here(store: Store, row: AchEntryRow) -> bool:
     )
 
 
+def _concerns(acting: Acting, act: DishonorReturn) -> bool:
+    return of_entry(acting, act.trace)
+
+
 def _judged(acting: Acting, act: DishonorReturn) -> bool:
     """Refuse what could never be carried out, before it waits for anybody."""
     _checked(acting, act)
@@ -171,5 +175,14 @@ def _dishonor(acting: Acting, act: DishonorReturn) -> Mapping[str, Any]:
     return {"entry": row.id, "dishonor": wanted.id, "amount": str(row.units), "file_by": last.isoformat()}
 
 
-ENTRIES: Final = (Entry(DishonorReturn, Role.CUSTODIAN, _dishonor, _judged, seconds=Role.CUSTODIAN | Role.APPROVER),)
+ENTRIES: Final = (
+    Entry(
+        DishonorReturn,
+        Role.CUSTODIAN,
+        _dishonor,
+        _judged,
+        seconds=Role.CUSTODIAN | Role.APPROVER,
+        concerns=_concerns,
+    ),
+)
 """Another bank's money is asked for, so it takes two."""

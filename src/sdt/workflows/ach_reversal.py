@@ -34,6 +34,7 @@ __all__ = [
     "bank_today",
     "is_taken_back",
     "may_reverse",
+    "of_entry",
     "reversed_id",
     "taken_back",
 ]
@@ -97,6 +98,16 @@ def is_taken_back(store: Store, entry_id: str) -> bool:
 def may_reverse(store: Store, row: AchEntryRow) -> bool:
     """Return whether an entry's own life allows a reversal now."""
     return follow(ach.standing(store, [row])[row.id], EntryEvent.REVERSE) is not None
+
+
+def of_entry(acting: Acting, trace: str) -> bool:
+    """Return whether the officers' scope covers the entry with a trace number."""
+    row = ach.by_trace(acting.store, trace)
+    return row is not None and acting.covers(row.token)
+
+
+def _concerns(acting: Acting, act: ReverseEntry) -> bool:
+    return of_entry(acting, act.trace)
 
 
 def _checked(acting: Acting, act: ReverseEntry) -> AchEntryRow:
@@ -165,5 +176,14 @@ def _reverse(acting: Acting, act: ReverseEntry) -> Mapping[str, Any]:
     return {"entry": row.id, "reversal": wanted.id, "amount": str(row.units)}
 
 
-ENTRIES: Final = (Entry(ReverseEntry, Role.CUSTODIAN, _reverse, _judged, seconds=Role.CUSTODIAN | Role.APPROVER),)
+ENTRIES: Final = (
+    Entry(
+        ReverseEntry,
+        Role.CUSTODIAN,
+        _reverse,
+        _judged,
+        seconds=Role.CUSTODIAN | Role.APPROVER,
+        concerns=_concerns,
+    ),
+)
 """Money goes back, so it takes two."""

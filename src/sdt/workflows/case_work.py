@@ -63,6 +63,11 @@ def _case(acting: Acting, act: CaseAct) -> CaseRow:
     return row
 
 
+def _concerns(acting: Acting, act: CaseAct) -> bool:
+    row = cases.case(acting.store, act.case)
+    return row is not None and _covers(acting, acting.officer, row)
+
+
 def _covers(acting: Acting, key: KeyFacts, row: CaseRow) -> bool:
     tokens = case_tokens(key, acting.region)
     return tokens is None or cases.token_of(acting.store, row.id) in tokens
@@ -217,10 +222,10 @@ CASE_ACTS: Final = (
     Entry(NoteCase, COMPLIANCE, _note),
     Entry(AddEvidence, COMPLIANCE, _evidence),
     Entry(DecideCase, COMPLIANCE, _decided, _propose, declined=_sent_back),
-    Entry(AssignBankCase, BANK, _assign),
-    Entry(NoteBankCase, BANK, _note),
-    Entry(AddBankEvidence, BANK, _evidence),
-    Entry(DecideBankCase, BANK, _decided, _propose, declined=_sent_back),
+    Entry(AssignBankCase, BANK, _assign, concerns=_concerns),
+    Entry(NoteBankCase, BANK, _note, concerns=_concerns),
+    Entry(AddBankEvidence, BANK, _evidence, concerns=_concerns),
+    Entry(DecideBankCase, BANK, _decided, _propose, declined=_sent_back, concerns=_concerns),
     Entry(ReopenCase, COMPLIANCE, _reopen),
     Entry(RecordReport, COMPLIANCE, _report_made),
     Entry(MarkFiled, COMPLIANCE, _filed),

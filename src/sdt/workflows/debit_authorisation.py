@@ -134,8 +134,24 @@ def _end(acting: Acting, act: EndAuthorisation) -> Mapping[str, Any]:
     return {"authorisation": row.id, "uses": authorisations.uses(acting.store, row.id)}
 
 
+def _of_token(acting: Acting, act: RecordAuthorisation) -> bool:
+    return acting.covers(act.token)
+
+
+def _of_authorisation(acting: Acting, act: EndAuthorisation) -> bool:
+    row = authorisations.get(acting.store, act.authorisation)
+    return row is not None and acting.covers(row.token)
+
+
 ENTRIES: Final = (
-    Entry(RecordAuthorisation, Role.CUSTODIAN, _record, _recordable, seconds=Role.CUSTODIAN | Role.APPROVER),
+    Entry(
+        RecordAuthorisation,
+        Role.CUSTODIAN,
+        _record,
+        _recordable,
+        seconds=Role.CUSTODIAN | Role.APPROVER,
+        concerns=_of_token,
+    ),
     # Whoever takes it back is heard at once.
-    Entry(EndAuthorisation, Role.CUSTODIAN, _end),
+    Entry(EndAuthorisation, Role.CUSTODIAN, _end, concerns=_of_authorisation),
 )

@@ -31,17 +31,25 @@ class RetryInstruction(Act, frozen=True, tag="retry_instruction"):
         return f"instruction:{self.instruction}"
 
 
+def _token(acting: Acting, act: RetryInstruction) -> str:
+    """Return the token of its transaction; empty for what is about none but about people: every token's."""
+    return outbox.token_of(acting.store, act.instruction)
+
+
+def _concerns(acting: Acting, act: RetryInstruction) -> bool:
+    return acting.covers(_token(acting, act))
+
+
 def _retry(acting: Acting, act: RetryInstruction) -> Mapping[str, Any]:
     """Give a dead instruction back to the worker.
 
     Errors: NotFound when there is no such dead one; Forbidden for a custodian of another token than its transaction's.
     """
-    # What is about no transaction is about people: every token's.
-    acting.check_token(outbox.token_of(acting.store, act.instruction))
+    acting.check_token(_token(acting, act))
     if not outbox.revive(acting.store, act.instruction, acting.now_ms):
         raise NotFound("There is no dead instruction of this number.", code="instruction_unknown")
     return {"instruction": act.instruction}
 
 
-INSTRUCTION_ACTS: Final = (Entry(RetryInstruction, REVIVERS, _retry),)
+INSTRUCTION_ACTS: Final = (Entry(RetryInstruction, REVIVERS, _retry, concerns=_concerns),)
 """It needs nobody else: what is sent again was authorised when it was first sent, and its key keeps it single."""

@@ -18,7 +18,7 @@ from sdt.store.transactions import TransactionRow
 from sdt.workflows import blocking, debts
 from sdt.workflows.office import Acting, Entry
 
-__all__ = ["ENTRIES", "found", "unused"]
+__all__ = ["ENTRIES", "found", "of_transaction", "unused"]
 
 
 def found(acting: Acting, id: str, type: str) -> TransactionRow:
@@ -27,6 +27,20 @@ def found(acting: Acting, id: str, type: str) -> TransactionRow:
     if row is None or row.type != type:
         raise NotFound(f"There is no such {type}.", code="not_found")
     return row
+
+
+def of_transaction(acting: Acting, id: str) -> bool:
+    """Return whether the officers' scope covers the token of a transaction."""
+    row = transactions.get(acting.store, id)
+    return row is not None and acting.covers(row.token)
+
+
+def _of_token(acting: Acting, act: EndowLossFund) -> bool:
+    return acting.covers(act.token)
+
+
+def _of_deposit(acting: Acting, act: RecordRepayment | WriteOff) -> bool:
+    return of_transaction(acting, act.deposit)
 
 
 def _checked_debt(acting: Acting, act: RecordRepayment | WriteOff) -> str:
@@ -130,12 +144,13 @@ def _release(acting: Acting, act: ReleaseBlock) -> Mapping[str, Any]:
 
 
 _REGION_MONEY: Final = Role.CUSTODIAN | Role.ADMINISTRATOR
+_REGION_SECOND: Final = Role.ADMINISTRATOR | Role.APPROVER
 _SECOND: Final = Role.CUSTODIAN | Role.APPROVER
 
 ENTRIES: Final = (
-    Entry(RecordRepayment, Role.CUSTODIAN, _repay, _repayable, seconds=_SECOND),
-    Entry(WriteOff, _REGION_MONEY, _write_off, _bearable, seconds=Role.ADMINISTRATOR | Role.APPROVER),
-    Entry(EndowLossFund, _REGION_MONEY, _endow, _endowable, seconds=Role.ADMINISTRATOR | Role.APPROVER),
+    Entry(RecordRepayment, Role.CUSTODIAN, _repay, _repayable, seconds=_SECOND, concerns=_of_deposit),
+    Entry(WriteOff, _REGION_MONEY, _write_off, _bearable, seconds=_REGION_SECOND, concerns=_of_deposit),
+    Entry(EndowLossFund, _REGION_MONEY, _endow, _endowable, seconds=_REGION_SECOND, concerns=_of_token),
     # What is blocked is for compliance alone to know.
     Entry(ReleaseBlock, Role.COMPLIANCE_OFFICER, _release, _blocked),
 )

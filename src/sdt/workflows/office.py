@@ -56,11 +56,15 @@ class Acting:
         """How logs of cases and books name the officer."""
         return f"office:{self.officer.kid}"
 
+    def covers(self, token: str | None) -> bool:
+        """Return whether no officer's role is limited to another token; what is about none is about every one."""
+        keys = [key for key in (self.officer, self.second) if key is not None and key.scope]
+        return all(token in covered_tokens(key, self.region) for key in keys)
+
     def check_token(self, token: str) -> None:
         """Refuse officers whose role is limited to another token. Errors: Forbidden (wrong_scope)."""
-        for key in (self.officer, self.second):
-            if key is not None and key.scope and token not in covered_tokens(key, self.region):
-                raise Forbidden(f"This key's role does not cover {token or 'every token'}.", code="wrong_scope")
+        if not self.covers(token):
+            raise Forbidden(f"This key's role does not cover {token or 'every token'}.", code="wrong_scope")
 
 
 Handler = Callable[[Acting, Any], Mapping[str, Any]]
@@ -76,6 +80,10 @@ def _never(acting: Acting, act: Any) -> bool:
     return False
 
 
+def _of_every_token(acting: Acting, act: Any) -> bool:
+    return acting.covers(None)
+
+
 def always(acting: Acting, act: Any) -> bool:
     """Every act of this type needs a second officer."""
     return True
@@ -88,6 +96,7 @@ class Entry:
     `handler` returns what came of it, as JSON; it may raise any SdtError. `needs_second` is asked when the act comes
     in, and is where an act that could never be carried out is refused before it waits. `seconds` are the roles that
     may agree: the same as `roles` unless said otherwise. `declined` takes back what the question wrote, if it did.
+    `concerns` tells whether the officers' scope covers what the act is about, as the handler judges it.
     """
 
     act: type[Act]
@@ -96,6 +105,7 @@ class Entry:
     needs_second: Question = _never
     seconds: Role | None = None
     declined: Undo = _nothing
+    concerns: Question = _of_every_token
 
     @property
     def agreeing(self) -> Role:
@@ -124,6 +134,17 @@ class Office:
     def visible_to(self, roles: Role) -> list[str]:
         """Return the types of acts that whoever holds one of `roles` may see: those it may sign or agree to."""
         return [kind for kind, entry in self.acts.items() if (entry.roles | entry.agreeing) & roles]
+
+    def shows(self, store: Store, row: ActRow, key: KeyFacts, now_ms: int) -> bool:
+        """Return whether a key may see an act: whoever signed it, and whoever may sign or agree to such a one."""
+        if row.kid == key.kid:
+            return True
+        if row.type not in self.visible_to(key.roles):
+            return False
+        if not key.scope:
+            return True
+        # As `check_officer`: of the roles that are limited to one token, a custodian's alone signs acts.
+        return bool(key.roles & Role.CUSTODIAN) and self._concerns(store, row, key, now_ms)
 
     def perform(self, store: Store, envelope: Envelope, act_id: str, now_ms: int) -> ActRow:
         """Carry out an act whose signature was verified, in the open database transaction; return its row.
@@ -162,6 +183,8 @@ class Office:
         withdrawn = isinstance(act, Decline) and first.kid == key.kid
         if not withdrawn:
             check_officer(key, entry.agreeing, f"{signed.type} to {first.type}", now_ms // 1000)
+        if isinstance(act, Decline) and not withdrawn and not self._concerns(store, first, key, now_ms):
+            raise Forbidden("This key's role does not cover what this act is about.", code="wrong_scope")
         if first.status != ActStatus.WAITING or now_ms >= first.received_at_ms + ACT_LIFE_S * 1000:
             raise Conflict("This act does not wait for a second officer.", code="act_not_waiting")
         if isinstance(act, Decline):
@@ -179,6 +202,10 @@ class Office:
         # Whoever lost the key or the role since is no maker any more.
         check_officer(maker, entry.roles, first.type, now_ms // 1000)
         return entry.handler(self._acting(store, first, second, now_ms), self.read(first).act)
+
+    def _concerns(self, store: Store, row: ActRow, key: KeyFacts, now_ms: int) -> bool:
+        acting = Acting(store, self.region, now_ms, row.id, bytes(row.digest), key)
+        return self.acts[row.type].concerns(acting, self.read(row).act)
 
     def _acting(self, store: Store, first: ActRow, second: KeyFacts, now_ms: int) -> Acting:
         maker = _key(store, first.kid)
