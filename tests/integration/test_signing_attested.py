@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from enclave_rig import IMAGE, OTHER_IMAGE, Nitro
 from sdt.domain.errors import SdtError
 from sdt.signing.attestation import verify_attestation
 from sdt.signing.attested import LocationStatement
+from sdt.signing.relocate import relocate
 from signing_rig import NETWORK, Line, Rig, coordinator, sign, until
 
 pytestmark = pytest.mark.slow
@@ -110,6 +112,21 @@ async def test_a_location_that_stops_proving_is_in_no_joint_job_any_more(rig, ni
         refused = await refusal(lambda: to.presign((1, 3), 2))
         assert (refused.code, refused.facts["check"]) == ("peer_not_attested", "image")
         await until(lambda: to.status()[1].peers_attested == (2,))
+
+
+async def test_a_fresh_location_in_a_lost_ones_place_starts_and_attests_itself(rig, nitro):
+    # Given three locations that demand attestation by a file in each folder, and one that is lost
+    for party in (1, 2, 3):
+        demand(rig, nitro, party)
+    (rig.folder(3) / "signer.db").touch()
+    # When a fresh folder stands in its place, without the old one
+    shutil.rmtree(relocate(rig.home, 3))
+    for party in (1, 2, 3):
+        rig.start(party, image="IMAGE")
+    async with coordinator(rig, wait=False) as to:
+        # Then all three find each other good, under one agreement
+        await until(lambda: all(s and len(s.peers_attested) == 2 for s in to.status().values()))
+        assert all(status.demands_attestation for status in to.status().values())
 
 
 async def test_a_location_that_was_given_another_policy_is_found_out(rig, nitro):

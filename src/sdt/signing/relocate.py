@@ -9,12 +9,14 @@ For one organisation that runs all three; elsewhere each makes its own files and
 
 from __future__ import annotations
 
+import os
 import shutil
+import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from sdt.domain.errors import Conflict, NotFound
+from sdt.domain.errors import Conflict, Invalid, NotFound
 from sdt.signing.config import load_signer_config
 from sdt.signing.pki import Authority
 from sdt.signing.provision import FORMER_KEY_FILE, PARTIES, make_location, write_locations
@@ -23,6 +25,8 @@ from sdt.signing.tls import COORDINATOR
 
 FOLDER: Final = "relocation"
 AUTHORITY: Final = "signing-authority"
+_NAMED: Final = ("region_file", "deployment_file", "attestation")
+"""Files that signer.toml names and that a location does not make itself."""
 
 
 def relocation_pending(home: Path) -> bool:
@@ -34,7 +38,7 @@ def relocate(home: Path, party: int) -> Path:
     """Set a location's folder aside and put a fresh one there; return where the old one is.
 
     Signers must be started anew. Errors: NotFound; Conflict when the folder is fresh already, or when another
-    location's relocation was begun and not ended.
+    location's relocation was begun and not ended; Invalid when signer.toml names a file that its folder lacks.
     """
     if party not in PARTIES:
         raise NotFound("There are locations 1, 2 and 3.", code="unknown_location")
@@ -55,13 +59,29 @@ def _prepare(home: Path, party: int) -> None:
         folder = making / _folder_of(holder)
         if holder == party:
             make_location(authority, party, folder, now)
-            shutil.copy(old / "signer.toml", folder / "signer.toml")
+            _copy_settings(old, folder)
             write_settings(folder / "signer.toml", Target())  # the new seal is the file that `make_location` made
             shutil.copy(old / "intent.pub", folder / FORMER_KEY_FILE)
         else:
             authority.issue(holder, folder, now)
     (making / f"{party}").write_text(now.strftime("%Y%m%dT%H%M%S"))
     making.rename(home / FOLDER)
+
+
+def _copy_settings(old: Path, new: Path) -> None:
+    """Copy signer.toml, and what it names within its own folder: elsewhere it is found from the new one too."""
+    shutil.copy(old / "signer.toml", new / "signer.toml")
+    said = tomllib.loads((new / "signer.toml").read_text())
+    for name in _NAMED:
+        # A link is followed when it is copied, not here: it would lead out of the folder.
+        file = Path(os.path.normpath(old.absolute() / said.get(name, "..")))
+        if not file.is_relative_to(old.absolute()):
+            continue
+        if not file.is_file():
+            raise Invalid(f"signer.toml in {old.name} names {file.name}, which is not there.", code="signer_config")
+        copy = new / file.relative_to(old.absolute())
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, copy)
 
 
 def _put_in_place(home: Path, party: int) -> Path:
