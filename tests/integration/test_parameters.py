@@ -7,7 +7,7 @@ import uuid
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from aws_front import front
 from aws_rig import aws_settings
@@ -17,7 +17,7 @@ from sdt.adapters.parameters import SEEN_WITHIN_S, VALUE_CHARS_MAX, Parameters
 from sdt.cli.app import app
 from sdt.config import ConfigurationInvalid
 from sdt.deployed import load_deployed
-from sdt.domain.errors import Invalid
+from sdt.domain.errors import Forbidden, Invalid, Unavailable
 from sdt.functions.opening import open_rotation, open_sweep
 from vault_rig import Clock
 
@@ -126,6 +126,44 @@ def test_no_process_starts_with_another_region_file_than_the_deployments(home: P
     (home / "deployment.json").unlink()
     with pytest.raises(ConfigurationInvalid, match="deployment.json is not the file"):
         load_deployed(home)
+
+
+def test_an_operator_works_by_the_settings_of_the_deployment(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a deployment that says in Parameter Store where its database is, and how its keys are made
+    (home / "deployment.json").write_text('{"chain_id": 7919}')
+    assert _run("parameters", "publish", home=home).exit_code == 0
+    written(
+        home,
+        settings__database__url="@str sqlite:///elsewhere.db",
+        settings__network="@str sdt-texas",
+        settings__signing__ceremony_people="2",
+    )
+    # Then it is that database which is made, looked at and cleared
+    for name in ("migrate", "status", "verify", "scrub"):
+        done = _run("db", name, home=home)
+        assert done.exit_code == 0, done.output
+    assert [file.name for file in home.glob("*.db")] == ["elsewhere.db"]
+    # And that network whose locations are asked, and as many people who are
+    refused = _run("keys", "generate", "--yes", home=home).exception
+    assert isinstance(refused, Forbidden) and refused.code == "people_missing"
+    asked: list[str] = []
+
+    class Locations:
+        def __init__(self, folder: Path, network: str) -> None:
+            asked.append(network)
+            raise Unavailable("Nobody is there.", code="no_key")
+
+    monkeypatch.setattr("sdt.signing.coordinator.Coordinator", Locations)
+    assert isinstance(_run("keys", "status", home=home).exception, Unavailable)
+    assert asked == ["sdt-texas"]
+    # And only what reads the deployment's files is held to them
+    (home / "deployment.json").write_text('{"chain_id": 1}')
+    assert _run("db", "status", home=home).exit_code == 0
+    assert isinstance(_run("db", "missing", home=home).exception, ConfigurationInvalid)
+
+
+def _run(*command: str, home: Path) -> Result:
+    return CliRunner().invoke(app, [*command, "--home", str(home)])
 
 
 def test_the_rotation_function_starts_without_the_files_that_it_does_not_read(

@@ -1,4 +1,7 @@
-"""The database: its tables as SQL, migrations, checks, and what a pooler's role needs."""
+"""The database: its tables as SQL, migrations, checks, and what a pooler's role needs.
+
+What reads no file of a deployment runs while these are changed: only `missing` checks them.
+"""
 
 from __future__ import annotations
 
@@ -39,10 +42,10 @@ def database_migrate(home: Home = Path(".sdt"), as_json: Json = False) -> None:
     A database of PostgreSQL may be in use meanwhile: each migration waits for its tables a second at a time.
     """
     from sdt.backends import database_access
-    from sdt.local.platform import settings_of
+    from sdt.deployed import load_deployed
     from sdt.store import migrate
 
-    settings = settings_of(home)
+    settings = load_deployed(home, check_files=False)
     applied = migrate(settings.database.url, access=database_access(settings))
     show({"applied": applied}, as_json, f"Applied: {', '.join(applied) or 'nothing, it is up to date'}.")
 
@@ -54,10 +57,10 @@ def database_verify(home: Home = Path(".sdt"), as_json: Json = False) -> None:
     Adds up every account of the ledger anew, too.
     """
     from sdt.backends import open_database
-    from sdt.local.platform import settings_of
+    from sdt.deployed import load_deployed
     from sdt.store import events, ledger
 
-    store = open_database(settings_of(home))
+    store = open_database(load_deployed(home, check_files=False))
     try:
         count = events.verify_seals(store)
         wrong = ledger.discrepancies(store)
@@ -75,10 +78,10 @@ def database_status(home: Home = Path(".sdt"), as_json: Json = False) -> None:
     Exit status 1 when it lacks a migration.
     """
     from sdt.backends import database_access
-    from sdt.local.platform import settings_of
+    from sdt.deployed import load_deployed
     from sdt.store.database import connect
 
-    settings = settings_of(home)
+    settings = load_deployed(home, check_files=False)
     store = connect(settings.database.url, database_access(settings))
     try:
         found = _status(store)
@@ -116,10 +119,10 @@ def database_missing(home: Home = Path(".sdt"), as_json: Json = False) -> None:
 
     Exit status 1 when there are any: the worker does not settle by such a database.
     """
+    from sdt.deployed import load_deployed
     from sdt.local.missing import missing_batches
-    from sdt.local.platform import settings_of
 
-    found = run(missing_batches(settings_of(home)))
+    found = run(missing_batches(load_deployed(home)))
     lines = [f"batch {one.number}, block {one.block}: {one.items} messages, {one.chain_transaction}" for one in found]
     text = "\n".join(lines) or "The database knows every batch that the chain settled."
     show({"missing": [asdict(one) for one in found]}, as_json, text)
@@ -133,10 +136,10 @@ def database_scrub(home: Home = Path(".sdt"), as_json: Json = False) -> None:
     Needed where the worker's role does not own them: its health says how many erasures wait (`erasures`).
     """
     from sdt.backends import open_database
-    from sdt.local.platform import settings_of
+    from sdt.deployed import load_deployed
     from sdt.workflows.scrubbing import scrub
 
-    store = open_database(settings_of(home))
+    store = open_database(load_deployed(home, check_files=False))
     try:
         done = run(scrub(store, time.time_ns() // 1_000_000))
     finally:
@@ -153,10 +156,10 @@ def database_role(
     Run it as the role's administrator: sdt db role sdt_api | psql …
     """
     from sdt.backends import database_access
-    from sdt.local.platform import settings_of
+    from sdt.deployed import load_deployed
     from sdt.store.access import role_settings
 
-    settings = settings_of(home)
+    settings = load_deployed(home, check_files=False)
     statements = role_settings(role, database_access(settings))
     if settings.database.login == "iam":
         statements.append(f'GRANT rds_iam TO "{role}";')

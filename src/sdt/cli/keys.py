@@ -89,10 +89,10 @@ def _enclave(location: dict[str, Any]) -> str:
 
 
 async def _status(home: Path) -> dict[str, Any]:
-    from sdt.local.platform import settings_of
+    from sdt.deployed import load_deployed
     from sdt.signing.coordinator import Coordinator
 
-    settings = settings_of(home)
+    settings = load_deployed(home, check_files=False)
     async with Coordinator(settings.home / "coordinator", settings.network) as coordinator:
         locations = {
             str(party): {
@@ -186,10 +186,10 @@ def _ceremony(
     yes: bool,
     act: Callable[[Coordinator, Step], Awaitable[None]],
 ) -> None:
-    from sdt.local.platform import settings_of
+    from sdt.deployed import load_deployed
     from sdt.signing.witness import plan_of
 
-    settings, began_s = settings_of(home), int(time.time())
+    settings, began_s = load_deployed(home, check_files=False), int(time.time())
     console.print(f"[bold]Ceremony: {kind}{f' location {replaced}' if replaced else ''}[/bold]")
     for line in CHECKLISTS[kind]:
         console.print(f"  [ ] {line}")
