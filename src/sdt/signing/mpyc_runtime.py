@@ -70,10 +70,35 @@ class Seat:
     """Public keys that the peers attested a moment ago; empty where nothing was demanded of them."""
 
 
+class _Held(dict[int, Any]):
+    """Messages by what they belong to, as MPyC keeps them, with their bytes counted as they come and go.
+
+    What we wait for has its place here too, as a future.
+    """
+
+    size = 0
+
+    def __setitem__(self, at: int, value: Any) -> None:
+        self.size += _bytes_of(value) - _bytes_of(self.get(at))
+        super().__setitem__(at, value)
+
+    def pop(self, at: int, *default: Any) -> Any:
+        self.size -= _bytes_of(self.get(at))
+        return super().pop(at, *default)
+
+
+def _bytes_of(value: Any) -> int:
+    return len(value) if isinstance(value, bytes) else 0
+
+
 class _Exchanger(asyncoro.MessageExchanger):  # type: ignore[misc]
     """MPyC's connection to one peer, which fails what waits on a lost peer and checks who the peer is."""
 
     __slots__ = ()
+
+    def __init__(self, runtime: JointRuntime, peer_pid: int | None = None) -> None:
+        super().__init__(runtime, peer_pid)
+        self.buffers = _Held()  # type: ignore[misc]  # a slot of MPyC's own class
 
     def _peer_is_certified(self, pid: int) -> bool:
         tls = self.transport.get_extra_info("ssl_object")
@@ -108,8 +133,8 @@ class _Exchanger(asyncoro.MessageExchanger):  # type: ignore[misc]
             self.transport.abort()
 
     def _held_bytes(self) -> int:
-        """Return how much of this peer's lies here; what we wait for has its place in `buffers` too, as a future."""
-        return len(self.bytes) + sum(len(each) for each in self.buffers.values() if isinstance(each, bytes))
+        """Return how much of this peer's lies here."""
+        return len(self.bytes) + self.buffers.size
 
     def connection_lost(self, exc: Exception | None) -> None:
         runtime = self.runtime
