@@ -84,8 +84,6 @@ def parse_object(data: bytes) -> dict[str, Any]:
             raise Invalid("A JSON string holds half of a surrogate pair.", code="json_surrogate")
     except UnicodeDecodeError:
         raise Invalid("The JSON is not UTF-8.", code="json") from None
-    except RecursionError:
-        raise Invalid("The JSON is nested too deeply.", code="json") from None
     except ValueError as error:
         reason = error.msg if isinstance(error, json.JSONDecodeError) else "not JSON"
         raise Invalid(f"The JSON cannot be read: {reason}.", code="json") from None
