@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from nacl.signing import SigningKey
 
 from sdt.domain.errors import Conflict, Forbidden, SdtError, Unavailable
-from sdt.signing.coordinator import _Work
 from sdt.signing.link import LinkLost
 from sdt.signing.locations import Remote
 from sdt.signing.rounds import Attempt, Rounds
@@ -27,6 +26,7 @@ from sdt.signing.wire import (
     ShowCertificate,
     StatusAnswer,
 )
+from sdt.signing.work import Work
 
 KEYS = {party: SigningKey.generate() for party in (1, 2, 3)}
 PUBLIC, TX_HASH, JOB = b"\1" * 64, b"h" * 32, b"j" * 16
@@ -166,7 +166,7 @@ def refused(*parties: int) -> Attempt:
 
 
 def test_what_a_third_location_could_not_say_is_remembered_until_it_says_it() -> None:
-    work = _Work()
+    work = Work()
     work.learn(refused(2))
     behind = Attempt((1, 3), JOB, 1, BATCH, TX_HASH)
     behind.errors = {3: Unavailable("I am behind.", code="registry_behind")}
@@ -184,7 +184,7 @@ def burnt() -> SdtError:
 
 
 def test_who_denies_what_it_lists_twice_is_avoided_and_its_partner_is_not() -> None:
-    work = _Work()
+    work = Work()
     for _ in range(2):
         assert 1 not in work.avoid
         failed = Attempt((1, 2), JOB, 0, BATCH, TX_HASH)

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +32,7 @@ from sdt.signing.rounds import CODE, Attempt, Rounds
 from sdt.signing.transcript import KeyStatement
 from sdt.signing.wire import PAIRS, PRESIGN_COUNT_MAX, BatchProposal, MessageRefusal, Pair, StatusAnswer
 from sdt.signing.wire_attestation import Attest, Attested
+from sdt.signing.work import ABOUT_THE_PRESIGNATURE, Work
 
 ATTEMPTS_MAX: Final = 6
 STOCK_PERIOD_S: Final = 1.0
@@ -42,12 +43,6 @@ HELD_POLL_S: Final = 0.1
 BEHIND_WAIT_S: Final = 20.0
 BEHIND_POLL_S: Final = 0.5
 ATTEST_TIMEOUT_S: Final = 5.0
-
-_ABOUT_THE_PRESIGNATURE: Final = frozenset(
-    {"unknown_presignature", "presignature_bound", "presignature_burnt", "presignature_not_bound"}
-)
-"""Errors after which another presignature of the same pair may do."""
-
 
 _log = logging.getLogger("sdt.signing.coordinator")
 
@@ -278,7 +273,7 @@ class Coordinator:
         Errors: NoPair; what both locations of a pair refuse the batch as a whole for.
         """
         await self._learn_key()
-        work = _Work()
+        work = Work()
         for _ in range(ATTEMPTS_MAX):
             pair = await self._choose(work.avoid)
             if pair is None:
@@ -304,19 +299,19 @@ class Coordinator:
             raise work.last
         raise NoPair("No two locations can sign now.") from work.last
 
-    async def _try(self, attempt: Attempt, work: _Work) -> Outcome | None:
+    async def _try(self, attempt: Attempt, work: Work) -> Outcome | None:
         """Run one attempt; return what it settles, or learn from it. Errors: what a whole pair refuses a batch for."""
         await self._rounds.run(attempt)
         if attempt.untouched:
             self._pool.give_back(attempt.pair, (attempt.job, attempt.index))
         work.culprits += attempt.caught
         if attempt.signature is not None:
-            self._note_lone_refusers(work)
+            work.note_lone_refusers()
             self._last_pair = attempt.pair
             return Outcome(attempt.signature, (), tuple(work.culprits), attempt.pair)
         self._note_refusals(attempt)
         work.learn(attempt)
-        if any(error.code in _ABOUT_THE_PRESIGNATURE for error in attempt.errors.values()):
+        if any(error.code in ABOUT_THE_PRESIGNATURE for error in attempt.errors.values()):
             await self._pool.refresh(attempt.pair)
         agreed = work.refused_by(2)
         return Outcome(None, agreed, tuple(work.culprits), attempt.pair) if agreed else None
@@ -331,13 +326,6 @@ class Coordinator:
             if not isinstance(error, LinkLost):
                 self._refused[_plain(error.code)] += 1
                 _log.warning("Location %d refuses batch %d: %s (%s)", party, number, error.detail, _plain(error.code))
-
-    def _note_lone_refusers(self, work: _Work) -> None:
-        for position, by in work.refusals.items():
-            for party, refusal in by.items():
-                _log.warning(
-                    "Location %d alone refused message %d (%s): the others signed it.", party, position, refusal.code
-                )
 
     async def _choose(self, avoid: set[int]) -> Pair | None:
         """Return the pair that signed last while it can, else the one with the most left.
@@ -367,49 +355,3 @@ class Coordinator:
 def _plain(code: str) -> str:
     """Return a location's code as a name that may stand in a metric, whatever the location sent."""
     return code if CODE.fullmatch(code) else "malformed"
-
-
-@dataclass
-class _Work:
-    """What the attempts at one batch taught: who to avoid, who refused what, who cheated."""
-
-    avoid: set[int] = field(default_factory=set)
-    refusals: dict[int, dict[int, MessageRefusal]] = field(default_factory=dict)
-    """Position -> party -> refusal."""
-    culprits: list[int] = field(default_factory=list)
-    denied: Counter[int] = field(default_factory=Counter)
-    last: SdtError | None = None
-    behind: dict[int, Attempt] = field(default_factory=dict)
-    """By location: its last attempt, if it gave an error in place of a word about the messages, itself at hand."""
-
-    def learn(self, attempt: Attempt) -> None:
-        """Take in a failed attempt.
-
-        Errors: what both locations gave as an error, when it is about the batch and not about who answers.
-        """
-        for party in attempt.pair:
-            error = attempt.errors.get(party)
-            if error is None or party in attempt.caught or isinstance(error, LinkLost):
-                self.behind.pop(party, None)
-            else:
-                self.behind[party] = attempt
-        for party, refusals in attempt.refusals.items():
-            self.avoid.add(party)
-            for refusal in refusals:
-                self.refusals.setdefault(refusal.position, {})[party] = refusal
-        for party, error in attempt.errors.items():
-            self.last = error
-            if error.code in _ABOUT_THE_PRESIGNATURE:
-                # Once is a list out of date. A location that denies what it has just listed would use up what its
-                # partner may bind for this batch.
-                self.denied[party] += 1
-            if error.code not in _ABOUT_THE_PRESIGNATURE or self.denied[party] > 1:
-                self.avoid.add(party)
-        if len(attempt.errors) == 2 and not any(isinstance(each, LinkLost) for each in attempt.errors.values()):
-            first = next(iter(attempt.errors.values()))
-            if first.code not in _ABOUT_THE_PRESIGNATURE:
-                raise first
-
-    def refused_by(self, parties: int) -> tuple[MessageRefusal, ...]:
-        """Return, in order, the messages that at least so many locations refuse."""
-        return tuple(next(iter(by.values())) for _, by in sorted(self.refusals.items()) if len(by) >= parties)
