@@ -32,6 +32,7 @@ from sdt.store.tables.people import PersonKey
 from sdt.worker.ach.facts import Facts
 from sdt.worker.ach.gather import Gatherer
 from sdt.worker.clock import Clock
+from sdt.workflows.people import People
 from sdt.workflows.sealed_files import DATA_LABEL, open_file
 
 MASTER = b"m" * 32
@@ -76,13 +77,14 @@ def _memory_mb() -> int:
 def build(store: Store, region_file: Path) -> dict[str, object]:
     """Make the day's file and return what it took. Units: seconds, bytes, MB of memory at most."""
     region = load_region(region_file.read_bytes())
-    gatherer = Gatherer(store, Facts(region), load_settings(env="test").ach, VaultKey(lambda: (MASTER,)), Clock())
+    keys = VaultKey(lambda: (MASTER,))
+    gatherer = Gatherer(store, Facts(region), load_settings(env="test").ach, People(store, keys), keys, Clock())
     begun, worked = time.perf_counter(), time.process_time()
     with store.transaction():
         made = gatherer.close(store, "TXD", NOW, NOW)
     took = time.perf_counter() - begun
     assert made is not None
-    data = open_file(VaultKey(lambda: (MASTER,)), ach_files.file_data(store, made.name), DATA_LABEL + made.name)
+    data = open_file(keys, ach_files.file_data(store, made.name), DATA_LABEL + made.name)
     return {
         "entries": made.entry_count,
         "debits": made.debit_units,

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 from ach_rig import FIRST_DAY, ROUTING
+from nacl.signing import SigningKey
 from sandbox_servers import Sandbox, sandbox
 from test_bank_entries import deposit, kinds_of_cases, known, mint, minted, net, owed, payout, tell
 
-from domain_messages import texas
+from domain_messages import envelope_claims, sealed, texas
 from sdt.domain.ach.entry_life import EntryEvent, EntryStatus
 from sdt.domain.money import Amount
 from sdt.ports.bank import AchDirection, AchOrder, AchStatus, Bank, ExternalAccount, SecCode
@@ -26,7 +27,7 @@ from sdt.store.banking import BankEntryRow
 from sdt.worker.clock import Clock
 from sdt.worker.counterparties import Counterparties
 from sdt.worker.statements import Statements
-from store_rig import TOKEN, transaction_id
+from store_rig import TOKEN, address, transaction_id
 
 E = EntryEvent
 USD = texas().token(TOKEN).asset
@@ -75,6 +76,14 @@ class Worker:
         return EntryStatus(found.status)
 
 
+def by_message(store: Store, n: int, kind: str = "deposit") -> None:
+    """Let a transaction have the message that asked for it: a return may say something of the account that it names."""
+    place = {"source": "bank:ref"} if kind == "deposit" else {"destination": "bank:ref", "fee_max": "0"}
+    claims = {"token": TOKEN, "account": address(1), "amount": "100", "expires_at": "2026-12-01T00:00:00Z"}
+    raw = sealed(kind, envelope_claims(kind) | claims | place, SigningKey(bytes([99]) * 32))
+    store.execute("UPDATE transactions SET raw = ? WHERE id = ?", (raw, transaction_id(n)))
+
+
 @pytest.fixture
 def stated() -> Stated:
     return Stated()
@@ -89,6 +98,7 @@ async def test_a_return_that_the_statement_tells_is_asked_of_the_bank_and_told_o
     worker: Worker, stated: Stated
 ) -> None:
     entry = minted(worker.store, 1)
+    by_message(worker.store, 1)
     await worker.look()
     assert stated.asked == [], "what passed its window is not asked about for ever"
     stated.status = AchStatus.RETURNED
@@ -110,6 +120,7 @@ async def test_a_line_that_comes_before_the_banks_word_waits_for_it_and_is_a_cas
 ) -> None:
     # the house of the statements has a number of its own: the entry is known by ours
     entry = minted(worker.store, 1)
+    by_message(worker.store, 1)
     stated.say(Flow.OUT, 100, "theirs", transaction_id(1))
     await worker.look()
     assert worker.status(entry) is EntryStatus.WINDOW_PASSED
@@ -200,6 +211,8 @@ async def test_a_debit_that_comes_back_on_day_45_is_owed_and_a_payout_after_its_
     worker = Worker(store, at_bank.bank)
     known(store)
     debit, credit = deposit(store, 1), payout(store, 2)
+    by_message(store, 1)
+    by_message(store, 2, "redeem")
     for entry, number in ((debit, "9990000010"), (credit, "9990000203")):
         await at_bank.originate(store, entry, number)
         tell(store, entry, E.FILE)

@@ -42,7 +42,7 @@ async def rig(store: Store, server: Sandbox) -> AsyncIterator[Rig]:
 
 def start(rig: Rig, linked: BankAccountRow, method: bank_proof.Method = "micro") -> BankAccountRow:
     with rig.store.transaction():
-        return bank_proof.start(rig.store, linked, method, TOKEN, business=False, at_ms=rig.clock.now_ms())
+        return bank_proof.start(rig.store, rig.people, linked, method, TOKEN, business=False, at_ms=rig.clock.now_ms())
 
 
 def confirm(rig: Rig, ref: str, *cents: int) -> str:

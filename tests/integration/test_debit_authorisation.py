@@ -64,25 +64,31 @@ def recorded(store: Store, **changes: str) -> str:
     return str(agree(store, first, "approver")["authorisation"])
 
 
-async def deposited(rig: Rig, n: int, units: int) -> str:
-    """A deposit that its client signed and that is asked of the bank; returns its entry's class, or why it has none."""
+def signed(rig: Rig, n: int, units: int, ref: str = "ref-2", user: int = 2) -> str:
+    """A deposit that its client signed and that waits for its funds."""
     claims = envelope_claims("deposit") | {
         "transaction_id": transaction_id(n),
         "token": TOKEN,
-        "account": address(2),
+        "account": address(user),
         "amount": str(units),
-        "source": "bank:ref-2",
+        "source": f"bank:{ref}",
         "expires_at": format_time(NOW_MS // 1000 + 900),
     }
     raw = sealed("deposit", claims, SigningKey(bytes([99]) * 32))
-    row = accepted(n, payer=2, units=units, type="deposit")._replace(raw=raw, digest=message_digest(raw))
+    row = accepted(n, payer=user, units=units, type="deposit")._replace(raw=raw, digest=message_digest(raw))
     with rig.store.transaction():
         transactions.insert_accepted(rig.store, [row])
         transactions.move(rig.store, [Change(row.id, Event.AWAIT_FUNDS)], actor="screening", at_ms=NOW_MS)
         rig.store.execute("UPDATE outbox SET due_at_ms = 0")
+    return row.id
+
+
+async def deposited(rig: Rig, n: int, units: int, ref: str = "ref-2", user: int = 2) -> str:
+    """A deposit that is asked of the bank; returns its entry's class, or why it has none."""
+    id = signed(rig, n, units, ref, user)
     vendors: Any = SimpleNamespace()
     await Instructions(rig.store, texas(), vendors, rig.people, None, ach_config(), rig.clock).work()  # type: ignore[arg-type]
-    found, ended = ach.entry(rig.store, f"ach:{row.id}"), transactions.get(rig.store, row.id)
+    found, ended = ach.entry(rig.store, f"ach:{id}"), transactions.get(rig.store, id)
     assert ended is not None
     return found.sec_code if found else str(ended.code)
 
@@ -93,20 +99,20 @@ def returned(rig: Rig, n: int, code: str, day: str) -> None:
         row = ach.entry(rig.store, f"ach:{transaction_id(n)}")
         assert row is not None
         ach.set_fields(rig.store, row.id, returned_on=day, return_code=code)
-        bank_proof.noted_return(rig.store, row, code)
+        bank_proof.noted_return(rig.store, row.bank_ref, code)
         ach.set_counter(rig.store, BANK_DAY, date.fromisoformat(day).toordinal())
 
 
-def proof(rig: Rig, event: EntryEvent | None = None) -> str:
+def proof(rig: Rig, event: EntryEvent | None = None, ref: str = "ref-2") -> str:
     """Begin a proof by prenote, as its holder does, and let it end so; returns where the account stands."""
     with rig.store.transaction():
-        linked = banking.bank_account(rig.store, "ref-2")
+        linked = banking.bank_account(rig.store, ref)
         assert linked is not None
-        begun = bank_proof.start(rig.store, linked, "prenote", TOKEN, business=False, at_ms=NOW_MS)
-        [*_, entry] = ach.entries_of_account(rig.store, "ref-2", ["prenote"])
+        begun = bank_proof.start(rig.store, rig.people, linked, "prenote", TOKEN, business=False, at_ms=NOW_MS)
+        [*_, entry] = ach.entries_of_account(rig.store, ref, ["prenote"])
         if event:
             bank_proof.entry_moved(rig.store, entry, event, code=None, on=DAY, at_ms=NOW_MS)
-    found = banking.bank_account(rig.store, "ref-2")
+    found = banking.bank_account(rig.store, ref)
     assert found is not None
     return found.status if event else begun.status
 

@@ -23,6 +23,7 @@ from sdt.store import (
     bank_facts,
     banking,
     batches,
+    debit_stops,
     deliveries,
     events,
     intake,
@@ -39,6 +40,7 @@ from sdt.store import (
     undone,
 )
 from sdt.store.bank_facts import LineRow
+from sdt.store.banking import BankAccountRow
 from sdt.store.lease import Fence
 from sdt.store.outbox import OutboxRow
 from sdt.store.tables import TABLES
@@ -265,10 +267,15 @@ HOT: Final[dict[str, Callable[[Store], object]]] = {
         banking.entries_of(s, NEW),
         banking.entry(s, "e"),
     ),
-    "bank accounts": lambda s: (banking.accounts_of(s, "u"), banking.bank_account(s, "r")),
+    "bank accounts": lambda s: (
+        banking.accounts_of(s, "u"),
+        banking.bank_account(s, "r"),
+        debit_stops.stopped_of_holder(s, BankAccountRow("r", "u", address(1), b"", "", "linked", 1), ["R10"]),
+    ),
     "statement": lambda s: (bank_facts.last_line(s, "clearing"), bank_facts.lines_of(s, ["r1", "r2"])),
     "returns stated": lambda s: (
         bank_facts.returns_stated(s, TODAY),
+        bank_facts.last_returned(s, address(7), ["R10"]),
         bank_facts.entry_of_return(s, TOKEN, LineRow("c", 1, "ach_return", "out", 1, "s", "r", 1)),
     ),
     "minted since": lambda s: bank_facts.minted_since(s, TOKEN, TODAY),
@@ -277,7 +284,9 @@ HOT: Final[dict[str, Callable[[Store], object]]] = {
         ach.due_to_settle(s, "2027-01-01 08:30", 99),
         ach.due_to_pass(s, "2027-01-01 08:30", 99),
     ),
+    "ach debits": lambda s: debit_stops.doubtful(s, NEW, ["R07", "R10"]),
     "ach returns": lambda s: (ach.by_trace(s, "t"), ach.entry(s, "e"), ach.in_file(s, "f", "", 100)),
+    "ach stops": lambda s: debit_stops.lock_holders(s, [address(n) for n in range(9)]),
     "ach files": lambda s: (ach_files.under_way(s), ach_files.files(s, "sending", "built"), ach_files.unread(s)),
     "ach limits": lambda s: (ach_files.modifiers(s, "2027-01-15"), ach_files.moved_units(s, "2027-01-15", TOKEN)),
     "deliveries": lambda s: (deliveries.opened(s, 100), deliveries.delivery(s, "t")),

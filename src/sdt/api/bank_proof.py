@@ -34,8 +34,8 @@ def _linked(store: Store, user: UserRow, ref: str) -> BankAccountRow:
 
 
 def _start(store: Store, user: UserRow, ref: str, method: bank_proof.Method, token: str, facts: Any) -> BankAccountRow:
-    business, at_ms = facts
-    return bank_proof.start(store, _linked(store, user, ref), method, token, business=business, at_ms=at_ms)
+    people, business, at_ms = facts
+    return bank_proof.start(store, people, _linked(store, user, ref), method, token, business=business, at_ms=at_ms)
 
 
 def _confirm(store: Store, user: UserRow, ref: str, cents: tuple[int, int], at_ms: int) -> BankAccountRow:
@@ -66,7 +66,7 @@ async def _begin(
     services = runtime.services
     user = await user_of(services, caller, user_id)
     business = isinstance(await services.people.party(user.account), Business)
-    facts = (business, services.now_ms())
+    facts = (services.people, business, services.now_ms())
     return shown(await services.store.run(_start, user, ref, request.method, _dollar(services), facts))
 
 

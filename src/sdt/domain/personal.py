@@ -111,6 +111,14 @@ class BankDetails(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     kind: Literal["checking", "savings"]
     holder: Text
 
+    def is_same_account(self, other: BankDetails) -> bool:
+        """Return whether both name one account of one bank, whatever its kind and however its number is written."""
+        return self._number == other._number
+
+    @property
+    def _number(self) -> tuple[str, str]:
+        return self.routing_number, self.account_number.replace("-", "").lstrip("0").upper()
+
     def __repr__(self) -> str:
         return "BankDetails(…)"
 

@@ -133,7 +133,7 @@ def wanted(store: Store, token: str, limit: int, now_s: int, after: tuple[int, s
 
 
 def still_free(store: Store, rows: Sequence[Wanted], now_s: int) -> list[Wanted]:
-    """Return those that may go for good: nobody freezes, blocks or reviews their accounts before the commit.
+    """Return those that may go for good: nobody freezes, blocks, reviews or stops their accounts before the commit.
 
     Whoever does that locks the account first, as this does; what was committed before the lock was had is seen now.
     SQLite lets one write at a time, so that what `wanted` found is so still.
@@ -142,7 +142,7 @@ def still_free(store: Store, rows: Sequence[Wanted], now_s: int) -> list[Wanted]
         return list(rows)
     share_accounts(store, [row.account for row in rows])
     found = store.rows(
-        f"SELECT e.id FROM ach_entries e WHERE {store.among('e.id')} AND {_FREE}",  # noqa: S608
+        f"SELECT e.id FROM ach_entries e WHERE {store.among('e.id')} AND e.stage = 'wanted' AND {_FREE}",  # noqa: S608
         (store.listed(row.id for row in rows), now_s),
     )
     free = {id for (id,) in found}

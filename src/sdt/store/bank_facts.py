@@ -18,6 +18,7 @@ __all__ = [
     "day_of",
     "entry_of_return",
     "last_line",
+    "last_returned",
     "lines_of",
     "minted_since",
     "note",
@@ -91,6 +92,18 @@ def minted_since(store: Store, token: str, today: date) -> list[Minted]:
         (token, first),
     )
     return [Minted(account, int(units), date.fromisoformat(day)) for account, day, units in found]
+
+
+def last_returned(store: Store, account: str, codes: Sequence[str]) -> str | None:
+    """Return the day of the newest return, with one of these codes, of what the bank took of an account one by one."""
+    found = store.row(
+        "SELECT max(f.on_day) FROM transactions t JOIN bank_entries b ON b.transaction_id = t.id "  # noqa: S608
+        "JOIN entry_facts f ON f.entry_id = b.id AND f.event = 'return' "
+        f"WHERE t.account = ? AND {_ONE_BY_ONE} AND {store.among('f.code')}",
+        (account, store.listed(codes)),
+    )
+    day: str | None = found[0]
+    return day
 
 
 def entry_of_return(store: Store, token: str, line: LineRow) -> BankEntryRow | None:

@@ -34,9 +34,15 @@ from sdt.store.transactions import Change, TransactionRow
 from sdt.workflows import adjusting, blocking, debts, payouts
 from sdt.workflows.ach_reversal import is_taken_back
 
-__all__ = ["ACTOR", "apply", "dishonor_arrived", "dishonor_taken", "reversal_came_back", "reversal_failed"]
+__all__ = ["ACTOR", "UNASKED", "apply", "dishonor_arrived", "dishonor_taken", "reversal_came_back", "reversal_failed"]
 
 ACTOR: Final = "worker:bank_entries"
+UNASKED: Final = {"bank_account_closed": "debits_stopped", "bank_account_unverified": "not_verified"}
+"""The code of a debit that no bank was asked for, by why its deposit may not debit the account any more."""
+_UNASKED_BECAUSE: Final = {
+    "debits_stopped": ("bank_account_closed", "This bank account takes no debits: its bank returned one."),
+    "not_verified": ("bank_account_unverified", "This bank account must be verified before it is debited."),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,13 +221,15 @@ def _gone_again(store: Store, fact: _Fact) -> int:
 
 
 def _debit_refused(store: Store, region: Region, fact: _Fact) -> None:
-    """The bank did not take the debit: nothing moved, and the deposit ends."""
+    """The bank did not take the debit, or was not asked: nothing moved, and the deposit ends."""
     entry = fact.entry
     if EntryStatus(entry.status) in (EntryStatus.FILED, EntryStatus.ACKNOWLEDGED):
         _post(store, fact, deposit_returned(entry.token, entry.transaction_id, entry.units, settled=False))
     row = transactions.get(store, entry.transaction_id)
-    if row is not None and row.status is Status.AWAITING_FUNDS:
-        _move(store, fact, Change(row.id, Event.REJECT, code="bank_refused", detail="The bank did not take the debit."))
+    if row is not None and row.status in (Status.AWAITING_FUNDS, Status.IN_REVIEW):
+        blocked.unblock(store, row.id, fact.at_ms)
+        code, detail = _UNASKED_BECAUSE.get(fact.code or "", ("bank_refused", "The bank did not take the debit."))
+        _move(store, fact, Change(row.id, Event.REJECT, code=code, detail=detail))
 
 
 def _credit_settled(store: Store, region: Region, fact: _Fact) -> None:

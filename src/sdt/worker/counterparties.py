@@ -12,16 +12,18 @@ from typing import Final
 from sdt.domain.ach.entry_life import EntryEvent, EntryStatus
 from sdt.domain.claims import day_of
 from sdt.domain.ledger import metal_taken_in
+from sdt.domain.message import Deposit, Redeem, read_message
 from sdt.domain.region import Region
 from sdt.domain.transaction import Status
 from sdt.ports.bank import AchEntry, AchStatus
 from sdt.ports.statement import Flow, StatementLine
-from sdt.store import Store, ach, bank_facts, banking, cases, ledger, transactions
+from sdt.store import Store, ach, bank_facts, banking, cases, debit_stops, ledger, transactions
 from sdt.store.banking import BankEntryRow
 from sdt.vendors import Vendors
 from sdt.worker import bank_entries
 from sdt.worker.clock import Clock
 from sdt.worker.pace import keep_looking
+from sdt.workflows import bank_proof, debit_stop
 
 __all__ = ["Counterparties"]
 
@@ -89,9 +91,24 @@ class Counterparties:
             EntryEvent.OUTLAST: found.window_passed_day is not None,
             EntryEvent.RETURN: found.status is AchStatus.RETURNED,
         }
+        if happened[EntryEvent.RETURN] and found.return_code and debit_stop.stops(found.return_code):
+            self._stopped(store, entry, found.return_code)
         for event in (event for event, has in happened.items() if has):
             code = found.return_code if event is EntryEvent.RETURN else None
             bank_entries.apply(store, self._region, entry, event, code=code, on=on, at_ms=now_ms)
+
+    @staticmethod
+    def _stopped(store: Store, entry: BankEntryRow, code: str) -> None:
+        """Note what a return says of its bank account. Its holder is locked first: nothing is asked meanwhile."""
+        row = transactions.get(store, entry.transaction_id)
+        assert row is not None, "an entry names its transaction"
+        debit_stops.lock_holders(store, [row.value[1]])
+        message = read_message(row.raw).message
+        assert isinstance(message, Deposit | Redeem), "nothing else is asked of the bank"
+        place = message.source if isinstance(message, Deposit) else message.destination
+        # What was let out of suspense went to another bank account than its message names.
+        if entry.id == f"ach:{row.id}":
+            bank_proof.noted_return(store, place.removeprefix("bank:"), code)
 
     async def _look_at_vault(self, symbol: str) -> None:
         """Book bars that came in for a deposit. The vault's own name of the drop-off is our transaction_id."""

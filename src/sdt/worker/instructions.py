@@ -143,14 +143,21 @@ class Instructions:
             linked = await self._linked(row, message.source)
             refusal = "unknown_bank_account"
             if linked is not None:
-                refusal = await self._store.run(self._no_debit, row, linked)
+                refusal = await self._store.run(self._no_fresh_debit, row, linked)
             if refusal or not await self._order(row, linked, self._entry(row, AchDirection.DEBIT)):
                 await self._store.run(self._refuse, row.id, refusal or "unknown_bank_account")
 
     def _no_debit(self, store: Store, row: TransactionRow, linked: BankAccountRow) -> str:
         """Say why an account may not be debited, or nothing."""
         today, verified_only = bank_today(store, self._clock.now_ms()), self._region.ach.debits_need_verified_account
-        return debit_stop.refusal(store, linked, row.value[0], row.units, row.id, today, verified_only=verified_only)
+        return debit_stop.refusal(
+            store, self._people, linked, row.value[0], row.units, row.id, today, verified_only=verified_only
+        )
+
+    def _no_fresh_debit(self, store: Store, row: TransactionRow, linked: BankAccountRow) -> str:
+        """Say so of a debit that was not asked for before: one that was is judged where it goes to the bank."""
+        asked = banking.entry(store, self._entry(row, AchDirection.DEBIT).id)
+        return "" if asked is not None else self._no_debit(store, row, linked)
 
     async def _pay_out(self, row: TransactionRow) -> None:
         """A redemption that is burnt: credit the user's bank account, unless an order or a block holds it."""
@@ -224,7 +231,7 @@ class Instructions:
             sec_code=SecCode(sec_code_of(business=business, is_credit=is_credit, authorised=how)),
             reference=row.id,
         )
-        if await self._store.run(self._intended, row, entry):
+        if await self._store.run(self._intended, row, linked.ref, entry):
             try:
                 filed = await self._vendors.bank.originate(order, key=entry.id.removeprefix("ach:"))
             except SdtError as error:
@@ -257,11 +264,12 @@ class Instructions:
             updated_at_ms=self._clock.now_ms(),
         )
 
-    def _intended(self, store: Store, row: TransactionRow, entry: BankEntryRow) -> bool:
-        """Write down that the bank is about to have an order, before it has; False when it answered already.
+    def _intended(self, store: Store, row: TransactionRow, bank_ref: str, entry: BankEntryRow) -> bool:
+        """Write down that the bank is about to have an order, before it has; False when it is not to have it now.
 
         Until it answers the entry is `unknown`: it counts as the bank's, and asking again is the same order again.
-        Whether it may go is judged in this very transaction: an order or a block that is committed before holds it.
+        Whether it may go is judged in this very transaction: an order or a block that is committed before holds it, and
+        a stop on debits ends it.
         """
         registry.lock_account(store, row.value[1])
         banking.put_entry(store, entry)
@@ -272,6 +280,11 @@ class Instructions:
         if standing.status == EntryStatus.CREATED:
             if entry.direction == "credit" and self._must_wait(store, row):
                 raise PayoutHeld("This payout waits.")
+            linked = banking.bank_account(store, bank_ref)
+            assert linked is not None, "what is linked stays so"
+            if entry.direction == "debit" and (refusal := self._no_debit(store, row, linked)):
+                self._tell(store, entry.id, EntryEvent.REFUSE, bank_entries.UNASKED[refusal])
+                return False
             self._tell(store, entry.id, EntryEvent.LOSE)
         return True
 
@@ -290,11 +303,11 @@ class Instructions:
         if standing.status == EntryStatus.UNKNOWN:
             self._tell(store, entry_id, EntryEvent.FIND)
 
-    def _tell(self, store: Store, entry_id: str, event: EntryEvent) -> None:
+    def _tell(self, store: Store, entry_id: str, event: EntryEvent, code: str | None = None) -> None:
         entry, now_ms = banking.entry(store, entry_id), self._clock.now_ms()
         assert entry is not None
         on = datetime.fromtimestamp(now_ms / 1000, UTC).date()
-        bank_entries.apply(store, self._region, entry, event, code=None, on=on, at_ms=now_ms)
+        bank_entries.apply(store, self._region, entry, event, code=code, on=on, at_ms=now_ms)
 
     async def _identify(self, row: TransactionRow) -> None:
         """A registration that settled: hand the party to the KYC vendor. Its desk decides on the outcome."""

@@ -23,6 +23,7 @@ from sdt.store.bank_proofs import ProofRow
 from sdt.store.banking import BankAccountRow
 from sdt.workflows.ach_reversal import bank_today
 from sdt.workflows.debit_stop import allowed_anew
+from sdt.workflows.people import People
 
 __all__ = ["Method", "book", "confirm", "entry_moved", "noted_return", "start", "wanted_entry"]
 
@@ -65,7 +66,7 @@ def wanted_entry(
 
 
 def start(
-    store: Store, linked: BankAccountRow, method: Method, token: str, *, business: bool, at_ms: int
+    store: Store, people: People, linked: BankAccountRow, method: Method, token: str, *, business: bool, at_ms: int
 ) -> BankAccountRow:
     """Begin a proof; one that is under way is left alone.
 
@@ -76,7 +77,7 @@ def start(
         return linked
     if linked.status == CLOSED:
         raise Unprocessable("The other bank says that there is no such account.", code="bank_account_closed")
-    if linked.status == NO_DEBITS and not allowed_anew(store, linked, token, bank_today(store, at_ms)):
+    if not allowed_anew(store, people, linked, token, bank_today(store, at_ms)):
         raise Unprocessable("A debit of this account came back as not allowed.", code="debits_stopped")
     before = bank_proofs.proof(store, linked.ref)
     number = before.round + 1 if before else 1
@@ -170,10 +171,10 @@ def book(store: Store, row: AchEntryRow, stood: EntryStatus, event: EntryEvent, 
     ledger.post(store, [(row.reference, p) for p in postings], release=[], at_ms=at_ms)
 
 
-def noted_return(store: Store, row: AchEntryRow, code: str) -> None:
+def noted_return(store: Store, bank_ref: str, code: str) -> None:
     """Note what a return says of the account itself: there is none, or it may not be debited any more."""
     known = RETURNS.get(code)
     status = {Action.STOP_ACCOUNT: CLOSED, Action.STOP_DEBITS: NO_DEBITS}.get(known.action) if known else None
-    linked = banking.bank_account(store, row.bank_ref)
+    linked = banking.bank_account(store, bank_ref)
     if status and linked is not None and linked.status != CLOSED:
-        banking.set_account_status(store, row.bank_ref, status)
+        banking.set_account_status(store, bank_ref, status)

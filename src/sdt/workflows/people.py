@@ -63,9 +63,10 @@ class People:
 
     async def bank_details(self, account: str, sealed: bytes) -> BankDetails | None:
         """Return the bank account that was sealed for this account; None when the person was erased."""
-        return await self._store.read(self._details_unless_erased, account, sealed)
+        return await self._store.read(self.details_unless_erased, account, sealed)
 
-    def _details_unless_erased(self, store: Store, account: str, sealed: bytes) -> BankDetails | None:
+    def details_unless_erased(self, store: Store, account: str, sealed: bytes) -> BankDetails | None:
+        """Return that bank account within a database transaction."""
         row = person_keys.of_account(store, account)
         if row is None or row.erased_at_ms is not None:
             return None

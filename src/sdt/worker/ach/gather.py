@@ -30,9 +30,11 @@ from sdt.store.ach_files import AchFileRow
 from sdt.worker.ach.cut_offs import last_cut_off
 from sdt.worker.ach.dishonors import order_of
 from sdt.worker.ach.facts import Facts
+from sdt.worker.bank_entries import UNASKED
 from sdt.worker.clock import Clock
-from sdt.workflows import payouts
+from sdt.workflows import debit_stop, payouts
 from sdt.workflows.ach_reversal import may_reverse, reversed_id
+from sdt.workflows.people import People
 from sdt.workflows.sealed_files import DATA_LABEL, seal_file
 
 __all__ = ["Gatherer"]
@@ -49,10 +51,11 @@ _DESCRIPTIONS: Final = {"micro": DESCRIPTION, "reversal": "REVERSAL"}
 class Gatherer:
     """Closes the files of one region's dollar tokens."""
 
-    def __init__(self, store: Store, facts: Facts, config: Ach, keys: Wrapping, clock: Clock) -> None:
+    def __init__(self, store: Store, facts: Facts, config: Ach, people: People, keys: Wrapping, clock: Clock) -> None:
         self._store = store
         self._facts = facts
         self._config = config
+        self._people = people
         self._keys = keys
         self._clock = clock
         self.closed: datetime | None = None
@@ -102,11 +105,14 @@ class Gatherer:
         first, keys = self._first_sequence(store, config.entries_per_file_max), _Keys(self._keys)
         same_day_on = effective_date(here, same_day=True)
         selected: list[tuple[str, Order]] = []
-        for row, owed in self._waiting(store, token):
+        for row, owed, stopped in self._waiting(store, token, here.date()):
             if len(selected) == config.entries_per_file_max:
                 break
             if not owed:
                 self._refuse(store, row, "its dollars are not owed any more: the bank took them back", here.date())
+                continue
+            if stopped:
+                self._stop(store, row, here.date())
                 continue
             if row.purpose == "reversal" and not self._reversible(store, row):
                 self._refuse(store, row, "what it would take back came back by itself", here.date())
@@ -129,9 +135,10 @@ class Gatherer:
             selected.append((row.id, order))
         return selected
 
-    def _waiting(self, store: Store, token: str) -> Iterator[tuple[Wanted, bool]]:
-        """Go through all that waits, with whether it is owed still: a payment back may have gone another way meanwhile.
+    def _waiting(self, store: Store, token: str, today: date) -> Iterator[tuple[Wanted, bool, bool]]:
+        """Go through all that waits, with whether it is owed still, and whether its account's bank stopped it.
 
+        A payment back may have gone another way meanwhile, and a return says what it says of a debit asked for before.
         Those whose account has had its share today hold no other back.
         """
         after = (-1, "")
@@ -140,7 +147,8 @@ class Gatherer:
             free = ach.still_free(store, page, self._clock.now_s())
             payments = [row for row in free if row.purpose == "payment" and row.is_credit]
             gone = payouts.not_owed(store, token, payments)
-            yield from ((row, row.id not in gone) for row in free)
+            stopped = debit_stop.not_any_more(store, self._people, token, free, today)
+            yield from ((row, row.id not in gone, row.id in stopped) for row in free)
 
     def _order(
         self, store: Store, row: Wanted, keys: _Keys, sequence: int, same_day_on: date, today: date
@@ -183,6 +191,15 @@ class Gatherer:
         self._facts.case(
             store, f"{row.id}:not_filed", on=on, at_ms=at_ms, account=row.account, entry=row.id, fault=fault
         )
+
+    def _stop(self, store: Store, row: Wanted, on: date) -> None:
+        """End a debit that is not allowed any more as one that was asked for too late: there is nothing to find out."""
+        log.warning("entry %s goes into no file: its account takes no debits", row.id)
+        entry = ach.entry(store, row.id)
+        assert entry is not None
+        ach.refuse(store, row.id)
+        at_ms, code = self._clock.now_ms(), UNASKED["bank_account_closed"]
+        self._facts.tell(store, entry, EntryEvent.REFUSE, on=on, at_ms=at_ms, code=code)
 
     def _unreadable(self, store: Store, row: Wanted, fault: str, on: date) -> None:
         """Leave an entry waiting whose account cannot be read, and tell an officer once: it holds no other back."""

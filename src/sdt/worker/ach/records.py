@@ -11,11 +11,11 @@ from sdt.domain.ach.corrections import corrected, due_on
 from sdt.domain.ach.dishonor import last_day
 from sdt.domain.ach.entry_life import EntryEvent
 from sdt.domain.nacha import Change, Return
-from sdt.store import Store, ach, ach_files, banking, person_keys
+from sdt.store import Store, ach, ach_files, banking, debit_stops, person_keys
 from sdt.store.ach import AchEntryRow
 from sdt.store.ach_files import RecordRow
 from sdt.worker.ach.facts import Facts
-from sdt.workflows import bank_proof
+from sdt.workflows import bank_proof, debit_stop
 from sdt.workflows.people import People
 
 __all__ = ["Records"]
@@ -34,7 +34,13 @@ class Records:
         self._people = people
 
     def returns(self, store: Store, digest: str, records: Sequence[Return], day: date, at_ms: int) -> int:
-        """Tell returns, dishonored and contested ones."""
+        """Tell returns, dishonored and contested ones. Whose account may be none to debit is locked first of all."""
+        stops = [
+            ach.by_trace(store, record.original_trace)
+            for record in records
+            if record.kind == "return" and debit_stop.stops(record.code)
+        ]
+        debit_stops.lock_holders(store, [row.account for row in stops if row is not None])
         return self._each(store, digest, records, day, at_ms, self._return)
 
     def changes(self, store: Store, digest: str, records: Sequence[Change], day: date, at_ms: int) -> int:
@@ -92,7 +98,7 @@ class Records:
             returned_on=day.isoformat(),
             return_code=record.code,
         )
-        bank_proof.noted_return(store, row, record.code)
+        bank_proof.noted_return(store, row.bank_ref, record.code)
         late = settled_on is not None and is_late(record.code, date.fromisoformat(settled_on), day)
         known = RETURNS.get(record.code)
         if late or known is None or known.action in (Action.HOLD, Action.ASK_BANK):

@@ -52,7 +52,7 @@ class AchDesk:
         self._store = store
         self._poll_s = config.poll_s
         self._bank_time = bank_time
-        self.gatherer = Gatherer(store, facts, config, keys, clock)
+        self.gatherer = Gatherer(store, facts, config, people, keys, clock)
         self.deliverer = Deliverer(store, facts, files, keys, clock)
         records = Records(facts, people)
         self.receiver = Receiver(store, facts, files, self.deliverer, records, keys, clock)
