@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sdt.store.database import Store
 
-__all__ = ["MAIN", "LaneState", "raise_nonce", "set_followed", "state"]
+__all__ = ["MAIN", "LaneState", "hold", "raise_nonce", "set_followed", "state"]
 
 MAIN = "main"
 """The lane of a region that has one chain key."""
@@ -24,6 +24,12 @@ def state(store: Store, name: str = MAIN) -> LaneState | None:
     """Return where a lane stands; None before it began."""
     found = store.row("SELECT next_nonce, followed_block_number, followed_block_hash FROM lane WHERE name = ?", (name,))
     return LaneState(*found) if found else None
+
+
+def hold(store: Store, name: str = MAIN) -> None:
+    """Keep the line of batches as it is until this transaction ends: who forms one and who voids some take turns."""
+    if store.postgres:
+        store.row("SELECT 1 FROM lane WHERE name = ? FOR UPDATE", (name,))
 
 
 def set_followed(store: Store, block_number: int, block_hash: bytes, name: str = MAIN) -> None:

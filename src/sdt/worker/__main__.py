@@ -144,13 +144,17 @@ async def settle(settings: Settings, deployment: Deployment, tenancy: Tenancy, s
         deadline_s=int(settings.worker.batch_deadline_s),
         look_s=LOOK_S if settings.worker.screening == "in_process" else LOOK_ELSEWHERE_S,
     )
+    # On connections of its own: no batch waits while a round of screening or a block is written down. SQLite has one
+    # writer in any case.
+    lanes = open_database(settings) if store.postgres else store
+    lanes.fence = tenancy.fence
     # On connections of its own: what it reads never stands before a payment.
     watched = open_database(settings)
     watched.fence = tenancy.fence
     prices = read_prices(settings.price_file().read_bytes())
     monitor = Monitor(watched, region, People(watched, keys), persons_key, prices, clock)
     async with Coordinator(settings.home / "coordinator", settings.network, policy) as coordinator:
-        lane = Lane(store, region, coordinator, follower, screening.screened, limits, clock, reading, tenancy.demand)
+        lane = Lane(lanes, region, coordinator, follower, screening.screened, limits, clock, reading, tenancy.demand)
         parts: list[Coroutine[Any, Any, None]] = [
             screening.sweep(),
             screening.resume(),
@@ -214,6 +218,8 @@ async def settle(settings: Settings, deployment: Deployment, tenancy: Tenancy, s
         await searcher.close()
         await vendors.close()
         watched.close()
+        if lanes is not store:
+            lanes.close()
         store.close()
         for task in done - {stopping}:
             task.result()

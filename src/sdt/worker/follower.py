@@ -137,10 +137,13 @@ class Follower:
             await self._store.run(self._mark, await self._reader.block(start))
         await self._client.look_who_seals()
 
+    def take_on(self, flight: Flight) -> None:
+        """Follow a batch that is signed and stored, and is now sent."""
+        flight.sent_at_s = flight.first_sent_at_s = asyncio.get_running_loop().time()
+        self.flights.add(flight)
+
     async def send(self, flight: Flight) -> None:
         """Send a signed batch to who seals. Whether that worked shows in the blocks; if not, every node is sent it."""
-        self.flights.add(flight)
-        flight.sent_at_s = flight.first_sent_at_s = asyncio.get_running_loop().time()
         try:
             self._demand()
             await self._client.send(flight.raw)
@@ -290,6 +293,7 @@ class Follower:
             block.number,
             extra={"batch": flight.number},
         )
+        lane.hold(store)
         ids = [*(row.id for row in flight.rows), *flight.attached]
         transactions.advance_batch(store, ids, Event.UNBATCH, from_status=Status.SUBMITTED, actor=ACTOR, at_ms=now_ms)
         batches.void(store, [flight.number], block_number=block.number)

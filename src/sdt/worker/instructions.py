@@ -90,7 +90,7 @@ class Instructions:
         """Work until cancelled."""
         while True:
             if await self.work():
-                stir()
+                stir(outside=True)
             else:
                 await rest(0.2)
 

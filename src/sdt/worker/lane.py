@@ -22,7 +22,7 @@ from sdt.observing import tracing
 from sdt.observing.context import about
 from sdt.signing.coordinator import Coordinator
 from sdt.signing.wire import BatchProposal, Entry, MessageRefusal
-from sdt.store import Store, batches, ledger, transactions
+from sdt.store import Store, batches, lane, ledger, transactions
 from sdt.store.batches import FormedBatch
 from sdt.store.transactions import Change, TransactionRow
 from sdt.worker.clock import Clock
@@ -97,9 +97,18 @@ class Lane:
         self._clock = clock
         self._reading = reading
         self._demand = demand
+        self._sending: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Work until cancelled. A fault outside is logged and tried again: nothing formed is ever dropped."""
+        try:
+            await self._run()
+        finally:
+            if self._sending is not None:
+                # What it did not send is stored, and is sent after the next start.
+                self._sending.cancel()
+
+    async def _run(self) -> None:
         await self._follower.stands.wait()
         pending = await self._store.run(self._unsigned)
         while True:
@@ -146,7 +155,6 @@ class Lane:
         elif waiting < self._limits.items_max and len(self._follower.flights):
             # Not full, and the chain is busy anyway: a short wait makes fewer, fuller batches.
             await asyncio.sleep(self._limits.linger_s)
-        stir()
         with LANE.timed("form"):
             return await self._store.run(self._form)
 
@@ -156,6 +164,7 @@ class Lane:
         if not rows:
             return None
         now_ms = self._clock.now_ms()
+        lane.hold(store)
         place = self._follower.place(store)
         frame = place.frame(self._clock.now_s() + self._limits.deadline_s)
         approvals = [_approvals_of(store, row) for row in rows]
@@ -200,6 +209,7 @@ class Lane:
             await self._store.run(self._unform, formed)
             return None
         assert formed.rows, "a batch has messages"
+        stir(outside=any(row.type != "transfer" for row in formed.rows))
         with LANE.timed("assemble"):
             messages = [self._reading.read(row) for row in formed.rows]
             batch = assemble(formed.frame, messages, self._region)
@@ -227,10 +237,19 @@ class Lane:
         BATCH_ITEMS.observe(len(formed.rows))
         with LANE.timed("store"):
             following = await self._store.run(self._signed_and_next, flight, batch)
+        if self._sending is not None and self._sending.done():
+            self._sending.result()  # what is no fault outside ends the process
+        self._follower.take_on(flight)
+        self._sending = asyncio.create_task(self._send(flight, self._sending))
+        return following
+
+    async def _send(self, flight: Flight, before: asyncio.Task[None] | None) -> None:
+        """Send a batch after the one before it, while the next is judged and signed."""
+        if before is not None:
+            await before
         with LANE.timed("send"), tracing.span("batch.send"):
             await self._follower.send(flight)
-        log.debug("a batch of %d was signed and sent", len(formed.rows))
-        return following
+        log.debug("a batch of %d was signed and sent", len(flight.rows))
 
     def _proposal(self, formed: _Formed, batch: Assembled) -> BatchProposal:
         frame = formed.frame

@@ -64,7 +64,7 @@ class Screening:
             try:
                 received = await self._queue.receive(ROUND_MAX, 1.0, self._visibility_s)
                 if received:
-                    stir()
+                    stir(outside=False)
                     ROUND_MESSAGES.observe(len(received))
                     with SCREENING.timed():
                         await self.take(received)
@@ -103,6 +103,8 @@ class Screening:
         ids = [message.body for message in received]
         waiting, undone = await decide_all(self._store, self._round, ids)
         self.screened.set()
+        if waiting:
+            stir(outside=True)  # bank, vault or whoever knows names comes into it
         by_id = {message.body: message.receipt for message in received}
         later = {row.id for row, _ in waiting} | undone
         await self._queue.delete([receipt for id_, receipt in by_id.items() if id_ not in later])

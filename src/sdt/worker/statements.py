@@ -28,7 +28,7 @@ from sdt.store.bank_facts import LineRow
 from sdt.store.reserve_moves import Direction
 from sdt.vendors import Purpose, Vendors, bank_account
 from sdt.worker.clock import Clock
-from sdt.worker.pace import keep_looking
+from sdt.worker.pace import keep_looking, stir
 
 __all__ = ["Statements"]
 
@@ -89,6 +89,7 @@ class Statements:
             after = await self._store.read(bank_facts.last_line, account)
             page: Statement = await self._vendors.bank.statement(account, after=after)
             if page.lines:
+                stir(outside=True)
                 await self._store.run(self._take_in, symbol, purpose, page.lines)
             if not page.more:
                 return

@@ -16,7 +16,7 @@ from sdt.ports.depository import Depository
 from sdt.ports.statement import Flow, StatementLine
 from sdt.store import Store, cases, deliveries, ledger
 from sdt.worker.clock import Clock
-from sdt.worker.pace import keep_looking
+from sdt.worker.pace import keep_looking, stir
 
 __all__ = ["CURE", "Vaults"]
 
@@ -50,6 +50,7 @@ class Vaults:
                 after = await self._store.read(deliveries.vault_read, token)
                 page = await self._depository.statement(token, after=after)
                 if page.lines:
+                    stir(outside=True)
                     await self._store.run(self._book, token, page.lines)
                 more = page.more
 
