@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from sdt.network.plan import Plan
 
 __all__ = ["Chain", "chain_of"]
+
+POLL_MS: Final = 150
+"""How often a network's head is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,8 @@ class Chain:
             f"block_gas_limit = {self.block_gas_limit}\n"
             # Two blocks' worth: fed with more, a QBFT network's rounds time out and double.
             f"gas_in_flight_max = {2 * self.block_gas_limit}\n"
+            # Blocks come by the second, and a node that is asked more often has less time for them.
+            f"poll_ms = {POLL_MS}\n"
             f"\n[default.chain.nodes]\n{nodes}"
         )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
+from functools import lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -98,6 +99,13 @@ class Finding:
         return f"{self.rule}:{self.person}:{self.anchor}"
 
 
+@lru_cache(maxsize=4_096)
+def _business_day(zone: ZoneInfo, closes_hour: int, minute: int) -> date:
+    """Return the business day of a minute since 1970: clocks are set by whole minutes, and many move in each."""
+    here = datetime.fromtimestamp(60 * minute, UTC).astimezone(zone)
+    return here.date() + timedelta(days=here.hour >= closes_hour)
+
+
 @dataclass(frozen=True, slots=True)
 class BusinessDay:
     """How a region's moments become business days: its time zone, and the hour after which the next day begins.
@@ -110,8 +118,7 @@ class BusinessDay:
 
     def of(self, at_s: int) -> date:
         """Return the business day of a moment. Units: at_s in unix seconds."""
-        here = datetime.fromtimestamp(at_s, UTC).astimezone(self.zone)
-        return here.date() + timedelta(days=here.hour >= self.closes_hour)
+        return _business_day(self.zone, self.closes_hour, at_s // 60)
 
     def opens_s(self, day: date) -> int:
         """Return the first moment of a business day, in unix seconds."""
