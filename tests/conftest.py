@@ -17,30 +17,19 @@ from aws_stacks import region_stacks  # noqa: F401  (fixture)
 from store_rig import migrated_postgres, migrated_sqlite, postgres_store_url, store, store_url  # noqa: F401  (fixtures)
 
 ALONE = (
-    "faults/",
+    "faults/test_lease",
+    "faults/test_migration_live",
+    "faults/test_signer_network",
+    "faults/test_vendor_faults",
     "integration/test_ach_day",
-    "integration/test_aws_stacks",
-    "integration/test_demo",
-    "integration/test_emulators",
-    "integration/test_function",
-    "integration/test_identity_platform",
-    "integration/test_localstack",
+    "integration/test_function_cost",
     "integration/test_monitoring_scale",
-    "integration/test_parameters",
-    "integration/test_queue_",
-    "integration/test_region_open",
-    "integration/test_rotation",
     "integration/test_sanctions_rescreening",
-    "integration/test_scenes",
     "integration/test_secrets_manager",
-    "integration/test_second_vendors",
-    "integration/test_signing_",
+    "integration/test_signing_flow",
     "integration/test_store_speed",
-    "integration/test_supervisor",
-    "integration/test_vault_",
-    "integration/test_wrapping",
 )
-"""Tests that start a platform or an emulator, kill processes, or hold something against the clock."""
+"""Tests that hold something against the clock, and would measure their neighbours."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
