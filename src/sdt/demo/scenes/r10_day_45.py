@@ -64,10 +64,17 @@ async def play(stage: Stage) -> None:
 
     gift = await stage.ended(bob, await pay(bob, ann, "TXD", 1_000))
     onward = await stage.ended(ann, await pay(ann, bob, "TXD", 1_000))
+    await stage.eventually(lambda: ann.balance("TXD"), lambda units: units == 0)
     stage.step(
-        "Bob, who was paid in good faith, pays on as he likes; Ann's outgoing payments are on hold",
-        expected={"Bob pays Ann": "completed", "Ann pays Bob": "rejected, account_on_hold"},
-        seen={"Bob pays Ann": gift["status"], "Ann pays Bob": f"{onward['status']}, {onward.get('code')}"},
+        "Bob, who was paid in good faith, pays on as he likes; Ann's outgoing payments are on hold, and what comes to "
+        "her is burnt for what she owes",
+        expected={"Bob pays Ann": "completed", "Ann pays Bob": "rejected, account_on_hold", "Ann": 0, "burnt": 6_000},
+        seen={
+            "Bob pays Ann": gift["status"],
+            "Ann pays Bob": f"{onward['status']}, {onward.get('code')}",
+            "Ann": await ann.balance("TXD"),
+            "burnt": supply - await stage.supply("TXD"),
+        },
     )
 
 
