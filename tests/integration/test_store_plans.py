@@ -242,7 +242,12 @@ HOT: Final[dict[str, Callable[[Store], object]]] = {
     "release": lambda s: ledger.release_holds(s, [(token_account(TOKEN, "c1"), 1)]),
     "fence": lambda s: lease.look(s, "none") or Fence("none", "nobody", 1),
     "lane looks": lambda s: transactions.screened(s, 500),
-    "lane's place": lambda s: (batches.last_standing(s), batches.next_nonce(s), batches.unfinished(s)),
+    "lane's place": lambda s: (
+        batches.last_standing(s),
+        batches.next_nonce(s),
+        batches.unfinished(s),
+        batches.formed_after(s, 7),
+    ),
     "lane's batch": _a_batch,
     "a batch": lambda s: (batches.get(s, 7), batches.last_final(s)),
     "seal": lambda s: events.seal(s, NOW_MS),

@@ -16,6 +16,7 @@ __all__ = [
     "BatchRow",
     "FormedBatch",
     "form",
+    "formed_after",
     "get",
     "heads",
     "last_final",
@@ -77,16 +78,18 @@ def _where(store: Store, condition: str, parameters: Sequence[object] = ()) -> l
     return [BatchRow(*row) for row in found]
 
 
-def form(store: Store, batch: FormedBatch) -> None:
+def form(store: Store, batch: FormedBatch, *, after: bytes | None = None) -> None:
     """Number a batch. It follows the last one that stands, by number and by parent (else AssertionError).
 
+    `after` is the head of that one where it is not signed yet: until it is, nobody may be shown this batch.
     Its transactions are placed in it by `transactions.place_in_batch`, in the same transaction.
     """
     with store.transaction():
         last = last_standing(store)
         if last is not None:
             assert batch.number == last.number + 1, f"batch {batch.number} cannot follow {last.number}"
-            assert batch.parent == last.head, "a batch names the head it follows"
+            head = after if last.status == "formed" else last.head
+            assert head is not None and batch.parent == head, "a batch names the head it follows"
         store.execute(
             "INSERT INTO batches (number, kind, status, parent, deadline_s, nonce, count, skipped_count, "
             "formed_at_ms) VALUES (?, ?, 'formed', ?, ?, ?, ?, 0, ?)",
@@ -187,6 +190,16 @@ def _update(
 def unfinished(store: Store) -> list[BatchRow]:
     """Return the batches that are neither final nor void, in order."""
     return _where(store, f"{UNFINISHED} ORDER BY number")
+
+
+def formed_after(store: Store, number: int) -> list[int]:
+    """Return the numbers of batches behind this one that are formed and not signed, the last first."""
+    found = store.rows(
+        f"SELECT number FROM batches WHERE {UNFINISHED} AND status = 'formed' AND number > ? "  # noqa: S608
+        "ORDER BY number DESC",
+        (number,),
+    )
+    return [int(later) for (later,) in found]
 
 
 def get(store: Store, number: int) -> BatchRow | None:

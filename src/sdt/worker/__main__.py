@@ -41,10 +41,11 @@ from sdt.worker.deliveries import Deliveries
 from sdt.worker.erasures import Erasures
 from sdt.worker.expiry import Expiry
 from sdt.worker.follower import Follower
+from sdt.worker.forming import LaneLimits
 from sdt.worker.health import serve_health
 from sdt.worker.identities import Identities
 from sdt.worker.instructions import Instructions
-from sdt.worker.lane import Lane, LaneLimits
+from sdt.worker.lane import Lane
 from sdt.worker.looks import Looks
 from sdt.worker.monitor import Monitor
 from sdt.worker.reading import Reading

@@ -115,13 +115,14 @@ class Follower:
         self._change.clear()
         await self._change.wait()
 
-    def place(self, store: Store) -> Place:
+    def place(self, store: Store, after: bytes | None = None) -> Place:
         """Return the place after the last batch that still stands; read from the books, so a crash loses none.
 
+        `after` is that one's head where it is not signed yet.
         A voided batch gives its number back, and its nonce too unless the chain has consumed it.
         """
         last = batches.last_standing(store)
-        number, parent = (last.number + 1, last.head) if last else (1, GENESIS_HEAD)
+        number, parent = (last.number + 1, after or last.head) if last else (1, GENESIS_HEAD)
         assert parent is not None, "a batch is formed on one that is not signed"
         nonce = batches.next_nonce(store)
         return Place(number, parent, nonce, self.chain_id, self.settlement, self.gas_price_wei)

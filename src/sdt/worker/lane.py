@@ -3,74 +3,41 @@
 A batch names its parent, so the next is formed once this one is signed and its root stands; sending and finality
 overlap. What is signed is stored before it is sent. A batch that was formed is proposed again unchanged after a
 crash, since a signature for it may already exist somewhere.
+
+While one is signed the next is formed, if it is full already: nobody is shown that before this one is signed and
+stored, so that it is taken apart again where this one ends another way.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
-from sdt.domain.assembly import Assembled, Frame, assemble
+from sdt.domain.assembly import Assembled, assemble
 from sdt.domain.chain_tx import transaction_hash
 from sdt.domain.errors import SdtError
-from sdt.domain.message import MESSAGE_TYPES
 from sdt.domain.region import Region
 from sdt.domain.transaction import Event, Status
 from sdt.observing import tracing
 from sdt.observing.context import about
 from sdt.signing.coordinator import Coordinator
-from sdt.signing.wire import BatchProposal, Entry, MessageRefusal
-from sdt.store import Store, batches, lane, ledger, transactions
-from sdt.store.batches import FormedBatch
-from sdt.store.transactions import Change, TransactionRow
+from sdt.store import Store, batches, transactions
 from sdt.worker.clock import Clock
 from sdt.worker.figures import BATCH_ITEMS, LANE
 from sdt.worker.flight import Flight
 from sdt.worker.follower import Follower
+from sdt.worker.forming import Formed, Forming, LaneLimits
 from sdt.worker.pace import stir
 from sdt.worker.projection import ACTOR
 from sdt.worker.reading import Reading
 from sdt.worker.traces import of_ids
-from sdt.workflows import settling
 
-__all__ = ["Lane", "LaneLimits"]
+__all__ = ["Lane"]
 
 log = logging.getLogger(__name__)
 
 RETRY_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class LaneLimits:
-    """How much goes into a batch and how much may be on its way. Units: as the names say."""
-
-    items_max: int
-    linger_s: float
-    flights_max: int
-    gas_max: int
-    deadline_s: int
-    look_s: float = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class _Formed:
-    """A numbered batch before it is signed: its transactions in order, and the approvals beside them."""
-
-    frame: Frame
-    rows: Sequence[TransactionRow]
-    approvals: Sequence[Sequence[TransactionRow]]
-    originals: Mapping[str, bytes]
-    """By adjustment: the message of the transaction that it sets right, which signers hold it against."""
-
-    def original_of(self, row: TransactionRow) -> tuple[bytes, ...]:
-        """What stands last beside an adjustment, and beside nothing else."""
-        return (self.originals[row.id],) if row.id in self.originals else ()
-
-    @property
-    def attached(self) -> tuple[str, ...]:
-        return tuple(row.id for beside in self.approvals for row in beside)
 
 
 class Lane:
@@ -97,7 +64,9 @@ class Lane:
         self._clock = clock
         self._reading = reading
         self._demand = demand
+        self._forming = Forming(region, follower, limits, clock)
         self._sending: asyncio.Task[None] | None = None
+        self._ahead: Formed | None = None
 
     async def run(self) -> None:
         """Work until cancelled. A fault outside is logged and tried again: nothing formed is ever dropped."""
@@ -110,7 +79,7 @@ class Lane:
 
     async def _run(self) -> None:
         await self._follower.stands.wait()
-        pending = await self._store.run(self._unsigned)
+        pending = await self._store.run(self._forming.unsigned)
         while True:
             try:
                 if pending is None:
@@ -136,7 +105,7 @@ class Lane:
         while flights.broken or len(flights) >= limits.flights_max or flights.gas >= limits.gas_max:
             await self._follower.changed()
 
-    async def _next(self) -> _Formed | None:
+    async def _next(self) -> Formed | None:
         """Form the next batch, or wait a moment for work."""
         self._screened.clear()
         waiting, administrative = await self._store.read(transactions.screened, self._limits.items_max)
@@ -156,57 +125,21 @@ class Lane:
             # Not full, and the chain is busy anyway: a short wait makes fewer, fuller batches.
             await asyncio.sleep(self._limits.linger_s)
         with LANE.timed("form"):
-            return await self._store.run(self._form)
+            return await self._store.run(self._forming.form)
 
-    def _form(self, store: Store) -> _Formed | None:
-        """Number a batch and move its transactions into it, in one database transaction."""
-        rows = transactions.claim_screened(store, self._limits.items_max)
-        if not rows:
-            return None
-        now_ms = self._clock.now_ms()
-        lane.hold(store)
-        place = self._follower.place(store)
-        frame = place.frame(self._clock.now_s() + self._limits.deadline_s)
-        approvals = [_approvals_of(store, row) for row in rows]
-        formed = _Formed(frame, rows, approvals, _originals_of(store, rows))
-        batches.form(
-            store,
-            FormedBatch(
-                number=frame.number,
-                kind="admin" if rows[0].administrative else "value",
-                parent=frame.parent,
-                deadline_s=frame.deadline_s,
-                nonce=frame.nonce,
-                count=len(rows),
-                formed_at_ms=now_ms,
-            ),
-        )
-        transactions.place_in_batch(store, [row.id for row in rows], frame.number, actor=ACTOR, at_ms=now_ms)
-        if formed.attached:
-            transactions.attach_to_batch(store, formed.attached, frame.number, actor=ACTOR, at_ms=now_ms)
-        return formed
+    async def _form_ahead(self, formed: Formed, batch: Assembled) -> None:
+        """Form the batch after one that is being signed. Whether a failure formed one, the next look finds out."""
+        if self._ahead is None:
+            try:
+                self._ahead = await self._store.run(self._forming.full_after, formed.frame.number, batch, batch.head)
+            except SdtError as error:
+                log.warning("no batch is formed ahead: %s (%s)", error.detail, error.code)
 
-    def _unsigned(self, store: Store) -> _Formed | None:
-        """Return the batch that a crash left formed and not signed, exactly as it was."""
-        row = next((b for b in batches.unfinished(store) if b.status == "formed"), None)
-        if row is None:
-            return None
-        rows = transactions.in_batch(store, row.number)
-        frame = Frame(
-            row.number,
-            row.parent,
-            row.deadline_s,
-            row.nonce,
-            self._follower.chain_id,
-            self._follower.settlement,
-            self._follower.gas_price_wei,
-        )
-        return _Formed(frame, rows, [_approvals_of(store, r) for r in rows], _originals_of(store, rows))
-
-    async def _settle(self, formed: _Formed) -> _Formed | None:
+    async def _settle(self, formed: Formed) -> Formed | None:
         """Have a batch signed and send it. Returns what is still to be signed after refusals, or None."""
         if self._clock.now_s() > formed.frame.deadline_s:
-            await self._store.run(self._unform, formed)
+            await self._store.run(self._forming.unform, formed)
+            self._ahead = None
             return None
         assert formed.rows, "a batch has messages"
         stir(outside=any(row.type != "transfer" for row in formed.rows))
@@ -214,12 +147,18 @@ class Lane:
             messages = [self._reading.read(row) for row in formed.rows]
             batch = assemble(formed.frame, messages, self._region)
         self._demand()
-        with LANE.timed("sign"), tracing.span("batch.sign"):
-            outcome = await self._coordinator.sign(
-                self._proposal(formed, batch), batch.transaction.signing_hash(), formed.frame.chain_id
-            )
+        ahead = asyncio.create_task(self._form_ahead(formed, batch))
+        try:
+            with LANE.timed("sign"), tracing.span("batch.sign"):
+                outcome = await self._coordinator.sign(
+                    formed.proposal(batch), batch.transaction.signing_hash(), formed.frame.chain_id
+                )
+        finally:
+            await ahead
         if outcome.signature is None:
-            return await self._store.run(self._drop, formed, outcome.refusals)
+            kept = await self._store.run(self._forming.drop, formed, outcome.refusals)
+            self._ahead = None
+            return kept
         signature = outcome.signature
         raw = batch.transaction.raw(signature.r, signature.s, signature.recovery & 1)
         flight = Flight(
@@ -236,7 +175,8 @@ class Lane:
         )
         BATCH_ITEMS.observe(len(formed.rows))
         with LANE.timed("store"):
-            following = await self._store.run(self._signed_and_next, flight, batch)
+            following = await self._store.run(self._signed_and_next, flight, batch, self._ahead)
+        self._ahead = None
         if self._sending is not None and self._sending.done():
             self._sending.result()  # what is no fault outside ends the process
         self._follower.take_on(flight)
@@ -251,33 +191,10 @@ class Lane:
             await self._follower.send(flight)
         log.debug("a batch of %d was signed and sent", len(flight.rows))
 
-    def _proposal(self, formed: _Formed, batch: Assembled) -> BatchProposal:
-        frame = formed.frame
-        return BatchProposal(
-            number=frame.number,
-            parent=frame.parent,
-            kind="admin" if batch.administers else "value",
-            deadline_s=frame.deadline_s,
-            nonce=frame.nonce,
-            gas=batch.transaction.gas,
-            entries=tuple(
-                Entry(
-                    row.raw, (*(a.raw for a in beside), *((formed.originals[row.id],) if row.type == "adjust" else ()))
-                )
-                for row, beside in zip(formed.rows, formed.approvals, strict=True)
-            ),
-        )
-
-    def _signed_and_next(self, store: Store, flight: Flight, batch: Assembled) -> _Formed | None:
-        """Store what is signed and, when the next batch is full already, form that one in the same commit."""
+    def _signed_and_next(self, store: Store, flight: Flight, batch: Assembled, ahead: Formed | None) -> Formed | None:
+        """Store what is signed and, when the next batch is full by now, form that one in the same commit."""
         self._signed(store, flight, batch)
-        flights, limits = self._follower.flights, self._limits
-        full = len(flights) + 1 >= limits.flights_max or flights.gas + flight.gas >= limits.gas_max
-        if full or flights.broken or flights.has_admin or batch.administers:
-            return None
-        if transactions.screened(store, limits.items_max) != (limits.items_max, False):
-            return None
-        return self._form(store)
+        return ahead or self._forming.full_after(store, flight.number, batch)
 
     def _signed(self, store: Store, flight: Flight, batch: Assembled) -> None:
         """Store the raw chain transaction before anybody sees it."""
@@ -295,57 +212,3 @@ class Lane:
         transactions.advance_whole_batch(
             store, flight.number, Event.SUBMIT, from_status=Status.BATCHED, actor=ACTOR, at_ms=now_ms
         )
-
-    def _drop(self, store: Store, formed: _Formed, refusals: Sequence[MessageRefusal]) -> _Formed | None:
-        """Reject what signers refuse and keep the rest under the same number: no signature exists for it yet."""
-        by_position = {refusal.position: refusal for refusal in refusals}
-        changes, releases = [], []
-        for position, refusal in sorted(by_position.items()):
-            row = formed.rows[position]
-            changes.append(_refused(row.id, refusal))
-            changes += [Change(a.id, Event.REJECT, code="approved_was_refused") for a in formed.approvals[position]]
-            if row.held_units:
-                releases.append((row.ledger_account, row.held_units))
-        ledger.release_holds(store, releases)
-        transactions.move(store, changes, actor="signers", at_ms=self._clock.now_ms())
-        settling.skipped(store, self._region, [formed.rows[p] for p in sorted(by_position)], self._clock.now_ms())
-        kept = [i for i in range(len(formed.rows)) if i not in by_position]
-        if not kept:
-            batches.void(store, [formed.frame.number])
-            return None
-        rows = [formed.rows[i] for i in kept]
-        transactions.renumber(store, [row.id for row in rows])
-        return _Formed(formed.frame, rows, [formed.approvals[i] for i in kept], formed.originals)
-
-    def _unform(self, store: Store, formed: _Formed) -> None:
-        """Past its deadline: whatever was signed for it is void on chain, so its transactions may be batched anew."""
-        batches.void(store, [formed.frame.number])
-        ids = [row.id for row in formed.rows] + list(formed.attached)
-        transactions.advance_batch(
-            store, ids, Event.UNBATCH, from_status=Status.BATCHED, actor=ACTOR, at_ms=self._clock.now_ms()
-        )
-
-
-def _approvals_of(store: Store, row: TransactionRow) -> list[TransactionRow]:
-    if not MESSAGE_TYPES[row.type].approval:
-        return []
-    live = (Status.SCREENED, Status.BATCHED)
-    return [t for t in transactions.linked_to(store, row.id) if t.type == "approve" and t.status in live][:1]
-
-
-def _originals_of(store: Store, rows: Sequence[TransactionRow]) -> dict[str, bytes]:
-    named = {row.id: row.linked_id for row in rows if row.type == "adjust" and row.linked_id}
-    found = transactions.get_many(store, list(named.values()))
-    return {id_: bytes(found[original].raw) for id_, original in named.items()}
-
-
-def _refused(transaction_id: str, refusal: MessageRefusal) -> Change:
-    return Change(
-        transaction_id,
-        Event.REJECT,
-        code=refusal.code,
-        detail=refusal.detail,
-        rule=refusal.facts.get("rule"),
-        statute=refusal.facts.get("statute"),
-        effective=refusal.facts.get("effective"),
-    )
