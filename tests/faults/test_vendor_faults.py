@@ -326,7 +326,7 @@ async def test_a_token_is_kept_renewed_in_time_and_renewed_once_when_refused(ven
 
 
 async def test_many_calls_at_once_ask_for_one_token(vendor: Vendor) -> None:
-    client = speaker(vendor.url, quick_folder(auth=OAuth2("/token")), "me:key")
+    client = speaker(vendor.url, quick_folder(auth=OAuth2("/token"), timeout_s=5.0), "me:key")
     vendor.answers = [(200, '{"access_token":"one"}'), *[(200, DONE)] * 5]
     await asyncio.gather(*(look(client) for _ in range(5)))
     assert [path for _, path, _ in vendor.asked].count("/token") == 1
