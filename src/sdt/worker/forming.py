@@ -113,7 +113,7 @@ class Forming:
             transactions.attach_to_batch(store, formed.attached, frame.number, actor=ACTOR, at_ms=now_ms)
         return formed
 
-    def full_after(self, store: Store, number: int, batch: Assembled, head: bytes | None = None) -> Formed | None:
+    def full_after(self, store: Store, number: int, batch: Assembled) -> Formed | None:
         """Form the batch after this one if it is full already, and may be sent behind it."""
         self._take_apart_after(store, number)
         flights, limits = self._follower.flights, self._limits
@@ -122,7 +122,7 @@ class Forming:
             return None
         if transactions.screened(store, limits.items_max) != (limits.items_max, False):
             return None
-        return self.form(store, head)
+        return self.form(store, batch.head)
 
     def _take_apart_after(self, store: Store, number: int) -> None:
         """Let go of what was formed behind a batch that is not signed: it names a parent that may never be."""

@@ -131,7 +131,7 @@ class Lane:
         """Form the batch after one that is being signed. Whether a failure formed one, the next look finds out."""
         if self._ahead is None:
             try:
-                self._ahead = await self._store.run(self._forming.full_after, formed.frame.number, batch, batch.head)
+                self._ahead = await self._store.run(self._forming.full_after, formed.frame.number, batch)
             except SdtError as error:
                 log.warning("no batch is formed ahead: %s (%s)", error.detail, error.code)
 

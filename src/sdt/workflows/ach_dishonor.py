@@ -145,10 +145,6 @@ def _still_here(store: Store, row: AchEntryRow) -> bool:
     )
 
 
-def _concerns(acting: Acting, act: DishonorReturn) -> bool:
-    return of_entry(acting, act.trace)
-
-
 def _judged(acting: Acting, act: DishonorReturn) -> bool:
     """Refuse what could never be carried out, before it waits for anybody."""
     _checked(acting, act)
@@ -182,7 +178,7 @@ ENTRIES: Final = (
         _dishonor,
         _judged,
         seconds=Role.CUSTODIAN | Role.APPROVER,
-        concerns=_concerns,
+        concerns=of_entry,
     ),
 )
 """Another bank's money is asked for, so it takes two."""

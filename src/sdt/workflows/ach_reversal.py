@@ -100,14 +100,10 @@ def may_reverse(store: Store, row: AchEntryRow) -> bool:
     return follow(ach.standing(store, [row])[row.id], EntryEvent.REVERSE) is not None
 
 
-def of_entry(acting: Acting, trace: str) -> bool:
-    """Return whether the officers' scope covers the entry with a trace number."""
-    row = ach.by_trace(acting.store, trace)
+def of_entry(acting: Acting, act: Any) -> bool:
+    """Return whether the officers' scope covers the entry that an act names by its trace number."""
+    row = ach.by_trace(acting.store, act.trace)
     return row is not None and acting.covers(row.token)
-
-
-def _concerns(acting: Acting, act: ReverseEntry) -> bool:
-    return of_entry(acting, act.trace)
 
 
 def _checked(acting: Acting, act: ReverseEntry) -> AchEntryRow:
@@ -183,7 +179,7 @@ ENTRIES: Final = (
         _reverse,
         _judged,
         seconds=Role.CUSTODIAN | Role.APPROVER,
-        concerns=_concerns,
+        concerns=of_entry,
     ),
 )
 """Money goes back, so it takes two."""

@@ -21,7 +21,7 @@ from sdt.domain.registry import Role
 from sdt.store import Store, authorisations, banking
 from sdt.store.authorisations import AuthorisationRow
 from sdt.workflows.ach_reversal import Day, bank_day
-from sdt.workflows.office import Acting, Entry
+from sdt.workflows.office import Acting, Entry, of_token
 
 __all__ = ["ENTRIES", "EndAuthorisation", "RecordAuthorisation", "authorised"]
 
@@ -134,10 +134,6 @@ def _end(acting: Acting, act: EndAuthorisation) -> Mapping[str, Any]:
     return {"authorisation": row.id, "uses": authorisations.uses(acting.store, row.id)}
 
 
-def _of_token(acting: Acting, act: RecordAuthorisation) -> bool:
-    return acting.covers(act.token)
-
-
 def _of_authorisation(acting: Acting, act: EndAuthorisation) -> bool:
     row = authorisations.get(acting.store, act.authorisation)
     return row is not None and acting.covers(row.token)
@@ -150,7 +146,7 @@ ENTRIES: Final = (
         _record,
         _recordable,
         seconds=Role.CUSTODIAN | Role.APPROVER,
-        concerns=_of_token,
+        concerns=of_token,
     ),
     # Whoever takes it back is heard at once.
     Entry(EndAuthorisation, Role.CUSTODIAN, _end, concerns=_of_authorisation),

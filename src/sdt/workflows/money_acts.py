@@ -16,7 +16,7 @@ from sdt.domain.registry import Role
 from sdt.store import blocked, ledger, office, transactions
 from sdt.store.transactions import TransactionRow
 from sdt.workflows import blocking, debts
-from sdt.workflows.office import Acting, Entry
+from sdt.workflows.office import Acting, Entry, of_token
 
 __all__ = ["ENTRIES", "found", "of_transaction", "unused"]
 
@@ -33,10 +33,6 @@ def of_transaction(acting: Acting, id: str) -> bool:
     """Return whether the officers' scope covers the token of a transaction."""
     row = transactions.get(acting.store, id)
     return row is not None and acting.covers(row.token)
-
-
-def _of_token(acting: Acting, act: EndowLossFund) -> bool:
-    return acting.covers(act.token)
 
 
 def _of_deposit(acting: Acting, act: RecordRepayment | WriteOff) -> bool:
@@ -150,7 +146,7 @@ _SECOND: Final = Role.CUSTODIAN | Role.APPROVER
 ENTRIES: Final = (
     Entry(RecordRepayment, Role.CUSTODIAN, _repay, _repayable, seconds=_SECOND, concerns=_of_deposit),
     Entry(WriteOff, _REGION_MONEY, _write_off, _bearable, seconds=_REGION_SECOND, concerns=_of_deposit),
-    Entry(EndowLossFund, _REGION_MONEY, _endow, _endowable, seconds=_REGION_SECOND, concerns=_of_token),
+    Entry(EndowLossFund, _REGION_MONEY, _endow, _endowable, seconds=_REGION_SECOND, concerns=of_token),
     # What is blocked is for compliance alone to know.
     Entry(ReleaseBlock, Role.COMPLIANCE_OFFICER, _release, _blocked),
 )

@@ -31,7 +31,7 @@ from sdt.domain.registry import Role
 from sdt.store import Store, key_holders, office, registry
 from sdt.store.office import ActRow
 
-__all__ = ["Acting", "Entry", "Office", "act_types"]
+__all__ = ["Acting", "Entry", "Office", "act_types", "of_token"]
 
 EVERY_OFFICER: Final = ~Role.CLIENT
 
@@ -82,6 +82,11 @@ def _never(acting: Acting, act: Any) -> bool:
 
 def _of_every_token(acting: Acting, act: Any) -> bool:
     return acting.covers(None)
+
+
+def of_token(acting: Acting, act: Any) -> bool:
+    """Return whether the officers' scope covers the token that an act names."""
+    return acting.covers(act.token)
 
 
 def always(acting: Acting, act: Any) -> bool:

@@ -24,7 +24,7 @@ from sdt.workflows import payouts
 from sdt.workflows.ach_dishonor import disputed
 from sdt.workflows.ach_reversal import bank_day
 from sdt.workflows.money_acts import found, of_transaction, unused
-from sdt.workflows.office import Acting, Entry
+from sdt.workflows.office import Acting, Entry, of_token
 
 __all__ = ["ENTRIES"]
 
@@ -189,14 +189,10 @@ def _of_transaction(acting: Acting, act: PaySuspense) -> bool:
     return of_transaction(acting, act.transaction)
 
 
-def _of_token(acting: Acting, act: SettleSurplus) -> bool:
-    return acting.covers(act.token)
-
-
 _SECOND: Final = Role.CUSTODIAN | Role.APPROVER
 ENTRIES: Final = (
     Entry(SettleSuspense, Role.CUSTODIAN, _settle, _settleable, seconds=_SECOND, concerns=_of_redemption),
     Entry(PaySuspense, Role.CUSTODIAN, _pay, _payable, seconds=_SECOND, concerns=_of_transaction),
-    Entry(SettleSurplus, Role.CUSTODIAN, _dispose, _disposable, seconds=_SECOND, concerns=_of_token),
+    Entry(SettleSurplus, Role.CUSTODIAN, _dispose, _disposable, seconds=_SECOND, concerns=of_token),
 )
 """Other people's money moves, so each takes two."""
