@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from sdt.demo.sandbox_calls import ask_sandbox, order_sandbox
 from sdt.demo.scenes.stage import Stage
-from sdt.domain.ach.calendar import add_banking_days, is_banking_day
+from sdt.domain.ach.calendar import EASTERN, add_banking_days, is_banking_day
 from sdt.domain.nacha import Inbound, read_file, read_inbound
 from sdt.local.readiness import pages, readiness
 from sdt.worker.ach.bank_time import moment_text
@@ -18,12 +18,14 @@ from sdt.worker.ach.cut_offs import last_cut_off
 
 __all__ = [
     "bank_date",
+    "bank_moment",
     "close_for_files",
     "cut_off",
     "entry_of",
     "holiday_after",
     "inbound_files",
     "moved_by_file",
+    "next_at",
     "our_files",
     "pass_days",
     "put_out_again",
@@ -47,7 +49,7 @@ async def stopped_clock(stage: Stage) -> AsyncIterator[None]:
     """Let the bank's time stand still within; it runs on afterwards."""
     await order_sandbox(stage.settings, "bank", "/v1/clock", {"action": "freeze"})
     # A cut-off that had just passed is closed when the worker looks next: from then on nothing goes into a file.
-    moment = (await stage.vendors.bank.calendar()).moment
+    moment = await bank_moment(stage)
     passed = moment_text(last_cut_off(moment, stage.settings.ach.times, stage.settings.ach.lead_minutes))
     await stage.eventually(lambda: _closed(stage), lambda closed: closed >= passed)
     try:
@@ -62,9 +64,21 @@ async def _closed(stage: Stage) -> str:
     return said["ach"]["closed"] or "" if said else ""
 
 
-async def cut_off(stage: Stage, on: date, time: str) -> None:
-    """Put a clock that stands still to a time of a day."""
-    await order_sandbox(stage.settings, "bank", "/v1/clock", {"action": "set", "date": on.isoformat(), "time": time})
+async def bank_moment(stage: Stage) -> datetime:
+    """Return what day and what time of it is at the bank."""
+    return (await stage.vendors.bank.calendar()).moment
+
+
+async def cut_off(stage: Stage, on: date, at: str) -> None:
+    """Put a clock that stands still to a time of a day that is not over."""
+    await order_sandbox(stage.settings, "bank", "/v1/clock", {"action": "set", "date": on.isoformat(), "time": at})
+
+
+def next_at(moment: datetime, at: str) -> date:
+    """Return the banking day on which it will be this Eastern time of day next, today's if it is not over."""
+    here = moment.astimezone(EASTERN)
+    today = is_banking_day(here.date()) and here.time() <= time.fromisoformat(at)
+    return here.date() if today else add_banking_days(here.date(), 1)
 
 
 def holiday_after(day: date) -> tuple[date, date]:

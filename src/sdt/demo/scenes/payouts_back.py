@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sdt.demo.acts import redeem
 from sdt.demo.people import Actor
-from sdt.demo.scenes.banking import bank_date, cut_off, stopped_clock
+from sdt.demo.scenes.banking import bank_moment, cut_off, next_at, stopped_clock
 from sdt.demo.scenes.officers import case_of
 from sdt.demo.scenes.scene import Scene
 from sdt.demo.scenes.stage import Stage
@@ -20,6 +20,7 @@ NO_ACCOUNT: Final = "9990000003"
 REFUSED: Final = "9990000023"
 """Account numbers of 99900000NN come back as RNN."""
 FREEZE_S: Final = 3_600
+EVENING: Final = "23:30"
 
 
 async def play(stage: Stage) -> None:
@@ -80,9 +81,10 @@ async def _frozen(stage: Stage, ben: Actor) -> None:
 
 async def _until_sent(stage: Stage, who: Actor, payout: str) -> Any:
     """Let the bank's time pass to the end of the day on which the credit settles, and no further."""
-    day = await bank_date(stage)
+    # The clock was stopped at any time of its day: one stopped at 23:45 is not put back to half past.
+    day = next_at(await bank_moment(stage), EVENING)
     for _ in range(3):
-        await cut_off(stage, day, "23:30")
+        await cut_off(stage, day, EVENING)
         found = await stage.eventually(
             lambda: who.client.transaction(payout), lambda found: found["status"] == "completed", timeout_s=3
         )
