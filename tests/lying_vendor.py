@@ -49,7 +49,7 @@ class Vendor:
         self.bodies.append(await request.read())
         answer = self.answers.pop(0)
         if answer == "silence":
-            await asyncio.sleep(1)
+            await asyncio.sleep(3)
         if answer == "hang up":
             assert request.transport is not None
             request.transport.close()
@@ -91,7 +91,7 @@ async def lying_vendor() -> AsyncIterator[Vendor]:
 def quick_folder(name: str = "sandbox-treasury", **changes: Any) -> Folder:
     """A shipped folder that waits for nothing, with some of vendor.toml changed."""
     folder = load_folder(SHIPPED / name)
-    spec = msgspec.structs.replace(folder.spec, **{"timeout_s": 0.3, "pause_s": 0.01, **changes})
+    spec = msgspec.structs.replace(folder.spec, **{"timeout_s": 1.0, "pause_s": 0.01, **changes})
     return replace(folder, spec=spec)
 
 

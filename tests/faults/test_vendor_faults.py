@@ -103,7 +103,7 @@ async def test_an_answer_in_another_form_is_a_fault_and_is_not_repeated(vendor: 
 
 
 async def test_a_slow_drip_ends_with_the_time_limit(vendor: Vendor) -> None:
-    client = speaker(vendor.url)
+    client = speaker(vendor.url, quick_folder(timeout_s=0.3))
     vendor.answers = ["drip", (404, "{}"), "drip", (404, "{}"), "drip", (404, "{}")]
     begun = time.monotonic()
 

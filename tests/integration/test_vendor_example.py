@@ -57,7 +57,7 @@ class Acme:
         )
         if self.silent:
             self.silent -= 1
-            await asyncio.sleep(1)
+            await asyncio.sleep(3)
         return web.json_response(made)
 
     async def find(self, request: web.Request) -> web.Response:
@@ -95,7 +95,7 @@ def folder(tmp_path: Path) -> Folder:
     for name, text in _FILE.findall(PAGE.read_text()):
         (tmp_path / name).write_text(text)
     loaded = load_folder(tmp_path)
-    return replace(loaded, spec=msgspec.structs.replace(loaded.spec, timeout_s=0.3, pause_s=0.01))
+    return replace(loaded, spec=msgspec.structs.replace(loaded.spec, timeout_s=1.0, pause_s=0.01))
 
 
 def test_the_folder_of_the_page_is_well(folder: Folder) -> None:
