@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 import pytest
 from templates import elsewhere, order, read
 
 from called_services import actions_from
+from sdt import deployed
+from sdt.adapters import parameters
+from sdt.adapters.chain.deployment import DEPLOYMENT_FILE
+from sdt.config import load_settings
 
 ALL = [read(name) for name in (*order(), *elsewhere())]
 OPENING = "sdt.functions.opening"
@@ -119,6 +125,27 @@ def test_an_operator_may_do_what_the_operators_commands_call_and_reads_no_secret
     allowed = {action for action, _ in granted("OperatorRole")}
     assert allowed - called == OPERATOR_BESIDE
     assert called - allowed == OPERATOR_WITHOUT
+
+
+def test_an_operator_writes_what_publish_writes_and_no_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    resources = [
+        each
+        for action, statement in granted("OperatorRole")
+        if action == "ssm:PutParameter"
+        for each in listed(statement["Resource"])
+    ]
+    allowed = [each["Fn::Sub"].partition(":parameter")[2].replace("${RegionName}", "texas") for each in resources]
+    (tmp_path / "regions").mkdir()
+    (tmp_path / "regions" / "texas.toml").write_text("anything")
+    (tmp_path / DEPLOYMENT_FILE).write_text("anything")
+    settings = load_settings(home=tmp_path, overrides={"aws.parameters": "/sdt/texas/"})
+    written: list[str] = []
+    monkeypatch.setattr(parameters, "call", lambda *_, Name, **__: written.append(Name))
+    deployed.publish(settings)
+    assert written == ["/sdt/texas/digests/regions/texas", "/sdt/texas/digests/deployment.json"]
+    # A setting such as settings/vendors/aml/url is where a process sends a vendor's secret: an operator reads none.
+    for name, may in [*((name, True) for name in written), ("/sdt/texas/settings/vendors/aml/url", False)]:
+        assert any(fnmatchcase(name, pattern) for pattern in allowed) is may, name
 
 
 def test_no_role_may_do_everything_of_a_service() -> None:
