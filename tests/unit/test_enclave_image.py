@@ -9,22 +9,35 @@ import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import outside
 from sdt.domain.errors import Invalid
 from sdt.signing.attestation_policy import load_policy
+from sdt.signing.enclave import init, keeper
+from sdt.signing.enclave.init import Enclave
+from sdt.signing.enclave.keeper import Disk
+from sdt.signing.enclave.nsm import Nsm
 from sdt.signing.proxy import load_routes
+from sdt.signing.sockets import Endpoint
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy" / "enclave"
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
+KEEPER = Endpoint("vsock", "3", 9010)
+BOOT_PORT = 9000
+"""Source: aws-nitro-enclaves-cli, ENCLAVE_READY_VSOCK_PORT: bound at (3, 9000) before each start."""
 
 
 def copies() -> list[tuple[str, str]]:
     """Every COPY from the sources: what, and where to."""
     return [(what, to) for what, to in re.findall(r"^COPY (\S+) (\S+)$", DOCKERFILE, re.MULTILINE)]
+
+
+def entry_point() -> list[str]:
+    return json.loads(re.search(r"^ENTRYPOINT (.*)$", DOCKERFILE, re.MULTILINE)[1])
 
 
 def test_whatever_the_dockerfile_copies_exists_and_is_let_into_the_context():
@@ -88,11 +101,46 @@ def test_a_signer_its_jobs_and_the_first_process_run_from_what_is_copied_and_loc
     locked = re.findall(r"^([a-z0-9-]+)==", (DEPLOY / "requirements.lock").read_text(), re.MULTILINE)
     names = {re.sub(r"[-_.]+", "-", name).lower() for name in used.split()} - {"sdt", "setuptools"}
     assert names <= set(locked), names - set(locked)
-    entry = json.loads(re.search(r"^ENTRYPOINT (.*)$", DOCKERFILE, re.MULTILINE)[1])
+    entry = entry_point()
     done = subprocess.run(
         [sys.executable, *entry[1:], "--help"], env=environment, cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 0 and "--keeper" in done.stdout, done.stderr
+
+
+def test_the_first_process_and_what_it_starts_are_found_without_the_images_path():
+    # Amazon's init looks for the entry point in its own PATH, which has no /usr/local/bin, where the base's Python is
+    assert entry_point()[0] == "/usr/local/bin/python"
+    # it and its jobs start what they start by the whole name of the interpreter that runs
+    for name, starts in (("jobs.py", 1), ("enclave/init.py", 1)):
+        source = (ROOT / "src/sdt/signing" / name).read_text()
+        first = re.findall(r"create_subprocess_exec\(\s*([^,)]+)", source)
+        assert len(first) == starts and set(first) <= {"sys.executable", "*self._signer"}, name
+    assert Enclave(Path("home"), Disk(KEEPER), Nsm(Path("nsm")))._signer[0] == sys.executable
+
+
+def test_nothing_listens_where_nitro_cli_waits_for_the_enclaves_boot(monkeypatch):
+    # given the two programs as they are started on a host and in the image, without a port of their own
+    at: list[Endpoint] = []
+    monkeypatch.setattr(keeper, "Keeper", lambda _, listen, cid: at.append(listen))
+    monkeypatch.setattr(init, "Disk", at.append)
+    monkeypatch.setattr(init, "system", SimpleNamespace(mount_all=int, loopback_up=int, seed=lambda _: 512))
+    for program in (keeper, init):
+        monkeypatch.setattr(program, "asyncio", SimpleNamespace(run=lambda _: 0))
+        monkeypatch.setattr(program, "serve" if program is keeper else "start", lambda _: None)
+    monkeypatch.setattr(init, "os", SimpleNamespace(umask=int))
+    monkeypatch.setattr(sys, "argv", ["keeper", "/var/lib/sdt/enclave", "--cid", "16"])
+    keeper.main()
+    monkeypatch.setattr(sys, "argv", ["init"])
+    with pytest.raises(SystemExit):
+        init.main()
+    # then they meet, at a port of vsock that neither nitro-cli nor a route needs
+    listens, calls = at
+    assert (listens.kind, listens.host) == ("vsock", "any") and (calls.kind, calls.host) == ("vsock", "3")
+    assert listens.port == calls.port
+    routes = load_routes(DEPLOY / "routes.toml")
+    taken = [route.listen.port for route in routes if route.listen.kind == "vsock"]
+    assert BOOT_PORT not in (*taken, listens.port) and listens.port not in taken
 
 
 def test_the_routes_that_are_handed_out_are_routes():

@@ -32,7 +32,7 @@ from sdt.signing import stock
 from sdt.signing.config import INTENT_KEY_LABEL, SignerConfig, load_signer_config
 from sdt.signing.enclave import system
 from sdt.signing.enclave.folder import pack, unpack, write_files
-from sdt.signing.enclave.keeper import Disk
+from sdt.signing.enclave.keeper import PORT, Disk
 from sdt.signing.enclave.nsm import DEVICE, Nsm
 from sdt.signing.pki import new_key, request_of
 from sdt.signing.proxy import Proxy, load_routes
@@ -230,7 +230,7 @@ async def start(enclave: Enclave) -> int:
 def main() -> None:
     """Prepare the system, seed it, and start."""
     parser = argparse.ArgumentParser(prog="python -m sdt.signing.enclave.init", description=__doc__.splitlines()[0])
-    parser.add_argument("--keeper", default=f"vsock://{PARENT_CID}:9000", help="where the folder is kept")
+    parser.add_argument("--keeper", default=f"vsock://{PARENT_CID}:{PORT}", help="where the folder is kept")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     os.umask(0o077)

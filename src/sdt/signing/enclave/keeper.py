@@ -1,4 +1,4 @@
-"""`python -m sdt.signing.enclave.keeper FOLDER --listen vsock://any:9000`: an enclave's disk, on the machine around it.
+"""`python -m sdt.signing.enclave.keeper FOLDER --listen vsock://any:9010`: an enclave's disk, on the machine around it.
 
 An enclave has none. `FOLDER/given` holds what operators write for it (signer.toml, attestation.toml, kms.toml,
 seal.kms, certificates, the region's files), none of it secret; `FOLDER/kept.sealed` is what the enclave asked to be
@@ -28,6 +28,8 @@ TIMEOUT_S: Final = 30.0
 DIAL_S: Final = 5.0
 KEPT_FILE: Final = "kept.sealed"
 GIVEN, SHOWN = "given", "shown"
+PORT: Final = 9010
+"""Not 9000: there `nitro-cli run-enclave` itself listens for the word that the enclave has booted."""
 _GET, _KEEP, _SHOW, _DONE = b"G", b"K", b"S", b"D"
 
 _log = logging.getLogger("sdt.signing.keeper")
@@ -163,7 +165,7 @@ def main() -> None:
     """Read the command line and serve."""
     parser = argparse.ArgumentParser(prog="python -m sdt.signing.enclave.keeper", description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="the enclave's folder, with given/ in it")
-    parser.add_argument("--listen", default="vsock://any:9000", help="where the enclave calls")
+    parser.add_argument("--listen", default=f"vsock://any:{PORT}", help="where the enclave calls")
     parser.add_argument("--cid", type=int, help="the one enclave that may")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
