@@ -39,7 +39,7 @@ COUNTED = {
     "sdt_chain_nodes_answering", "sdt_instructions_dead", "sdt_lane_settling", "sdt_monitoring_postings_behind",
     "sdt_monitoring_prices_missing", "sdt_ach_returns_missing", "sdt_presignatures", "sdt_reports_to_renew",
     "sdt_sanctions_list_entries", "sdt_sanctions_people_left", "sdt_signer_alarms", "sdt_signers_answering",
-    "sdt_signers_caught", "sdt_vendor_breaker",
+    "sdt_signers_caught", "sdt_signers_usable", "sdt_vendor_breaker",
 }  # fmt: skip
 """Those that begin with what is counted."""
 

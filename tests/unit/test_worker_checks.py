@@ -46,11 +46,13 @@ WELL = Looked(
     flights_max=24,
     backlog_max=20_000,
     answering=(1, 2, 3),
+    usable=(1, 2, 3),
     caught={},
     alarms=(),
     refused={},
     certificates_ending=(),
     stock={"12": 500, "13": 500, "23": 500},
+    usable_stock={"12": 500, "13": 500, "23": 500},
     vendors=(VendorHealth("kyc", "acme", BreakerState.CLOSED, {"ok": 1}),),
     lane={"role": "settling", "epoch": 2, "left_s": 12.0},
     lease_left_s=12.0,
@@ -89,13 +91,13 @@ BROKEN: list[tuple[str, State, Looked]] = [
     ("chain", DEGRADED, looked(chain=replace(CHAIN, nodes=(NodeHealth(9, 3, ""), NodeHealth(None, 3, "away"))))),
     ("batch", DEGRADED, looked(batch_waiting_s=21.0)),
     ("batch", FAILED, looked(batch_waiting_s=61.0)),
-    ("signers", FAILED, looked(answering=(1,))),
-    ("signers", DEGRADED, looked(answering=(1, 2))),
+    ("signers", DEGRADED, looked(answering=(1, 2), usable=(1, 2), usable_stock={"12": 500})),
+    ("signers", DEGRADED, looked(usable=(1, 2), usable_stock={"12": 500})),
     ("signers", DEGRADED, looked(caught={2: "gave a bad part"})),
     ("signers", DEGRADED, looked(alarms=(Alarm("location_clock", "Location 2 is +12 s off our clock.", 2),))),
-    ("stock", FAILED, looked(stock={"12": 0, "13": 0, "23": 0})),
-    ("stock", DEGRADED, looked(stock={"12": 9, "13": 0, "23": 0})),
-    ("stock", DEGRADED, looked(stock={"12": 500, "13": 19, "23": 500})),
+    ("stock", FAILED, looked(usable_stock={"12": 0, "13": 0, "23": 0})),
+    ("stock", DEGRADED, looked(usable_stock={"12": 9, "13": 0, "23": 0})),
+    ("stock", DEGRADED, looked(usable_stock={"12": 500, "13": 19, "23": 500})),
     ("certificates", DEGRADED, looked(certificates_ending=("location 2",))),
     ("vendors", DEGRADED, looked(vendors=(VendorHealth("kyc", "acme", BreakerState.OPEN, {}),))),
     ("ach", DEGRADED, looked(ach={**WELL.ach, "returns_missing": ["2026-01-05"]})),
@@ -129,6 +131,41 @@ def test_one_broken_thing_is_told_as_what_it_is(name: str, state: State, found: 
     assert told["problems"][0].startswith(f"{name}: ")
     page = Figures().page(samples_of(found, checks_of(found))).decode()
     assert f'sdt_health_state{{check="{name}"}} {1 if state is DEGRADED else 2}' in page
+
+
+def seen(found: Looked) -> tuple[dict[str, State], str]:
+    """Return what is not ok, and the page of figures."""
+    checks = checks_of(found)
+    return {each.name: each.state for each in checks if each.state is not OK}, Figures().page(
+        samples_of(found, checks)
+    ).decode()
+
+
+def test_the_only_pair_that_can_sign_has_nothing_left() -> None:
+    # given location 3 away, so that nothing is made, and stock that only it could use
+    found = looked(
+        answering=(1, 2),
+        usable=(1, 2),
+        stock={"12": 0, "13": 900, "23": 900},
+        usable_stock={"12": 0},
+        alarms=(Alarm("location_away", "Location 3 does not answer.", 3),),
+    )
+    wrong, page = seen(found)
+    assert wrong == {"signers": DEGRADED, "stock": FAILED}
+    assert not readiness_of(found)["ok"]
+    assert [line for line in page.splitlines() if line.startswith("sdt_presignatures{")] == [
+        'sdt_presignatures{pair="12"} 0'
+    ]
+
+
+@pytest.mark.parametrize("answering", [(1,), (1, 2, 3)], ids=["two away", "two held"])
+def test_fewer_than_two_can_sign_whoever_answers(answering: tuple[int, ...]) -> None:
+    held = tuple(Alarm("stock_held", f"Location {n} signs nothing: its counter is away", n) for n in (2, 3))
+    found = looked(answering=answering, usable=(1,), usable_stock={}, alarms=held)
+    wrong, page = seen(found)
+    assert wrong == {"signers": FAILED, "stock": FAILED}
+    assert "sdt_signers_usable 1\n" in page and "sdt_presignatures{" not in page
+    assert "its counter is away" in readiness_of(found)["problems"][0]
 
 
 def test_every_check_was_broken() -> None:

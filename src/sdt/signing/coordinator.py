@@ -129,6 +129,10 @@ class Coordinator:
         """Return each location's last status; None for one that does not answer."""
         return {party: remote.status if remote.answers else None for party, remote in self._remotes.items()}
 
+    def usable(self) -> tuple[int, ...]:
+        """Return the locations that can be asked to sign: they answer, hold nothing back and were not caught."""
+        return tuple(party for party, remote in self._remotes.items() if remote.usable)
+
     def culprits(self) -> dict[int, str]:
         """Return who was caught, and at what."""
         return {party: remote.caught for party, remote in self._remotes.items() if remote.caught}
@@ -189,6 +193,10 @@ class Coordinator:
     def stock(self) -> dict[Pair, int]:
         """Return how many presignatures each pair still has: the lower of its two members' counts."""
         return {pair: self._pool.level(pair) for pair in PAIRS}
+
+    def usable_stock(self) -> dict[Pair, int]:
+        """Return how many more batches can be signed now, by pair; none for a pair with a member that cannot sign."""
+        return {pair: self._pool.level(pair) for pair in self._able(set())}
 
     # Ceremonies
 

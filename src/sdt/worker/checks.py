@@ -36,7 +36,9 @@ def checks_of(found: Looked) -> list[Check]:
         _queue(found),
         _chain(found),
         _batch(found),
-        *_signing(found),
+        _signers(found),
+        _stock(found),
+        _certificates(found),
         *_vendors(found),
     ]
     if found.books is not None:
@@ -87,35 +89,38 @@ def _batch(found: Looked) -> Check:
     return check("batch", found.batch_waiting_s, "s has a batch waited for a block", degraded=degraded, failed=failed)
 
 
-def _signing(found: Looked) -> list[Check]:
-    answering = len(found.answering)
-    if answering < 2:
-        signers = Check("signers", State.FAILED, "fewer than two signers answer", answering)
-    elif found.caught:
-        signers = Check("signers", State.DEGRADED, f"location {min(found.caught)} was caught cheating", answering)
-    elif answering < 3 or found.alarms:
-        told = "; ".join(alarm.detail for alarm in found.alarms if not alarm.code.startswith("stock_low"))
-        state = State.DEGRADED if told or answering < 3 else State.OK
-        signers = Check("signers", state, told or "all answer", answering)
-    else:
-        signers = Check("signers", State.OK, "all answer", answering)
-    most = max(found.stock.values(), default=0)
-    least = min(found.stock.values(), default=0)
+def _signers(found: Looked) -> Check:
+    usable = len(found.usable)
+    told = "; ".join(alarm.detail for alarm in found.alarms if not alarm.code.startswith("stock_low"))
+    if usable < 2:
+        why = f": {told}" if told else ""
+        return Check("signers", State.FAILED, f"fewer than two signers can sign{why}", usable)
+    if found.caught:
+        return Check("signers", State.DEGRADED, f"location {min(found.caught)} was caught cheating", usable)
+    if usable < 3 or told:
+        return Check("signers", State.DEGRADED, told or "a location does not sign", usable)
+    return Check("signers", State.OK, "all can sign", usable)
+
+
+def _stock(found: Looked) -> Check:
+    if not found.usable_stock:
+        return Check("stock", State.FAILED, "no pair of locations can sign, whatever it has", 0)
+    most, least = max(found.usable_stock.values()), min(found.usable_stock.values())
     if most < STOCK_LOW:
-        stock = Check(
-            "stock", State.FAILED if most == 0 else State.DEGRADED, f"presignatures run out: {most} left", most
-        )
-    elif least < STOCK_LOW:
-        stock = Check("stock", State.DEGRADED, f"a pair has {least} presignatures left", least)
-    else:
-        stock = Check("stock", State.OK, f"at least {least} presignatures a pair", least)
+        state = State.FAILED if most == 0 else State.DEGRADED
+        return Check("stock", state, f"presignatures run out: {most} left", most)
+    if least < STOCK_LOW:
+        return Check("stock", State.DEGRADED, f"a pair has {least} presignatures left", least)
+    return Check("stock", State.OK, f"at least {least} presignatures a pair that can sign", least)
+
+
+def _certificates(found: Looked) -> Check:
     ending = ", ".join(found.certificates_ending)
-    certificates = Check(
+    return Check(
         "certificates",
         State.DEGRADED if ending else State.OK,
         f"certificates end within 30 days: {ending}" if ending else "none ends within 30 days",
     )
-    return [signers, stock, certificates]
 
 
 def _vendors(found: Looked) -> list[Check]:

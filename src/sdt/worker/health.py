@@ -63,6 +63,7 @@ def readiness_of(found: Looked) -> dict[str, Any]:
         "queue_oldest_s": depth.oldest_age_s if depth else None,
         "instructions_dead": books.instructions_dead if books else None,
         "signers_answering": list(found.answering),
+        "signers_usable": list(found.usable),
         "signers_caught": found.caught,
         "signers_alarms": [
             {"code": alarm.code, "detail": alarm.detail, **({} if alarm.left is None else {"left": alarm.left})}

@@ -16,6 +16,7 @@ from sdt.domain.transaction import Status
 from sdt.ports.queue import Queue, QueueDepth
 from sdt.signing.alarms import Alarm
 from sdt.signing.coordinator import Coordinator
+from sdt.signing.wire import Pair
 from sdt.store import Store, ledger, outbox, reserves, sanctions, transactions
 from sdt.store.database import OwnerOnly
 from sdt.store.outbox import Waiting
@@ -64,7 +65,10 @@ class Books:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """Everything that health and metrics tell, as of one moment. `books` is None when the database did not answer."""
+    """Everything that health and metrics tell, as of one moment. `books` is None when the database did not answer.
+
+    A location is usable when it can be asked to sign; `usable_stock` has the pairs of which both are.
+    """
 
     books: Books | None
     queue: QueueDepth | None
@@ -77,11 +81,13 @@ class Looked:
     flights_max: int
     backlog_max: int
     answering: tuple[int, ...]
+    usable: tuple[int, ...]
     caught: dict[int, str]
     alarms: tuple[Alarm, ...]
     refused: dict[str, int]
     certificates_ending: tuple[str, ...]
     stock: dict[str, int]
+    usable_stock: dict[str, int]
     vendors: tuple[VendorHealth, ...]
     lane: dict[str, object]
     lease_left_s: float
@@ -134,11 +140,13 @@ class Looks:
             flights_max=self.flights_max,
             backlog_max=self.backlog_max,
             answering=tuple(party for party, status in locations.items() if status is not None),
+            usable=coordinator.usable(),
             caught=coordinator.culprits(),
             alarms=tuple(coordinator.alarms()),
             refused=coordinator.refused(),
             certificates_ending=tuple(coordinator.certificates_ending(CERTIFICATE_LOW_S)),
-            stock={f"{a}{b}": left for (a, b), left in coordinator.stock().items()},
+            stock=_by_name(coordinator.stock()),
+            usable_stock=_by_name(coordinator.usable_stock()),
             vendors=tuple(self.vendors.health()),
             lane=await _or_none(self.tenancy.status()) or {},
             lease_left_s=self.tenancy.left_s(),
@@ -160,6 +168,10 @@ class Looks:
             reserves=tuple(_reserve(store, token.symbol, now_ms // 1000) for token in self.region.tokens),
             oldest_live_s=transactions.oldest_live_age_ms(store, now_ms) / 1000,
         )
+
+
+def _by_name(stock: Mapping[Pair, int]) -> dict[str, int]:
+    return {f"{low}{high}": left for (low, high), left in stock.items()}
 
 
 def _reserve(store: Store, token: str, now_s: int) -> Reserve:

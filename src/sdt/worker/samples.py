@@ -77,11 +77,16 @@ def _signing(found: Looked) -> list[Sample]:
     refused = [({"code": code}, n) for code, n in found.refused.items()]
     return [
         gauge("sdt_signers_answering", "Locations that answer.", len(found.answering)),
+        gauge(
+            "sdt_signers_usable",
+            "Locations that can be asked to sign: they answer, hold nothing back and were not caught.",
+            len(found.usable),
+        ),
         gauge("sdt_signers_caught", "Locations that were caught cheating.", len(found.caught)),
         gauge(
             "sdt_presignatures",
-            "Presignatures left, by pair of locations.",
-            [({"pair": p}, n) for p, n in found.stock.items()],
+            "Presignatures left, by pair of locations of which both can sign.",
+            [({"pair": p}, n) for p, n in found.usable_stock.items()],
         ),
         (
             "sdt_signer_refusals_total",
