@@ -1,7 +1,8 @@
-"""What the hosts' scripts do that can be done here: a start installs the program that its package holds."""
+"""What the hosts' scripts do that can be done here: install a package's program, run an enclave to its end."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -43,3 +44,61 @@ def test_a_start_with_another_package_runs_its_program_though_the_version_is_the
         program = [venv / "bin/python", "-I", "-c", "import sdt; print(sdt.build)"]
         assert subprocess.run(program, capture_output=True, text=True, check=True).stdout.strip() == build
         assert [path.stem for path in venv.glob("lib/*/site-packages/sdt/only_in_*.py")] == [f"only_in_{build}"]
+
+
+NITRO_CLI = """#!/usr/bin/env bash
+cd "$(dirname "${BASH_SOURCE[0]}")"
+echo "$*" >>calls
+case $1 in
+  run-enclave) exit "$(cat starts)" ;;
+  describe-enclaves)
+    # One line of `looks` is one answer; the last stays.
+    head -n 1 looks | tr '~' '\\n'
+    [[ $(wc -l <looks) -eq 1 ]] || sed -i 1d looks
+    ;;
+  *) exit 1 ;;
+esac
+"""
+"""A stand-in for Amazon's program, in what of it a host needs."""
+
+
+def run_enclave(folder: Path, looks: list[int | None], starts: int = 0) -> tuple[int, list[str]]:
+    """Run a location's enclave while nitro-cli shows these CIDs, one a look; return how it ended, and the calls."""
+    (folder / "nitro-cli").write_text(NITRO_CLI)
+    (folder / "nitro-cli").chmod(0o755)
+    shown = [json.dumps([{"EnclaveCID": cid, "State": "RUNNING"}] if cid else [], indent=2) for cid in looks]
+    (folder / "looks").write_text("".join(text.replace("\n", "~") + "\n" for text in shown))
+    (folder / "starts").write_text(f"{starts}\n")
+    command = ["bash", str(HERE / "hosts/location/enclave"), "/opt/sdt/signer.eif", "2", "1024", "16"]
+    environment = {"PATH": f"{folder}:{os.defpath}", "LOOK_S": "0.01"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    return done.returncode, (folder / "calls").read_text().splitlines()
+
+
+def test_a_location_runs_its_enclave_until_it_has_ended_and_then_fails_so_that_it_is_run_again(tmp_path: Path) -> None:
+    # Given an enclave that is seen, is missed twice by a busy nitro-cli, is seen again and ends, beside another CID's
+    status, calls = run_enclave(tmp_path, [16, None, None, 16, 160, None, None])
+    # Then what was left of an earlier one went first, ours was run once, and its end took three looks in a row
+    assert status == 1
+    assert calls[:2] == [
+        "terminate-enclave --all",
+        "run-enclave --eif-path /opt/sdt/signer.eif --cpu-count 2 --memory 1024 --enclave-cid 16",
+    ]
+    assert calls[2:] == ["describe-enclaves"] * 7
+
+
+def test_an_enclave_that_does_not_boot_is_not_waited_for(tmp_path: Path) -> None:
+    status, calls = run_enclave(tmp_path, [16], starts=36)
+    assert status == 36 and "describe-enclaves" not in calls
+
+
+def test_the_hosts_unit_starts_an_enclave_again_however_it_ended() -> None:
+    script = (HERE / "hosts/location/install").read_text()
+    unit = script.split("/etc/systemd/system/sdt-enclave.service <<UNIT\n")[1].split("\nUNIT\n")[0].splitlines()
+    assert {"Type=simple", "Restart=always", "StartLimitIntervalSec=0"} <= set(unit)
+    assert not any(line.startswith("RemainAfterExit") for line in unit)
+    [start] = [line.removeprefix("ExecStart=") for line in unit if line.startswith("ExecStart=")]
+    # What it starts is the package's, and gets as much as it takes
+    program, *arguments = start.split()
+    assert f"install -m 0755 {Path(program).name} {program}" in script and len(arguments) == 4
+    assert os.access(HERE / "hosts/location" / Path(program).name, os.X_OK)

@@ -298,9 +298,9 @@ def test_a_validator_is_started_as_everywhere_else() -> None:
     assert "ADMIN" not in script
 
 
-@pytest.mark.parametrize("host", ["location", "validator"])
-def test_a_hosts_script_is_shell(host: str) -> None:
-    subprocess.run(["bash", "-n", HERE / "hosts" / host / "install"], check=True)
+@pytest.mark.parametrize("script", ["location/install", "location/enclave", "validator/install"])
+def test_a_hosts_script_is_shell(script: str) -> None:
+    subprocess.run(["bash", "-n", HERE / "hosts" / script], check=True)
 
 
 # Exceptions
