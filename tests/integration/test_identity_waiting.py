@@ -42,6 +42,10 @@ async def test_an_application_that_the_vendor_lost_keeps_no_other_waiting(office
     await office.api.store.run(_forgotten, lost.account)
     assert (await office.decided(other))["status"] == "passed"
     assert (await office.check(lost))["status"] == "pending"
+    # and is asked about again after all others
+    row = await office.api.store.read(examinations.get, lost.account)
+    assert row is not None
+    assert row.updated_at_ms > 1
 
 
 class _Desk(KycDesk):

@@ -133,13 +133,15 @@ def open_applications(store: Store, statuses: Sequence[str], limit: int = 500) -
 def waiting_for_desk(store: Store, limit: int) -> list[DeskRow]:
     """Return whom the identity desk is to attest: what is established is not on chain yet, or is there otherwise.
 
-    Whoever's attestation is under way waits.
+    Whoever's attestation is under way waits; whose corrected data the vendor has not got too, for the desk asks the
+    vendor, who speaks of the data of before. Who was found comes first: who was not, however many, keep nobody back.
     """
     found = store.rows(
         "SELECT * FROM (SELECT u.user_id, u.account, u.residency, u.kyc_application, u.kyc_status, e.decision_act, "  # noqa: S608
         "d.tier AS dollar_tier, c.tier AS cash_tier, "
         f"{_stands('d')} AND (e.resident IS NULL OR NOT e.resident OR d.resident) AS dollar_stands, "
-        f"{_stands('c')} AS cash_stands, coalesce(e.resident, d.resident, ?) AS lives_here, u.created_at_ms "
+        f"{_stands('c')} AS cash_stands, coalesce(e.resident, d.resident, ?) AS lives_here, u.created_at_ms, "
+        "e.round, coalesce(e.updated_at_ms, 0) AS looked_at_ms "
         "FROM users u "
         "LEFT JOIN examinations e ON e.account = u.account "
         "LEFT JOIN identities d ON d.account = u.account AND d.domain = 'dollar' "
@@ -148,7 +150,10 @@ def waiting_for_desk(store: Store, limit: int) -> list[DeskRow]:
         "(kyc_status = 'pending' AND dollar_tier IS NULL) "
         "OR (kyc_status = 'passed' AND NOT (dollar_stands AND (cash_stands OR NOT lives_here))) "
         "OR (kyc_status = 'failed' AND decision_act IS NOT NULL AND (dollar_tier > 0 OR cash_tier > 0))) "
-        "ORDER BY created_at_ms LIMIT ?",
+        "AND (decision_act IS NOT NULL OR NOT EXISTS (SELECT 1 FROM outbox o WHERE o.topic = 'identity' "
+        "AND o.done_at_ms IS NULL AND o.key >= account || ':' || round || ':' "
+        "AND o.key < account || ':' || round || ';')) "
+        "ORDER BY kyc_status = 'pending', looked_at_ms, created_at_ms LIMIT ?",
         (False, limit),
     )
     # Asked of those few alone, and not in the same statement: there the planner may read the whole history.

@@ -26,6 +26,7 @@ __all__ = [
     "failing",
     "is_open",
     "is_waiting",
+    "open_keys",
     "postpone",
     "prune",
     "put",
@@ -122,6 +123,12 @@ def is_waiting(store: Store, topic: str, prefix: str) -> bool:
 def is_open(store: Store, topic: str, prefix: str) -> bool:
     """Return whether something whose key begins so is still to be told, or may be when an officer revives it."""
     return store.row(_BEGINS, _beginning(topic, prefix)) is not None
+
+
+def open_keys(store: Store, topic: str, prefix: str) -> list[str]:
+    """Return the keys that begin so of what is still to be told, or may be when an officer revives it."""
+    found = store.rows(_BEGINS.replace("SELECT 1", "SELECT key", 1) + " ORDER BY key", _beginning(topic, prefix))
+    return [key for (key,) in found]
 
 
 def _beginning(topic: str, prefix: str) -> tuple[str, str, str]:

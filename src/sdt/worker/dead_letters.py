@@ -34,10 +34,10 @@ def is_hopeless(error: SdtError) -> bool:
     return isinstance(error, VendorFault) or error.kind.worker == "reject"
 
 
-def put_off(store: Store, row: OutboxRow, error: SdtError, now_ms: int) -> None:
+def put_off(store: Store, row: OutboxRow, error: SdtError, now_ms: int) -> bool:
     """Write down that an instruction failed, and when it is tried again; or give it up and open a case of kind vendor.
 
-    Only the error's code is kept: a vendor's own words may name a person.
+    Return whether it was given up by this. Only the error's code is kept: a vendor's own words may name a person.
     """
     tries = row.attempts + 1
     age_ms = now_ms - (now_ms if row.failed_since_ms is None else row.failed_since_ms)
@@ -45,10 +45,10 @@ def put_off(store: Store, row: OutboxRow, error: SdtError, now_ms: int) -> None:
         pause_ms = min(PAUSE_MS * 2 ** min(row.attempts, 10), PAUSE_MS_MAX)
         log.warning("an instruction waits %d ms: %s", pause_ms, error.code, extra={"instruction": row.key})
         outbox.retry(store, row.id, error.code, now_ms + pause_ms, at_ms=now_ms)
-        return
+        return False
     with store.transaction():
         if not outbox.bury(store, row.id, error.code, now_ms):
-            return
+            return False
         log.error("an instruction is dead after %d tries: %s", tries, error.code, extra={"instruction": row.key})
         open_case(
             store,
@@ -61,3 +61,4 @@ def put_off(store: Store, row: OutboxRow, error: SdtError, now_ms: int) -> None:
             transaction_id=json.loads(row.payload).get("transaction_id"),
             suspect_known=False,
         )
+    return True

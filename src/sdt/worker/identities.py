@@ -10,6 +10,7 @@ from sdt.domain.errors import SdtError
 from sdt.domain.region import Region
 from sdt.ports.kyc import DocumentKind, Kyc, KycApplication, KycDocument, KycOutcome
 from sdt.store import Store, documents, examinations, outbox
+from sdt.store.outbox import OutboxRow
 from sdt.worker.clock import Clock
 from sdt.worker.dead_letters import is_hopeless, put_off
 from sdt.worker.pace import rest
@@ -72,7 +73,7 @@ class Identities:
             try:
                 await self._hand_in(order)
             except SdtError as error:
-                await self._store.run(put_off, row, error, self._clock.now_ms())
+                await self._store.run(self._put_off, row, order, error)
             else:
                 await self._store.run(outbox.done, [row.id], self._clock.now_ms())
         return len(due)
@@ -84,10 +85,10 @@ class Identities:
             return
         found = await self._kyc.apply(identity.for_vendor(party, account, self._state), key)
         await self._store.run(identity.begin, account, found.application_id, self._clock.now_ms())
-        await self._store.run(self._record, found)
+        await self._store.run(self._record, found, answers=key)
 
     async def look(self) -> None:
-        """Ask once about every application that is open. One that the vendor does not know keeps no other waiting."""
+        """Ask once about every application that is open. None that it does not know keeps another waiting."""
         statuses = QUICK + SLOW * (self._looks % SLOW_EVERY == 0)
         self._looks += 1
         for application in await self._store.read(examinations.open_applications, statuses):
@@ -97,11 +98,17 @@ class Identities:
                 if not is_hopeless(error):
                     raise
                 log.warning("application %s waits: %s", application, error.code)
+                await self._store.run(identity.asked_in_vain, application, self._clock.now_ms())
             else:
                 await self._store.run(self._record, found, polled=True)
 
-    def _record(self, store: Store, found: KycApplication, *, polled: bool = False) -> None:
-        identity.record(store, found, ACTOR, self._clock.now_ms(), polled=polled)
+    def _record(self, store: Store, found: KycApplication, *, polled: bool = False, answers: str = "") -> None:
+        identity.record(store, found, ACTOR, self._clock.now_ms(), polled=polled, answers=answers)
+
+    def _put_off(self, store: Store, row: OutboxRow, order: dict[str, str], error: SdtError) -> None:
+        with store.transaction():
+            if put_off(store, row, error, self._clock.now_ms()) and order["act"] == "retry":
+                identity.unheard(store, order["account"], row.key, error.code, ACTOR, self._clock.now_ms())
 
     async def _hand_in(self, order: dict[str, str]) -> None:
         account, key = order["account"], order["key"]
@@ -115,7 +122,7 @@ class Identities:
             party = await self._people.party(account)
             if party is not None:
                 found = await self._kyc.retry(row.application, identity.for_vendor(party, account, self._state), key)
-                await self._store.run(self._record, found)
+                await self._store.run(self._record, found, answers=key)
         else:
             await self._forward(row.application, order["document"], key)
 

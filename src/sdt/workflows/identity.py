@@ -25,6 +25,7 @@ __all__ = [
     "ENTRIES",
     "TOPIC",
     "asked_for",
+    "asked_in_vain",
     "begin",
     "for_vendor",
     "record",
@@ -33,6 +34,7 @@ __all__ = [
     "seen_of",
     "status_of",
     "try_again",
+    "unheard",
 ]
 
 ATTEMPTS: Final = 2
@@ -111,10 +113,15 @@ def _pending(account: str, application: str | None, round: int, attempts_left: i
     )
 
 
-def record(store: Store, found: KycApplication, actor: str, at_ms: int, *, polled: bool = False) -> None:
+def record(
+    store: Store, found: KycApplication, actor: str, at_ms: int, *, polled: bool = False, answers: str = ""
+) -> None:
     """Write what the vendor says of an application. What officers have decided about it stands.
 
     What was `polled` does not count while something of the account is still to be handed in: it is about before that.
+    While corrected data has not reached the vendor, only the answer to that (`answers` is its order's key) counts:
+    everything else is about other data than the account's record. How many attempts there are is ours to say: a vendor
+    takes of them and adds none.
     An officer's case is opened for what the vendor leaves open, and when no attempt is left.
     """
     if polled and outbox.is_waiting(store, TOPIC, f"{found.account}:"):
@@ -126,10 +133,12 @@ def record(store: Store, found: KycApplication, actor: str, at_ms: int, *, polle
         assert known is not None
     if known.application != found.application_id or known.decision_act is not None:
         return
+    if set(outbox.open_keys(store, TOPIC, _attempts_of(known))) - {answers}:
+        return
     row = known._replace(
         status=found.outcome.value,
         reasons=found.reasons,
-        attempts_left=found.attempts_left,
+        attempts_left=min(known.attempts_left, found.attempts_left),
         tier=found.tier,
         resident=found.resident,
         residency=found.residency.value,
@@ -140,23 +149,58 @@ def record(store: Store, found: KycApplication, actor: str, at_ms: int, *, polle
         updated_at_ms=at_ms,
     )
     examinations.put(store, row)
-    if found.outcome is KycOutcome.REVIEW or (found.outcome is KycOutcome.FAILED and not found.attempts_left):
-        open_case(
-            store,
-            kind="kyc",
-            key=f"{found.account}:{row.round}",
-            facts={
-                "application": found.application_id,
-                "outcome": found.outcome.value,
-                "reasons": list(found.reasons),
-                "subjects": {s.subject: list(s.reasons) for s in found.subjects if s.reasons},
-            },
-            detected_on=datetime.fromtimestamp(at_ms / 1000, UTC).date(),
-            actor=actor,
-            at_ms=at_ms,
-            account=found.account,
-            suspect_known=True,
-        )
+    if found.outcome is KycOutcome.REVIEW or (found.outcome is KycOutcome.FAILED and not row.attempts_left):
+        _open_case(store, row, list(found.reasons), actor, at_ms)
+
+
+def asked_in_vain(store: Store, application: str, at_ms: int) -> None:
+    """Note that the vendor does not know an application, or answers what nobody can read: others are asked first.
+
+    One of before examinations were kept in detail gets its row, with what is known of it.
+    """
+    user = accounts.user_by_application(store, application)
+    if user is None:
+        return
+    row = examinations.get(store, user.account, lock=True)
+    if row is None:
+        row = _pending(user.account, application, 1, ATTEMPTS - 1, at_ms)
+        row = row._replace(status=user.kyc_status or row.status, reasons=user.kyc_reasons)
+    if row.application == application:
+        examinations.put(store, row._replace(updated_at_ms=at_ms))
+
+
+def _attempts_of(row: ExaminationRow) -> str:
+    """Return how the keys begin of corrected data for an application; a document's has a word in that place."""
+    return f"{row.account}:{row.round}:"
+
+
+def unheard(store: Store, account: str, key: str, code: str, actor: str, at_ms: int) -> None:
+    """Let officers decide where the vendor takes corrected data no more: what it says is about the data of before."""
+    row = examinations.get(store, account, lock=True)
+    if row is None or row.decision_act is not None or not key.startswith(_attempts_of(row)):
+        return
+    row = row._replace(status=IdentityStatus.REVIEW.value, reasons=("could_not_verify",), updated_at_ms=at_ms)
+    examinations.put(store, row)
+    _open_case(store, row, [code], actor, at_ms)
+
+
+def _open_case(store: Store, row: ExaminationRow, reasons: Sequence[str], actor: str, at_ms: int) -> None:
+    open_case(
+        store,
+        kind="kyc",
+        key=f"{row.account}:{row.round}",
+        facts={
+            "application": row.application,
+            "outcome": row.status,
+            "reasons": reasons,
+            "subjects": {s["subject"]: list(s["reasons"]) for s in row.subjects if s["reasons"]},
+        },
+        detected_on=datetime.fromtimestamp(at_ms / 1000, UTC).date(),
+        actor=actor,
+        at_ms=at_ms,
+        account=row.account,
+        suspect_known=True,
+    )
 
 
 def _seconds(moment: datetime | None) -> int | None:
@@ -164,15 +208,18 @@ def _seconds(moment: datetime | None) -> int | None:
 
 
 def try_again(store: Store, account: str, at_ms: int) -> None:
-    """Ask the worker to hand in what is now known of the account. Runs after the new data was sealed.
+    """Ask the worker to hand in what is now known of the account. In one database transaction with the new data.
 
-    Errors: Conflict (identity_closed, attempts_exhausted).
+    Errors: Conflict (identity_closed, attempts_exhausted). While something else is on its way to the vendor none is
+    taken: the vendor would pass whom that is about, and this account would be somebody else's.
     """
     row = _examination(store, account)
     if row.status not in (IdentityStatus.FAILED, IdentityStatus.DOCUMENTS_REQUIRED) or row.decision_act:
         raise Conflict(f"The identity check is {row.status}.", code="identity_closed")
     if not row.attempts_left:
         raise Conflict("Both attempts are used: an officer looks at it.", code="attempts_exhausted")
+    if outbox.is_waiting(store, TOPIC, f"{account}:"):
+        raise Conflict("Something that was handed in is on its way to the vendor.", code="identity_closed")
     assert row.application is not None
     waiting = _pending(account, row.application, row.round, row.attempts_left - 1, at_ms)
     examinations.put(store, waiting)
