@@ -77,7 +77,9 @@ def enveloped(content: bytes, public: bytes, *, indefinite: bool = True, oaep: s
 class FakeKms:
     """Answers GenerateDataKeyWithoutPlaintext by a method and Decrypt over HTTPS, and a role's metadata over HTTP.
 
-    What AWS's policy condition `kms:RecipientAttestation:ImageSha384` says is `image`; None for a key without it.
+    What AWS's policy conditions `kms:RecipientAttestation:PCR…` say is `image`; None for a key without them. Whoever
+    shows a document gets an envelope, with such conditions or without; whoever shows none, the key itself or a refusal.
+    Source: AWS KMS, "Decrypt": `Recipient`, `CiphertextForRecipient`.
     """
 
     def __init__(self, folder: Path, nitro: Nitro, image: Mapping[int, bytes] | None = None) -> None:
@@ -85,6 +87,7 @@ class FakeKms:
         self.image: Mapping[int, bytes] | None = image or IMAGE
         self._master = AESGCM(AESGCM.generate_key(256))
         self.indefinite = True
+        self.busy_without_document = False
         self.answers_key = KEY_ID
         self.seen: list[dict[str, object]] = []
         key = ec.generate_private_key(ec.SECP256R1())
@@ -161,6 +164,8 @@ class FakeKms:
         request = json.loads(body)
         self.seen.append(request)
         assert headers["x-amz-target"] == "TrentService.Decrypt"
+        if self.busy_without_document and "Recipient" not in request:
+            return 400, b'{"__type": "ThrottlingException"}'
         try:
             return 200, json.dumps(self._decrypt(request)).encode()
         except (SdtError, InvalidTag, PermissionError) as error:
@@ -182,14 +187,18 @@ class FakeKms:
     def _decrypt(self, request) -> dict[str, object]:
         blob, recipient = base64.b64decode(request["CiphertextBlob"]), request.get("Recipient")
         context = json.dumps(request["EncryptionContext"]).encode()
-        plain = self._master.decrypt(blob[:12], blob[12:], context)
-        if self.image is None:
+        if recipient is None:
+            # Without a document the condition's value is missing, so that it does not hold.
+            if self.image is not None:
+                raise PermissionError
+            plain = self._master.decrypt(blob[:12], blob[12:], context)
             return {"KeyId": self.answers_key, "Plaintext": base64.b64encode(plain).decode()}
         assert recipient["KeyEncryptionAlgorithm"] == "RSAES_OAEP_SHA_256"
         document = read_document(base64.b64decode(recipient["AttestationDocument"]))
         check_origin(document, self._nitro.root_sha256, int(time.time() * 1000))
-        if any(document.pcrs.get(number) != register for number, register in self.image.items()):
+        if any(document.pcrs.get(number) != register for number, register in (self.image or {}).items()):
             raise PermissionError
+        plain = self._master.decrypt(blob[:12], blob[12:], context)
         assert load_der_public_key(document.public_key).key_size == 2048
         envelope = enveloped(plain, document.public_key, indefinite=self.indefinite)
         return {"KeyId": self.answers_key, "CiphertextForRecipient": base64.b64encode(envelope).decode()}

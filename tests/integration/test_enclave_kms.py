@@ -58,7 +58,9 @@ def test_the_attested_image_gets_the_same_key_every_time(folder, service, nsm, i
     key = sealing_key(folder, nsm)
     assert len(key) == 32 and sealing_key(folder, nsm) == key
     # and the key was neither in what was asked nor in what was answered in the clear
-    assert all(request["Recipient"]["AttestationDocument"] for request in service.seen)
+    plain, attested = service.seen[0::2], service.seen[1::2]
+    assert all("Recipient" not in request for request in plain) and len(plain) == len(attested) == 2
+    assert all(request["Recipient"]["AttestationDocument"] for request in attested)
 
 
 def test_another_image_is_refused_by_the_keys_policy(folder, service, nitro, tmp_path):
@@ -80,6 +82,15 @@ def test_a_key_whose_policy_demands_no_attestation_is_not_used(folder, service, 
     with pytest.raises(KmsFailed) as caught:
         sealing_key(folder, nsm)
     assert caught.value.code == "kms_in_clear"
+    assert len(service.seen) == 1
+
+
+def test_a_key_of_which_it_cannot_be_seen_whether_it_demands_attestation_is_not_used(folder, service, nsm):
+    # given a service too busy to say whether it gives the key without a document, and ready to give it with one
+    service.busy_without_document = True
+    with pytest.raises(KmsFailed, match="ThrottlingException") as caught:
+        sealing_key(folder, nsm)
+    assert caught.value.code == "kms_failed" and len(service.seen) == 1
 
 
 def test_an_answer_under_another_key_is_not_used(folder, service, nsm):

@@ -3,7 +3,9 @@
 `seal.kms` in the folder is the sealing key under a key of KMS, made without anybody seeing it. The enclave shows KMS an
 attestation document with the public half of a fresh RSA key; KMS checks the registers against the key's policy and
 answers with a CMS envelope for that key. The machine around carries the connection and the role's credentials, and can
-open neither. `kms.toml` says where:
+open neither. With `Recipient` KMS answers with an envelope whatever the key's policy says; so the same is asked without
+first, and must be refused: else the role could open the blob outside. That finds a condition that was forgotten, not a
+machine around that shows the key of a role with fewer rights than its own. `kms.toml` says where:
 
 ```toml
 region = "us-east-1"
@@ -48,6 +50,7 @@ RSA_BITS: Final = 2048
 NONCE_BYTES: Final = 32
 PURPOSE: Final = {"sdt": "signer-seal"}
 """The encryption context: the blob of another purpose does not open here."""
+_REFUSAL: Final = "AccessDeniedException"
 _ROLE_PATH: Final = "/latest/meta-data/iam/security-credentials/"
 _ROLE: Final = r"^[\w+=,.@-]{1,64}$"
 
@@ -101,17 +104,33 @@ def sealing_key(folder: Path, nsm: Nsm) -> bytes:
     blob = (folder / BLOB_FILE).read_bytes()
     if not 0 < len(blob) <= BLOB_BYTES_MAX:
         raise Invalid(f"{BLOB_FILE} is no ciphertext of KMS.", code="kms_settings")
+    role = _role_key(settings)
+    _demand_refusal(settings, role, blob, folder)
     mine = generate_private_key(65537, RSA_BITS)
     public = mine.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     document = nsm.attest(os.urandom(NONCE_BYTES), public_key=public)
-    return _opened(_decrypt(settings, _role_key(settings), blob, document, folder), settings, mine)
+    recipient = {
+        "KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256",
+        "AttestationDocument": base64.b64encode(document).decode(),
+    }
+    status, answer = _decrypt(settings, role, blob, folder, Recipient=recipient)
+    if status != 200:
+        raise KmsFailed(f"KMS does not give this enclave the key: {_error_of(answer)}.", status=status)
+    return _opened(_object(answer), settings, mine)
+
+
+def _demand_refusal(settings: KmsSettings, role: AwsKey, blob: bytes, folder: Path) -> None:
+    """Refuse a key that the role gets without attestation. Errors: KmsFailed."""
+    status, answer = _decrypt(settings, role, blob, folder)
+    if status == 200:
+        raise KmsFailed("KMS answered in the clear: this key's policy demands no attestation.", code="kms_in_clear")
+    if (why := _error_of(answer)) != _REFUSAL:
+        raise KmsFailed(f"KMS does not say whether this key demands attestation: {why}.", status=status)
 
 
 def _opened(answer: dict[str, Any], settings: KmsSettings, mine: RSAPrivateKey) -> bytes:
     if answer.get("KeyId") != settings.key_id:
         raise KmsFailed("KMS answered under another key than the one configured.")
-    if answer.get("Plaintext"):
-        raise KmsFailed("KMS answered in the clear: this key's policy demands no attestation.", code="kms_in_clear")
     try:
         envelope = base64.b64decode(answer["CiphertextForRecipient"], validate=True)
     except (KeyError, TypeError, ValueError):
@@ -119,16 +138,13 @@ def _opened(answer: dict[str, Any], settings: KmsSettings, mine: RSAPrivateKey) 
     return open_enveloped(envelope, mine)
 
 
-def _decrypt(settings: KmsSettings, key: AwsKey, blob: bytes, document: bytes, folder: Path) -> dict[str, Any]:
+def _decrypt(settings: KmsSettings, role: AwsKey, blob: bytes, folder: Path, **more: object) -> tuple[int, bytes]:
     body = json.dumps(
         {
             "KeyId": settings.key_id,
             "CiphertextBlob": base64.b64encode(blob).decode(),
             "EncryptionContext": PURPOSE,
-            "Recipient": {
-                "KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256",
-                "AttestationDocument": base64.b64encode(document).decode(),
-            },
+            **more,
         }
     ).encode()
     headers = {
@@ -137,13 +153,10 @@ def _decrypt(settings: KmsSettings, key: AwsKey, blob: bytes, document: bytes, f
         "x-amz-target": "TrentService.Decrypt",
     }
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    headers = signed_headers(key, settings.region, "kms", headers, body, stamp)
+    headers = signed_headers(role, settings.region, "kms", headers, body, stamp)
     context = ssl.create_default_context(cafile=str(folder / settings.authority) if settings.authority else None)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    status, answer = _exchange(Endpoint.parse(settings.kms), "POST", "/", headers, body, context, settings.host)
-    if status != 200:
-        raise KmsFailed(f"KMS does not give this enclave the key: {_error_of(answer)}.", status=status)
-    return _object(answer)
+    return _exchange(Endpoint.parse(settings.kms), "POST", "/", headers, body, context, settings.host)
 
 
 def _error_of(answer: bytes) -> str:
