@@ -16,6 +16,7 @@ from sdt.observing.figures import Figures
 from sdt.observing.health import State, overall
 from sdt.ports.queue import QueueDepth
 from sdt.signing.alarms import Alarm
+from sdt.signing.refusal_codes import REFUSAL_CODES
 from sdt.store.outbox import Waiting
 from sdt.worker.checks import checks_of
 from sdt.worker.health import readiness_of
@@ -166,6 +167,17 @@ def test_fewer_than_two_can_sign_whoever_answers(answering: tuple[int, ...]) -> 
     assert wrong == {"signers": FAILED, "stock": FAILED}
     assert "sdt_signers_usable 1\n" in page and "sdt_presignatures{" not in page
     assert "its counter is away" in readiness_of(found)["problems"][0]
+
+
+def test_every_code_of_refusal_has_a_figure_before_it_comes() -> None:
+    _, page = seen(looked(refused={"identity": 500}))
+    counted = dict(
+        line.removeprefix("sdt_signer_refusals_total").rsplit(" ", 1)
+        for line in page.splitlines()
+        if line.startswith("sdt_signer_refusals_total{")
+    )
+    expected = {f'{{code="{code}"}}': "500" if code == "identity" else "0" for code in REFUSAL_CODES}
+    assert counted == expected
 
 
 def test_every_check_was_broken() -> None:

@@ -27,6 +27,7 @@ from sdt.signing.link import LinkLost
 from sdt.signing.locations import Remote, load_coordinator_config
 from sdt.signing.pki import ends_s
 from sdt.signing.pool import Pool
+from sdt.signing.refusal_codes import counted_as
 from sdt.signing.reshare_rounds import Step
 from sdt.signing.rounds import CODE, Attempt, Rounds
 from sdt.signing.transcript import KeyStatement
@@ -142,7 +143,10 @@ class Coordinator:
         return alarms(self._remotes, self._pool.level, self._policy.low if self._policy else STOCK_LOW)
 
     def refused(self) -> dict[str, int]:
-        """Return how often which refusal came, of messages and of whole batches, by code, since the start."""
+        """Return how often which refusal came, of messages and of whole batches, by code, since the start.
+
+        Shape: keys of REFUSAL_CODES, of those that came.
+        """
         return dict(self._refused)
 
     async def attestations(self, nonce: bytes) -> dict[int, bytes | None]:
@@ -328,11 +332,11 @@ class Coordinator:
         number = attempt.batch.number
         for party, refusals in attempt.refusals.items():
             codes = Counter(_plain(refusal.code) for refusal in refusals)
-            self._refused.update(codes)
+            self._refused.update(counted_as(refusal.code) for refusal in refusals)
             _log.warning("Location %d refuses messages of batch %d: %s", party, number, dict(codes))
         for party, error in attempt.errors.items():
             if not isinstance(error, LinkLost):
-                self._refused[_plain(error.code)] += 1
+                self._refused[counted_as(error.code)] += 1
                 _log.warning("Location %d refuses batch %d: %s (%s)", party, number, error.detail, _plain(error.code))
 
     async def _choose(self, avoid: set[int]) -> Pair | None:
@@ -361,5 +365,5 @@ class Coordinator:
 
 
 def _plain(code: str) -> str:
-    """Return a location's code as a name that may stand in a metric, whatever the location sent."""
+    """Return a location's code as a name that may stand in a log, whatever the location sent."""
     return code if CODE.fullmatch(code) else "malformed"

@@ -11,6 +11,7 @@ from sdt.adapters.vendor.mapped import VendorHealth
 from sdt.observing.figures import Sample, gauge
 from sdt.observing.health import Check, health_figures
 from sdt.observing.process import process_figures
+from sdt.signing.refusal_codes import REFUSAL_CODES
 from sdt.worker.ach.service import ach_samples
 from sdt.worker.looks import Books, Looked
 from sdt.worker.money_figures import money_samples
@@ -74,7 +75,8 @@ def _queue(found: Looked) -> list[Sample]:
 
 def _signing(found: Looked) -> list[Sample]:
     alarms = Counter(alarm.code for alarm in found.alarms)
-    refused = [({"code": code}, n) for code, n in found.refused.items()]
+    # Every code from the start on: what a counter grows by is told from its second sample only.
+    refused = [({"code": code}, found.refused.get(code, 0)) for code in sorted(REFUSAL_CODES)]
     return [
         gauge("sdt_signers_answering", "Locations that answer.", len(found.answering)),
         gauge(
