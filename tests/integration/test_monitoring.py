@@ -126,6 +126,38 @@ def test_what_comes_after_five_is_counted_with_the_next_day(store: Store) -> Non
     assert [case.detected_on for case in opened(store, "currency")] == ["2026-11-25"]
 
 
+@pytest.mark.parametrize("order", [[1, 2, 3, 4], [4, 3, 2, 1], [2, 4, 1, 3]])
+def test_a_weekend_is_one_report_with_monday_in_whatever_order_it_is_read(store: Store, order: list[int]) -> None:
+    user(store, 1, DORA)
+    user(store, 2, SHOP)
+    friday_evening = NOON_S + 3 * DAY_S + 6 * 3_600
+    at_s = {1: friday_evening, 2: NOON_S + 4 * DAY_S, 3: NOON_S + 5 * DAY_S, 4: NOON_S + 6 * DAY_S}
+    for n in order:
+        count_currency(store, n, 1 + n % 2, 4_000_00, at_s[n])
+        read_all(store, [1], at_s[n])
+    (case,) = opened(store, "currency")
+    assert (case.detected_on, case.due_on) == ("2026-11-30", "2026-12-15")
+    assert [(cents, count) for _, cents, count in noticed(store)] == [(16_000_00, 4)]
+
+
+@pytest.mark.parametrize(("on_monday", "shown"), [(0, ("FED-STRUCTURING",)), (9_000_00, ("FED-CTR",))])
+def test_a_weekend_is_looked_at_as_a_whole_when_monday_is_over(
+    store: Store, on_monday: int, shown: tuple[str, ...]
+) -> None:
+    saturday = NOON_S + 4 * DAY_S
+    for n, day in enumerate((-1, 0, 4), 1):  # Monday, Tuesday, Saturday
+        count_currency(store, n, 1, 4_000_00, NOON_S + day * DAY_S)
+    read_all(store, [10], saturday)
+    judge_all(store, saturday + 2 * DAY_S)
+    assert opened(store, "monitoring") == []
+    # much on Monday makes it a banking day above the report, and no day below it
+    if on_monday:
+        count_currency(store, 4, 1, on_monday, saturday + 2 * DAY_S)
+        read_all(store, [10], saturday + 2 * DAY_S)
+    judge_all(store, saturday + 3 * DAY_S)
+    assert tuple(key.split(":")[0] for key, _, _ in noticed(store)) == shown
+
+
 def test_the_day_is_when_it_was_counted_and_not_when_it_was_booked(store: Store) -> None:
     count_currency(store, 1, 1, 6_000_00, NOON_S)
     count_currency(store, 2, 1, 6_000_00, NOON_S + 60, booked_s=NOON_S + 3 * DAY_S)
@@ -153,18 +185,19 @@ def test_a_day_that_grows_is_one_report_of_all_of_it(store: Store) -> None:
 
 
 def test_days_just_below_are_structuring_once_the_day_is_over(store: Store) -> None:
-    for n in range(3):
-        count_currency(store, n + 1, 1, 9_000_00, NOON_S + n * DAY_S)
-    read_all(store, [10], NOON_S + 2 * DAY_S)
-    judge_all(store, NOON_S + 2 * DAY_S)
+    monday = NOON_S - DAY_S
+    for n in (-4, -3, 0):  # Thursday, Friday, Monday
+        count_currency(store, n + 5, 1, 9_000_00, monday + n * DAY_S)
+    read_all(store, [10], monday)
+    judge_all(store, monday)
     assert opened(store, "monitoring") == []
-    judge_all(store, NOON_S + 3 * DAY_S)
+    judge_all(store, monday + DAY_S)
     (case,) = opened(store, "monitoring")
     assert json.loads(case.facts)["rule"] == "FED-STRUCTURING"
     # given a fourth such day while the case is open, then it belongs to that case
-    count_currency(store, 4, 1, 9_000_00, NOON_S + 3 * DAY_S)
-    read_all(store, [10], NOON_S + 3 * DAY_S)
-    judge_all(store, NOON_S + 4 * DAY_S)
+    count_currency(store, 6, 1, 9_000_00, monday + DAY_S)
+    read_all(store, [10], monday + DAY_S)
+    judge_all(store, monday + 2 * DAY_S)
     assert len(opened(store, "monitoring")) == 1
     assert "found_again" in [event.event for event in cases.events_of(store, case.id)]
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from monitoring_rig import DAY_S, FAR_S, NOON_S, REGION, count_currency, judge_all, noticed, read_all
 from sdt.domain.monitoring.movements import Book, Channel, Direction, Finding, Movement, Pattern, book_of, merged
 from sdt.domain.monitoring.persons import PREFIX
-from sdt.domain.monitoring.rules import day_findings
+from sdt.domain.monitoring.rules import day_findings, days_to_look_at
 from sdt.store import Store, cases, open_store, people_behind
 from sdt.store.cases import Filter
 from store_rig import address, empty, transaction_id
@@ -45,7 +45,10 @@ ONE_ALONE_AND_AN_EARLIER_DAY: list[Fact] = [(1, "", 12_000_00, 48), (2, "", 200_
 
 def _alone(book: Book, who: str) -> list[Finding]:
     return [
-        one for day in book for over in (False, True) for one in day_findings(REGION.monitors, who, book, day, over)
+        one
+        for day in days_to_look_at(book)
+        for over in (False, True)
+        for one in day_findings(REGION.monitors, who, book, day, over)
     ]
 
 
@@ -124,8 +127,8 @@ def test_structuring_by_hand_and_on_ones_own_account_is_seen_in_any_slice(store:
     # read and looked at day by day: on the last day Paul's hand alone moves
     for n, person in enumerate([PAUL, PAUL], 1):
         people_behind.link(store, address(n), [person])
-    for n, (holder, hand) in enumerate([(1, ""), (2, ""), (3, PAUL)], 1):
-        count_currency(store, n, holder, 9_000_00, NOON_S + n * DAY_S, conductor=hand)
+    for n, (holder, hand) in enumerate([(1, ""), (2, ""), (3, PAUL)], -7):
+        count_currency(store, n + 8, holder, 9_000_00, NOON_S + n * DAY_S, conductor=hand)
         read_all(store, [1], NOON_S + n * DAY_S)
         judge_all(store, NOON_S + (n + 1) * DAY_S, limit=1)
     assert _cases(store) == [("FED-STRUCTURING", PAUL)]

@@ -9,10 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sdt.domain.ach.calendar import (
+    CLOSED_DAYS_MAX,
     EASTERN,
     SAME_DAY_CENTS_MAX,
     add_banking_days,
+    banking_day_of,
     banking_days_between,
+    counts_from,
     effective_date,
     federal_holidays,
     is_banking_day,
@@ -35,6 +38,17 @@ _days = st.dates(date(2020, 1, 1), date(2040, 12, 31))
 @pytest.mark.parametrize("year", PUBLISHED)
 def test_holidays_are_the_published_ones(year: int) -> None:
     assert [f"{day:%m-%d}" for day in federal_holidays(year)] == PUBLISHED[year].split()
+
+
+def test_every_day_counts_with_one_banking_day_and_no_more_than_three_closed_days_with_any() -> None:
+    day = date(2000, 1, 1)
+    while day < date(2100, 1, 1):
+        banking = banking_day_of(day)
+        assert is_banking_day(banking)
+        assert counts_from(day) == counts_from(banking) <= day <= banking
+        assert banking_day_of(counts_from(day) - timedelta(days=1)) < banking
+        assert (banking - counts_from(day)).days <= CLOSED_DAYS_MAX
+        day += timedelta(days=1)
 
 
 def test_a_holiday_on_a_saturday_leaves_friday_open() -> None:

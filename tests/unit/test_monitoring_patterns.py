@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sdt.domain.ach.calendar import banking_day_of
 from sdt.domain.monitoring.movements import BusinessDay, Channel, Direction, Finding, Movement, Pattern
 from sdt.domain.monitoring.rules import DAY_S, Rule, findings_of
 
@@ -64,6 +65,33 @@ def test_a_day_is_added_up_and_in_and_out_are_not() -> None:
     assert not _Person().moved(6_000_00).moved(6_000_00, days=1).found(CTR)
 
 
+def test_a_weekend_and_the_evening_before_it_count_with_monday() -> None:
+    # Friday 18:00 after close at 17:00, Saturday, Sunday, Monday before close
+    person = _Person()
+    for days in (3.25, 4, 5, 6.2):
+        person.moved(6_000_00, days=days)
+    (finding,) = findings_of(person.movements, [CTR], BusinessDay(ZONE, 17))
+    assert (finding.cents, finding.count, finding.anchor) == (24_000_00, 4, "2026-11-30:in")
+    assert finding.day == date(2026, 11, 30)
+    # and Monday after close is Tuesday's
+    assert not findings_of(
+        _Person().moved(6_000_00, days=6).moved(6_000_00, days=6.25).movements, [CTR], BusinessDay(ZONE, 17)
+    )
+
+
+def test_a_holiday_counts_with_the_day_after_it() -> None:
+    # Thanksgiving, and the Friday on which the banks are open
+    (finding,) = _Person().moved(6_000_00, days=2).moved(6_000_00, days=3).found(CTR)
+    assert (finding.cents, finding.anchor) == (12_000_00, "2026-11-27:in")
+
+
+def test_other_movements_of_a_weekend_keep_their_own_days() -> None:
+    person = _Person()
+    for n in range(12):
+        person.moved(500_00, days=4 + n % 2, channel=Channel.TOKEN)
+    assert not person.found(VELOCITY), "six on either day"
+
+
 @pytest.mark.parametrize("channel", [Channel.ACH, Channel.TOKEN, Channel.METAL])
 def test_only_physical_money_is_currency(channel: Channel) -> None:
     assert not _Person().moved(50_000_00, channel=channel).found(CTR, STRUCTURING)
@@ -89,6 +117,32 @@ def test_days_just_below_the_report_are_structuring() -> None:
     (finding,) = person.found(STRUCTURING)
     assert (finding.cents, finding.count) == (22_500_00, 3)
     assert not person.found(CTR)
+
+
+def test_days_of_a_weekend_are_days_of_structuring_as_long_as_their_banking_day_is_not_reported() -> None:
+    person = _Person()
+    for days in (4, 5, 6, 7):  # Saturday to Tuesday
+        person.moved(3_300_00, days=days)
+    (finding,) = person.found(STRUCTURING)
+    assert (finding.anchor, finding.cents, finding.count) == ("2026-12-01:in", 13_200_00, 4)
+    assert not person.found(CTR)
+    # a cent above the report on Monday: only Tuesday is below it
+    assert not person.moved(100_01, days=6).found(STRUCTURING)
+    assert person.found(CTR)
+    # small change of a weekend makes no days of its own
+    assert (
+        not _Person()
+        .moved(50_00, days=4)
+        .moved(50_00, days=5)
+        .moved(9_000_00, days=6)
+        .moved(9_000_00, days=7)
+        .found(STRUCTURING)
+    )
+
+
+def test_a_week_that_begins_and_ends_on_a_closed_day_is_seven_days() -> None:
+    person = _Person().moved(9_000_00, days=5).moved(9_000_00, days=8).moved(9_000_00, days=11)  # Sunday to Saturday
+    assert [finding.anchor for finding in person.found(STRUCTURING)] == ["2026-12-07:in"]
 
 
 @pytest.mark.parametrize(
@@ -195,7 +249,7 @@ def test_a_day_above_ten_thousand_is_never_missed(drawn: list[tuple[object, ...]
     ]
     sums: dict[object, int] = {}
     for movement in movements:
-        key = (CALENDAR.of(movement.at_s), movement.direction)
+        key = (banking_day_of(CALENDAR.of(movement.at_s)), movement.direction)
         sums[key] = sums.get(key, 0) + movement.cents
     found = findings_of(movements, [CTR], CALENDAR)
     assert sorted(finding.cents for finding in found) == sorted(cents for cents in sums.values() if cents > 10_000_00)

@@ -11,9 +11,18 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Final
 
+from sdt.domain.ach.calendar import counts_from
 from sdt.domain.monitoring.movements import Book, Channel, Direction, Finding, Movement, Pattern, Slot, Total, merged
 from sdt.domain.monitoring.persons import PREFIX
-from sdt.domain.monitoring.rules import DAY_S, Rule, day_findings, movement_findings, pair_findings, reach
+from sdt.domain.monitoring.rules import (
+    DAY_S,
+    Rule,
+    day_findings,
+    days_to_look_at,
+    movement_findings,
+    pair_findings,
+    reach,
+)
 from sdt.domain.monitoring.value import Prices
 from sdt.domain.region import Region
 from sdt.store import Store, findings, movements, people_behind, travel
@@ -199,9 +208,11 @@ def _shows(rules: Sequence[Rule], account: str, book: Book, finding: Finding, ov
 
 
 def _affected(book: Book, days: Iterable[date], span: timedelta, until: date) -> list[date]:
-    """Return the days on which something moved whose windows reach a day that changed."""
+    """Return the days that may show something and whose windows reach a day that changed."""
     changed = set(days)
-    return sorted(one for one in book if one < until and any(day <= one < day + span for day in changed))
+    return sorted(
+        one for one in days_to_look_at(book) if one < until and any(day <= one < day + span for day in changed)
+    )
 
 
 def _look_at_movements(store: Store, region: Region, look: Look, moved: Sequence[Moved], now_s: int) -> None:
@@ -264,10 +275,13 @@ def unlinked(store: Store, look: Look) -> list[str]:
 
 
 def look_at_days(store: Store, region: Region, limit: int, now_s: int) -> DayLook | None:
-    """Look at the oldest business day that is over and was not looked at as a whole. Writes nothing."""
-    calendar, rules = region.business_day, region.monitors
-    today = calendar.of(now_s - GRACE_S)
-    found = movements.unjudged(store, today, limit)
+    """Look at the oldest day that is over and was not looked at as a whole. Writes nothing.
+
+    A day is over when the banking day is that it counts with: until then more of the same may come.
+    """
+    rules = region.monitors
+    first_open = counts_from(region.business_day.of(now_s - GRACE_S))
+    found = movements.unjudged(store, first_open, limit)
     if found is None:
         return None
     day, accounts = found
@@ -279,7 +293,7 @@ def look_at_days(store: Store, region: Region, limit: int, now_s: int) -> DayLoo
     for who, (last, slots) in movements.last_days(store, everybody, since).items():
         books[who] = {last: {slot: Total(1, 0) for slot in slots}, **books.get(who, {})}
     touched = {who: {day} for who in accounts}
-    noticed = _of_days(rules, touched, books, behind, over=True, span=span, until=today)
+    noticed = _of_days(rules, touched, books, behind, over=True, span=span, until=first_open)
     return DayLook(day, accounts, noticed)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
+from sdt.domain.ach.calendar import banking_day_of, counts_from
 from sdt.domain.case import CaseStatus, Decision
 from sdt.domain.case_kinds import KINDS, Clock
 from sdt.domain.errors import Conflict
@@ -88,9 +89,10 @@ def _checked(report: Report) -> Report:
 
 async def _currency(store: Store, people: People, region: Region, filer: Filer, row: CaseRow, filing: date) -> bytes:
     facts: dict[str, Any] = json.loads(row.facts)
-    day = date.fromisoformat(facts["day"])
+    # A case from before currency of closed days counted with the banking day after them names its own day.
+    day = banking_day_of(date.fromisoformat(facts["day"]))
     calendar = region.business_day
-    since, until = calendar.opens_s(day), calendar.opens_s(day + timedelta(days=1))
+    since, until = calendar.opens_s(counts_from(day)), calendar.opens_s(day + timedelta(days=1))
     person = str(facts["person"])
     accounts = [str(account) for account in facts["accounts"]]
     conductor = person if person.startswith(PREFIX) else ""

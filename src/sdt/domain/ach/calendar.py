@@ -7,18 +7,21 @@ Source: Federal Reserve Banks, holiday schedule and FedACH processing schedule (
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 __all__ = [
+    "CLOSED_DAYS_MAX",
     "EASTERN",
     "SAME_DAY_CENTS_MAX",
     "SAME_DAY_WINDOWS",
     "Settlement",
     "Window",
     "add_banking_days",
+    "banking_day_of",
     "banking_days_between",
+    "counts_from",
     "effective_date",
     "federal_holidays",
     "is_banking_day",
@@ -28,6 +31,8 @@ __all__ = [
 
 EASTERN: Final = ZoneInfo("America/New_York")
 SAME_DAY_CENTS_MAX: Final = 1_000_000_00
+CLOSED_DAYS_MAX: Final = 3
+"""The Reserve Banks are never closed for longer: over a weekend and a holiday beside it."""
 _SATURDAY: Final = 5
 _SUNDAY: Final = 6
 _MONDAY: Final = 0
@@ -98,6 +103,20 @@ def federal_holidays(year: int) -> dict[date, str]:
 def is_banking_day(day: date) -> bool:
     """Return whether the Reserve Banks are open."""
     return day.weekday() < _SATURDAY and day not in federal_holidays(day.year)
+
+
+@lru_cache(maxsize=4_096)
+def banking_day_of(day: date) -> date:
+    """Return the banking day that what comes in on a day counts with: the day itself, or the first one after it."""
+    return day if is_banking_day(day) else next_banking_day(day)
+
+
+@lru_cache(maxsize=4_096)
+def counts_from(day: date) -> date:
+    """Return the first of the days that count with the same banking day as this one."""
+    while not is_banking_day(day - timedelta(days=1)):
+        day -= timedelta(days=1)
+    return day
 
 
 def next_banking_day(day: date) -> date:

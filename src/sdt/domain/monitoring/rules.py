@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
+from sdt.domain.ach.calendar import CLOSED_DAYS_MAX, banking_day_of, counts_from
 from sdt.domain.monitoring.movements import (
     Book,
     BusinessDay,
@@ -26,7 +27,17 @@ from sdt.domain.monitoring.movements import (
     book_of,
 )
 
-__all__ = ["DAY_S", "WHEN_OVER", "Rule", "day_findings", "findings_of", "movement_findings", "pair_findings", "reach"]
+__all__ = [
+    "DAY_S",
+    "WHEN_OVER",
+    "Rule",
+    "day_findings",
+    "days_to_look_at",
+    "findings_of",
+    "movement_findings",
+    "pair_findings",
+    "reach",
+]
 
 DAY_S: Final = 86_400
 WHEN_OVER: Final = frozenset({Pattern.STRUCTURING, Pattern.DORMANT_THEN_ACTIVE})
@@ -62,9 +73,17 @@ class Rule:
 
 
 def reach(rules: Iterable[Rule]) -> int:
-    """Return how many business days back the longest of the rules over days looks; dormancy asks for no more."""
+    """Return how many days back the longest of the rules over days looks; dormancy asks for no more.
+
+    Days on which the banks are closed count with the one after them, at either end of what is looked at.
+    """
     over_days = (Pattern.STRUCTURING, Pattern.VELOCITY, Pattern.CURRENCY_REPORT)
-    return max((rule.days for rule in rules if rule.pattern in over_days), default=1)
+    return max((rule.days for rule in rules if rule.pattern in over_days), default=1) + 2 * CLOSED_DAYS_MAX
+
+
+def days_to_look_at(book: Book) -> set[date]:
+    """Return the days on which a book may show something: those it has, and the banking days they count with."""
+    return {*book, *map(banking_day_of, book)}
 
 
 def findings_of(
@@ -82,7 +101,10 @@ def findings_of(
         return []
     person, book = movements[0].person, book_of(movements, calendar)
     found = [
-        finding for day in book for over in (False, True) for finding in day_findings(rules, person, book, day, over)
+        finding
+        for day in days_to_look_at(book)
+        for over in (False, True)
+        for finding in day_findings(rules, person, book, day, over)
     ]
     for movement in movements:
         found += movement_findings(rules, movement, calendar, high_risk)
@@ -94,10 +116,11 @@ def day_findings(rules: Iterable[Rule], person: str, book: Book, day: date, over
     """Return what one business day shows; `over` asks for the patterns that wait until the day has ended.
 
     Shape: `book` goes `reach` days back from `day`, and holds the last day before that on which anything moved.
+    A day that is no banking day shows nothing of currency by itself: the banking day that it counts with does.
     """
     for rule in rules:
         look = _DAYS.get(rule.pattern)
-        if look is not None and (rule.pattern in WHEN_OVER) == over and rule.in_force(day) and day in book:
+        if look is not None and (rule.pattern in WHEN_OVER) == over and rule.in_force(day):
             yield from look(rule, person, book, day)
 
 
@@ -114,37 +137,63 @@ def _sum(rule: Rule, book: Book, day: date, *, channel: Channel | None = None, w
     return total
 
 
+def _currency(rule: Rule, book: Book, day: date, way: Direction) -> Total:
+    """Return the currency of a banking day: with its own, that of the nights and the days before it on which the banks
+    are closed. Nothing for a day that is none.
+
+    Source: 31 C.F.R. 1010.313(b).
+    """
+    if banking_day_of(day) != day:
+        return Total()
+    return sum(
+        (_sum(rule, book, one, channel=Channel.CURRENCY, way=way) for one in _from(counts_from(day), day)), Total()
+    )
+
+
+def _from(first: date, last: date) -> list[date]:
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
 def _window(rule: Rule, day: date) -> list[date]:
     return [day - timedelta(days=back) for back in range(rule.days)]
 
 
 def _currency_report(rule: Rule, person: str, book: Book, day: date) -> Iterator[Finding]:
-    """More than `cents` of currency in one business day; in and out are not added up.
+    """More than `cents` of currency in one banking day; in and out are not added up.
 
     Source: 31 C.F.R. 1010.311 and 1010.313 (aggregation).
     """
     for direction in Direction:
-        total = _sum(rule, book, day, channel=Channel.CURRENCY, way=direction)
+        total = _currency(rule, book, day, direction)
         if total.cents > rule.cents:
             yield _day_finding(rule, person, day, total, direction)
 
 
 def _structuring(rule: Rule, person: str, book: Book, day: date) -> Iterator[Finding]:
-    """Currency on `count` days or more within `days`, no day above `cents` and each at least `floor_cents`, more
-    than `cents` together: as somebody would who knows where the report begins.
+    """Currency on `count` days or more within `days`, no banking day above `cents` and each at least `floor_cents`,
+    more than `cents` together: as somebody would who knows where the report begins.
 
+    Days that count with one banking day are as many as there are with `floor_cents` or more.
     Source: 31 U.S.C. 5324.
     """
     for direction in Direction:
+        if not _currency(rule, book, day, direction).count:
+            continue
         under = {
             one: total
-            for one in _window(rule, day)
-            if (total := _sum(rule, book, one, channel=Channel.CURRENCY, way=direction)).count
-            and rule.floor_cents <= total.cents <= rule.cents
+            for one in _from(counts_from(day) - timedelta(days=rule.days - 1), day)
+            if (total := _currency(rule, book, one, direction)).count and rule.floor_cents <= total.cents <= rule.cents
         }
         together = sum(under.values(), Total())
-        if day in under and len(under) >= rule.count and together.cents > rule.cents:
+        count = sum(max(1, _large(rule, book, one, direction)) for one in under)
+        if day in under and count >= rule.count and together.cents > rule.cents:
             yield _day_finding(rule, person, day, together, direction)
+
+
+def _large(rule: Rule, book: Book, day: date, way: Direction) -> int:
+    days = _from(counts_from(day), day)
+    totals = [_sum(rule, book, one, channel=Channel.CURRENCY, way=way) for one in days]
+    return sum(1 for total in totals if total.count and total.cents >= rule.floor_cents)
 
 
 def _velocity(rule: Rule, person: str, book: Book, day: date) -> Iterator[Finding]:
