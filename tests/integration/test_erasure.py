@@ -15,7 +15,7 @@ from sandbox_servers import Sandbox, sandbox
 
 from sdt.domain.ledger import Posting
 from sdt.domain.registry import Role
-from sdt.store import Store, cases, ledger, person_keys
+from sdt.store import Store, cases, former_parties, ledger, person_keys
 from sdt.store.cases import open_case
 
 pytestmark = pytest.mark.slow
@@ -105,6 +105,7 @@ async def test_a_person_is_erased_when_the_years_are_over_and_for_good(office: B
     erase = {"account": ann.account, "reason": "Asked for it; the retention has ended."}
     row = await api.store.read(person_keys.of_account, ann.account)
     assert row is not None and row.wrapped is not None
+    await api.store.run(_kept, ann.account)
     (file,) = (tmp_path / "documents").iterdir()
     # given that six years bind (a bank account was linked, nothing moved), then nobody is erased before
     status, problem, _ = await office.act("erase_person", one, **erase)
@@ -153,6 +154,11 @@ async def test_a_person_is_erased_when_the_years_are_over_and_for_good(office: B
     assert answer["type"] == "agree"
     _, problem, _ = await office.act("erase_person", one, **erase)
     assert problem["code"] == "erased_already"
+
+
+def _kept(store: Store, account: str) -> None:
+    """Somebody whose identity was renewed: whom it was of is kept."""
+    former_parties.keep(store, account, 1, passed=True, at_ms=1)
 
 
 def _post(store: Store, debit: str, credit: str) -> None:

@@ -112,8 +112,8 @@ def _decided(store: Store, account: str) -> None:
     examinations.put(store, row._replace(status="passed", tier=1, decision_act="act-1", expires_at_s=2**33))
 
 
-def found_of(account: str, outcome: KycOutcome, attempts_left: int) -> KycApplication:
-    return KycApplication("app-1", account, outcome, (), 0, "TX", None, attempts_left, None, None, Evidence(b"{}"))
+def found_of(account: str, outcome: KycOutcome, attempts_left: int, application: str = "app-1") -> KycApplication:
+    return KycApplication(application, account, outcome, (), 0, "TX", None, attempts_left, None, None, Evidence(b"{}"))
 
 
 def begun(store: Store, n: int, application: str, **changes: Any) -> str:

@@ -17,12 +17,13 @@ from sdt.adapters.wrapping import VaultKey
 from sdt.domain.monitoring.persons import digest_key, person_id
 from sdt.domain.personal import Party
 from sdt.domain.registry import Role
-from sdt.store import Store, accounts, cases, currency, people_behind, person_keys
+from sdt.store import Store, accounts, cases, currency, examinations, people_behind, person_keys
 from sdt.store.accounts import UserRow
 from sdt.store.cases import Filter
 from sdt.store.currency import CONDUCTOR_NOTE
 from sdt.worker.clock import Clock
 from sdt.worker.monitor import Monitor
+from sdt.workflows import identity
 from sdt.workflows.people import People
 from store_rig import NOW_MS, address, transaction_id
 
@@ -142,6 +143,34 @@ async def test_what_two_officers_decided_becomes_form_111(api: Platform, ann: Ho
         ["Y"],
         ["20261124"],
     )
+
+
+async def test_reports_and_records_name_who_was_identified_and_not_who_a_renewal_says(
+    api: Platform, ann: Holder
+) -> None:
+    def set_up(store: Store) -> None:
+        user(store, 1, DORA)
+        user(store, 2, SHOP)
+        identity.begin(store, address(1), "app-1", NOW_MS)
+        row = examinations.get(store, address(1))
+        assert row is not None
+        now_s = NOW_MS // 1000
+        examinations.put(store, row._replace(status="passed", decided_at_s=now_s - 86_400, expires_at_s=now_s + 60))
+        identity.renew(store, address(1), NOW_MS)
+        people = People(store, VaultKey(lambda: (MASTER,)))
+        accounts.set_person(store, address(1), people.seal(store, address(1), EVE, NOW_MS))
+        count_currency(store, 1, 1, 20_000_00, NOON_S)
+        pay(store, [Payment(2, 1, 2, 3_000_00, NOON_S)])
+        read_all(store, [10], NOON_S)
+
+    await api.store.run(set_up)
+    people = People(api.store, VaultKey(lambda: (MASTER,)))
+    await Monitor(api.store, REGION, people, lambda: digest_key(MASTER), PRICES, Clock()).seal_travel()
+    status, made = await report(api, the_case(api.store, "currency"), ann)
+    assert status == 200
+    assert values(made, "RawEntityIndividualLastName") == ["Plantedname"]
+    _, found = await api.get(f"/v1/office/travel-records/{transaction_id(2)}", ann)
+    assert found["originator"]["name"] == "Dora Plantedname"
 
 
 async def test_nobody_but_compliance_gets_a_report_or_a_record(api: Platform, ann: Holder) -> None:

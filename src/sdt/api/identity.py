@@ -136,6 +136,7 @@ async def _get(runtime: Running, caller: KnownCaller, user_id: UserId) -> models
 
 def _try_again(store: Store, people: People, user: UserRow, party: Party, at_ms: int) -> None:
     _same_kind(store, people, user, party)
+    people.key(store, user.account, at_ms)
     identity.try_again(store, user.account, at_ms)
     accounts.set_person(store, user.account, people.seal(store, user.account, party, at_ms))
 

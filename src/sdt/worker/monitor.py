@@ -152,7 +152,7 @@ class Monitor:
         """Add the parties to recorded payments; return whether a page was full."""
         waiting = await self._store.read(travel.unsealed, PEOPLE_PAGE)
         known = [
-            (row, [(account, await self._people.party(account)) for account in (row.payer, row.payee)])
+            (row, [(account, await self._people.identified(account)) for account in (row.payer, row.payee)])
             for row in waiting
         ]
         if known:
@@ -194,7 +194,7 @@ class Monitor:
     async def _link(self, accounts: list[str]) -> None:
         key = self._persons_key()
         for account in accounts:
-            party = await self._people.party(account)
+            party = await self._people.identified(account)
             if party is not None:
                 await self._store.run(people_behind.link, account, persons_in(party, key))
 

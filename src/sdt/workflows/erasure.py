@@ -14,7 +14,18 @@ from sdt.domain.identity_acts import ErasePerson, LegalHold, LiftLegalHold
 from sdt.domain.registry import Role
 from sdt.domain.retention import Relationship, erasable_from, retention_of
 from sdt.domain.transaction import FINAL, Status
-from sdt.store import Store, accounts, banking, cases, documents, ledger, legal_holds, outbox, person_keys
+from sdt.store import (
+    Store,
+    accounts,
+    banking,
+    cases,
+    documents,
+    former_parties,
+    ledger,
+    legal_holds,
+    outbox,
+    person_keys,
+)
 from sdt.store.accounts import UserRow
 from sdt.store.legal_holds import LegalHoldRow
 from sdt.store.standing import STATUS, UPDATED_AT_MS
@@ -100,6 +111,7 @@ def _erase(acting: Acting, act: ErasePerson) -> Mapping[str, Any]:
     if not person_keys.erase(store, user.user_id, acting.now_ms):
         person_keys.add_erased(store, user.user_id, acting.now_ms)
     accounts.set_person(store, user.account, None)
+    former_parties.forget(store, user.account)
     banking.forget_details(store, user.user_id)
     files = documents.forget_all(store, user.account)
     outbox.put(store, TOPIC, user.user_id, {"files": files}, acting.now_ms)

@@ -15,7 +15,7 @@ from sdt.domain.identity_acts import DecideIdentity
 from sdt.domain.personal import Party, Person, PersonAddress
 from sdt.domain.registry import Role
 from sdt.ports.kyc import KycApplication, KycBusiness, KycOutcome, KycOwner, KycPerson, PostalAddress
-from sdt.store import Store, accounts, cases, documents, examinations, outbox
+from sdt.store import Store, accounts, cases, documents, examinations, former_parties, outbox
 from sdt.store.cases import Filter, open_case
 from sdt.store.examinations import ExaminationRow
 from sdt.workflows.office import Acting, Entry
@@ -148,7 +148,7 @@ def record(
         expires_at_s=_seconds(found.expires_at),
         updated_at_ms=at_ms,
     )
-    examinations.put(store, row)
+    _move(store, known, row)
     if found.outcome is KycOutcome.REVIEW or (found.outcome is KycOutcome.FAILED and not row.attempts_left):
         _open_case(store, row, list(found.reasons), actor, at_ms)
 
@@ -203,13 +203,22 @@ def _open_case(store: Store, row: ExaminationRow, reasons: Sequence[str], actor:
     )
 
 
+def _move(store: Store, before: ExaminationRow, after: ExaminationRow) -> None:
+    """Write where a check stands; whom the account's record names while it leaves `passed` is kept as that."""
+    passed = IdentityStatus.PASSED.value
+    if before.status == passed and after.status != passed:
+        former_parties.keep(store, before.account, before.round, passed=True, at_ms=after.updated_at_ms)
+    examinations.put(store, after)
+
+
 def _seconds(moment: datetime | None) -> int | None:
     return None if moment is None else int(moment.timestamp())
 
 
 def try_again(store: Store, account: str, at_ms: int) -> None:
-    """Ask the worker to hand in what is now known of the account. In one database transaction with the new data.
+    """Ask the worker to hand in what is known of the account, once the data of before is kept.
 
+    Runs before the new data is written, in one database transaction with that.
     Errors: Conflict (identity_closed, attempts_exhausted). While something else is on its way to the vendor none is
     taken: the vendor would pass whom that is about, and this account would be somebody else's.
     """
@@ -221,15 +230,16 @@ def try_again(store: Store, account: str, at_ms: int) -> None:
     if outbox.is_waiting(store, TOPIC, f"{account}:"):
         raise Conflict("Something that was handed in is on its way to the vendor.", code="identity_closed")
     assert row.application is not None
-    waiting = _pending(account, row.application, row.round, row.attempts_left - 1, at_ms)
-    examinations.put(store, waiting)
+    former_parties.keep(store, account, row.round, passed=False, at_ms=at_ms)
+    examinations.put(store, _pending(account, row.application, row.round, row.attempts_left - 1, at_ms))
     key = f"{account}:{row.round}:{row.attempts_left}"
     outbox.put(store, TOPIC, key, {"act": "retry", "account": account, "key": key}, at_ms)
 
 
 def renew(store: Store, account: str, at_ms: int) -> None:
-    """Ask the worker to hand in a new application; what is attested stands until it ends.
+    """Ask the worker to hand in a new application; what is attested stands until it ends, and with whom is kept.
 
+    Runs before new data is written, in one database transaction with that.
     Errors: Conflict (identity_closed) before its time, and while another is looked at.
     """
     row = _examination(store, account)
@@ -239,7 +249,7 @@ def renew(store: Store, account: str, at_ms: int) -> None:
     opens_s = renewable_from(row.decided_at_s, row.expires_at_s)
     if now_s < opens_s:
         raise Conflict(f"The identity can be renewed from {format_time(opens_s)}.", code="identity_closed")
-    examinations.put(store, _pending(account, None, row.round + 1, ATTEMPTS - 1, at_ms))
+    _move(store, row, _pending(account, None, row.round + 1, ATTEMPTS - 1, at_ms))
     key = f"{account}:{row.round + 1}"
     outbox.put(store, TOPIC, key, {"act": "apply", "account": account, "key": key}, at_ms)
 
@@ -286,8 +296,9 @@ def _decide(acting: Acting, act: DecideIdentity) -> Mapping[str, Any]:
     row = _check_decision(acting, act)
     passed = act.decision == "pass"
     residency = IdentityStatus.PASSED if passed and act.resident else IdentityStatus.FAILED
-    examinations.put(
+    _move(
         acting.store,
+        row,
         row._replace(
             status=(IdentityStatus.PASSED if passed else IdentityStatus.FAILED).value,
             reasons=() if passed else tuple(row.reasons) or ("could_not_verify",),

@@ -18,7 +18,7 @@ from sdt.domain.errors import NotFound
 from sdt.domain.personal import BankDetails, Party, Person, open_record, read_record, seal_record
 from sdt.domain.sealing import SealBroken
 from sdt.ports.wrapping import Wrapping
-from sdt.store import Store, accounts, banking, person_keys
+from sdt.store import Store, accounts, banking, former_parties, person_keys
 from sdt.store.person_keys import PersonKeyRow
 
 __all__ = ["People"]
@@ -40,6 +40,21 @@ class People:
     async def party(self, account: str) -> Party | None:
         """Return who stands behind an account; None for nobody, or for somebody who was erased."""
         return await self._store.read(self.party_in, account)
+
+    async def identified(self, account: str) -> Party | None:
+        """Return with whom an account's identity check passed last; who stands behind it where it never did.
+
+        Who renews may say to be somebody else: until that is established, all that was done is of whom was identified.
+        """
+        return await self._store.read(self.identified_in, account)
+
+    def identified_in(self, store: Store, account: str) -> Party | None:
+        """Return them within a database transaction."""
+        row = person_keys.of_account(store, account)
+        if row is None:
+            return None
+        passed = former_parties.last_passed(store, account)
+        return self._opened(account, row._replace(person_sealed=passed or row.person_sealed))
 
     async def parties(self, after: str | None, limit: int) -> tuple[list[tuple[str, Party]], str | None]:
         """Return everybody, by account, a page at a time, and the account after which the next page begins.

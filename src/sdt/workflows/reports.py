@@ -108,7 +108,7 @@ async def _involved(people: People, counted: Sequence[CurrencyRow]) -> list[Invo
     involved: list[Involved] = []
     for account in sorted({one.account for one in counted} - {""}):
         theirs = [one for one in counted if one.account == account]
-        party = await people.party(account)
+        party = await people.identified(account)
         own = isinstance(party, Person) and all(one.by_holder for one in theirs)
         subject = subject_of(party, (account,))
         cents = sum(one.units for one in theirs)
@@ -136,7 +136,7 @@ async def _suspicion(store: Store, people: People, region: Region, filer: Filer,
     facts: dict[str, Any] = json.loads(row.facts)
     found = await store.read(_findings, row.id)
     accounts = [str(account) for account in facts.get("accounts", [])] or ([row.account] if row.account else [])
-    subjects = [subject_of(await people.party(account), (account,)) for account in accounts]
+    subjects = [subject_of(await people.identified(account), (account,)) for account in accounts]
     days = sorted(date.fromisoformat(day) for day, _ in found) or [date.fromisoformat(row.detected_on)]
     notes = [event.detail for event in await store.read(cases.events_of, row.id) if event.event == "noted"]
     suspicion = Suspicion(

@@ -15,7 +15,7 @@ from sdt.workflows.erasure import TOPIC
 
 __all__ = ["TABLES", "WRAPPED", "scrub"]
 
-TABLES: Final = ("person_keys", "users", "bank_accounts")
+TABLES: Final = ("person_keys", "users", "former_parties", "bank_accounts")
 """What an erasure overwrites."""
 WRAPPED: Final = ("person_keys", *(of.table for of in FILES.values()))
 """What wrapping anew overwrites."""

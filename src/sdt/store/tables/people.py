@@ -26,6 +26,20 @@ class PersonKey(Table):
         table_name = "person_keys"
 
 
+class FormerParty(Table):
+    """Whom an account's record named before, sealed as it was. Erased: the row stays, empty."""
+
+    seq = BigAutoField()
+    account = text(42, index=True)
+    round = IntegerField()
+    sealed = BlobField(null=True)
+    passed = BooleanField()
+    kept_at_ms = BigIntegerField()
+
+    class Meta:
+        table_name = "former_parties"
+
+
 class Examination(Table):
     """The identity check of one account as it stands: what the vendor found, or two officers decided.
 
@@ -108,4 +122,12 @@ class PersonalRead(Table):
         table_name = "personal_reads"
 
 
-TABLES: Final[tuple[type[Table], ...]] = (PersonKey, Examination, Document, LegalHold, HandleGrant, PersonalRead)
+TABLES: Final[tuple[type[Table], ...]] = (
+    PersonKey,
+    FormerParty,
+    Examination,
+    Document,
+    LegalHold,
+    HandleGrant,
+    PersonalRead,
+)
