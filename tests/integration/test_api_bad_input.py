@@ -118,6 +118,7 @@ ROWS: list[tuple[str, Callable[[Case], bytes], int, str]] = [
     ("nothing to pay", lambda c: c.signed(amount="0"), 400, "amount"),
     ("oneself as payee", lambda c: c.signed(payee=c.alice.account), 400, "same_account"),
     ("a time that is none", lambda c: c.signed(expires_at="2026-02-30T00:00:00Z"), 400, "time"),
+    ("a time before 1970", lambda c: c.signed(expires_at="1960-01-01T00:00:00Z"), 400, "time"),
     ("a missing claim", lambda c: c.raw('"memo":"",', ""), 400, "claims"),
     ("two types", lambda c: _seal(json.dumps(c.good()).encode(), c.alice.key, "deposit"), 400, "type_mismatch"),
     ("an unknown type", lambda c: c.act("gift"), 400, "unknown_type"),

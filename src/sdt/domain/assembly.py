@@ -22,7 +22,10 @@ from sdt.domain.message import Signed
 from sdt.domain.region import Region
 from sdt.domain.transaction_id import id_bytes
 
-__all__ = ["Assembled", "Frame", "assemble"]
+__all__ = ["Assembled", "Built", "Frame", "assemble", "assemble_built"]
+
+Built = tuple[Signed, ValueItem | AdminItem]
+"""A message and the item that it became."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +60,14 @@ def assemble(frame: Frame, messages: Sequence[Signed], region: Region) -> Assemb
 
     Errors: Invalid for a message that cannot be an item (see `build_item`).
     """
+    return assemble_built(frame, [(message, build_item(message, region)) for message in messages], region)
+
+
+def assemble_built(frame: Frame, built: Sequence[Built], region: Region) -> Assembled:
+    """Return the batch of messages whose items were built before, in this order, all of one kind."""
+    messages, items = [message for message, _ in built], [item for _, item in built]
     administers = messages[0].message.administrative
     assert all(m.message.administrative is administers for m in messages), "kinds are never mixed in a batch"
-    items = [build_item(message, region) for message in messages]
     root = merkle_root([leaf(i, id_bytes(m.message.transaction_id), m.digest) for i, m in enumerate(messages)])
     place = (frame.number, frame.parent, root, frame.deadline_s)
     if administers:

@@ -48,11 +48,18 @@ _TIME_CLAIMS: Final = ("issued_at", "expires_at", "as_of", "valid_until", "effec
 
 @lru_cache(maxsize=4096)
 def parse_time(text: str) -> int:
-    """Return unix seconds of an RFC 3339 time in UTC, written with Z and whole seconds. Errors: Invalid."""
+    """Return unix seconds of an RFC 3339 time in UTC, written with Z and whole seconds, from 1970 on.
+
+    Errors: Invalid.
+    """
     try:
-        return int(datetime.fromisoformat(text).timestamp())
+        unix_s = int(datetime.fromisoformat(text).timestamp())
     except ValueError:
         raise Invalid(f"{text!r} is no time of the calendar.", code="time") from None
+    if unix_s < 0:
+        # The words on chain hold none. The latest that four digits of a year can say fits into all of them.
+        raise Invalid(f"{text!r} is before 1970.", code="time")
+    return unix_s
 
 
 def format_time(unix_s: int) -> str:

@@ -14,7 +14,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from sdt.domain.assembly import Assembled, assemble
+from sdt.domain.assembly import Assembled
 from sdt.domain.chain_tx import transaction_hash
 from sdt.domain.errors import SdtError
 from sdt.domain.region import Region
@@ -56,15 +56,13 @@ class Lane:
         demand: Callable[[], None],
     ) -> None:
         self._store = store
-        self._region = region
         self._coordinator = coordinator
         self._follower = follower
         self._screened = screened
         self._limits = limits
         self._clock = clock
-        self._reading = reading
         self._demand = demand
-        self._forming = Forming(region, follower, limits, clock)
+        self._forming = Forming(region, follower, limits, clock, reading)
         self._sending: asyncio.Task[None] | None = None
         self._ahead: Formed | None = None
 
@@ -144,8 +142,7 @@ class Lane:
         assert formed.rows, "a batch has messages"
         stir(outside=any(row.type != "transfer" for row in formed.rows))
         with LANE.timed("assemble"):
-            messages = [self._reading.read(row) for row in formed.rows]
-            batch = assemble(formed.frame, messages, self._region)
+            batch = self._forming.assemble(formed)
         self._demand()
         ahead = asyncio.create_task(self._form_ahead(formed, batch))
         try:
@@ -199,6 +196,9 @@ class Lane:
     def _signed(self, store: Store, flight: Flight, batch: Assembled) -> None:
         """Store the raw chain transaction before anybody sees it."""
         now_ms = self._clock.now_ms()
+        stands = batches.get(store, flight.number)
+        # Where the answer to a commit was lost, somebody may have been taken out of it: then a restart asks anew.
+        assert stands is not None and stands.count == len(flight.rows), "what is signed is the batch as it stands"
         batches.mark_signed(
             store,
             flight.number,

@@ -14,7 +14,7 @@ KEPT_MAX: Final = 10_000
 
 
 class Reading:
-    """Reads the messages of rows. Two threads use it: screening keeps, the lane takes."""
+    """Reads the messages of rows. Several threads use it: screening keeps, the lane takes."""
 
     def __init__(self) -> None:
         self._kept: dict[str, Signed] = {}
