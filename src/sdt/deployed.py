@@ -49,7 +49,7 @@ def open_parameters(settings: Settings) -> Parameters:
     """Return the parameters of this deployment. Errors: ConfigurationInvalid when settings name no path."""
     if not settings.aws.parameters:
         raise ConfigurationInvalid("aws.parameters: name the path of this deployment in Parameter Store")
-    return Parameters(client("ssm", settings.aws, read_s=10), settings.aws.parameters)
+    return Parameters(client("ssm", settings.aws, read_s=10, once=True), settings.aws.parameters)
 
 
 def publish(settings: Settings) -> dict[str, str]:

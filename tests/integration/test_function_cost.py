@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,8 +22,12 @@ import pytest
 from api_platform import Holder
 from functions_rig import PUBLIC_URL, environment, prepare, signed_transfer
 
+from databases import database_at
+from outside import data_folder
 from sdt.domain.proof import make_proof
 from sdt.functions.api import ApiFunction
+from sdt.store import open_store
+from sdt.workflows.sanctions_lists import first_list
 
 pytestmark = pytest.mark.slow
 
@@ -31,6 +36,17 @@ FASTAPI_MS = 289
 """What importing FastAPI alone costs where 400 ms were asked for: the yardstick."""
 OVERHEAD_MS_MAX = 1.0
 ROUNDS = 60
+SERVICES = {
+    "api": ("secretsmanager", "sqs", "kms"),
+    "screening": ("secretsmanager", "kms"),
+    "sweep": ("secretsmanager", "sqs"),
+    "rotation": (),
+}
+"""What each goes on speaking to where it is deployed; all read Parameter Store first. Rotation makes its own client."""
+START_MS_MAX = {"api": 1_000, "screening": 1_400, "sweep": 1_000, "rotation": 900}
+"""Everything before the first event, which Lambda bills: imports, settings, Amazon's clients, the database opened."""
+PEAK_MB_MAX = 128
+START = Path(__file__).parent.parent / "function_start.py"
 JOSE = {"content-type": "application/jose"}
 BOB = Holder("bob")
 HEAVY = ("fastapi", "web3", "eth", "numpy", "mpyc", "aiohttp", "boto3", "uvicorn", "gmpy2")
@@ -50,7 +66,7 @@ def _import_ms(module: str, *heavy: str) -> tuple[float, list[str]]:
     return float(ms), found
 
 
-@pytest.mark.parametrize("module", ["sdt.functions.api", "sdt.functions.screening", "sdt.functions.sweep"])
+@pytest.mark.parametrize("module", [f"sdt.functions.{name}" for name in SERVICES])
 def test_importing_a_handler_is_quick_and_brings_nothing_heavy(module: str) -> None:
     handler, yardstick = [], []
     for _ in range(5):
@@ -60,6 +76,29 @@ def test_importing_a_handler_is_quick_and_brings_nothing_heavy(module: str) -> N
         yardstick.append(_import_ms("fastapi")[0])
     slow = max(1.0, median(yardstick) / FASTAPI_MS)
     assert min(handler) <= IMPORT_MS_MAX * slow, (handler, yardstick)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_function_is_small_and_soon_ready_with_everything_that_it_opens(name: str, tmp_path: Path) -> None:
+    # Given a home with the list of OFAC in force
+    prepare(tmp_path)
+    store = open_store(database_at(tmp_path / "sdt.db"))
+    first_list(store, tmp_path, data_folder("ofac"), 0, list_date=date(2026, 1, 2))
+    store.close()
+    amazon = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
+    told = {k: v for k, v in os.environ.items() if not k.startswith(("SDT_", "AWS_"))} | environment(tmp_path) | amazon
+    # when it starts as Lambda starts it
+    took, yardstick = [], []
+    for _ in range(3):
+        command = [sys.executable, START, name, *SERVICES[name]]
+        answer = subprocess.run(command, env=told, check=True, capture_output=True, text=True).stdout
+        took.append(tuple(map(int, answer.splitlines()[-1].split())))
+        yardstick.append(_import_ms("fastapi")[0])
+    # then it is soon ready, and keeps to the memory that was asked for
+    slow = max(1.0, median(yardstick) / FASTAPI_MS)
+    print(name, took, [round(ms) for ms in yardstick])
+    assert min(ms for ms, _ in took) <= START_MS_MAX[name] * slow
+    assert max(mb for _, mb in took) <= PEAK_MB_MAX
 
 
 class _Context:

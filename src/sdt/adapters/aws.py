@@ -35,10 +35,11 @@ class AwsUnreachable(Unavailable):
     code = "aws_unreachable"
 
 
-def client(service: str, aws: Aws, *, read_s: float = 30, connections: int = 10) -> Any:
+def client(service: str, aws: Aws, *, read_s: float = 30, connections: int = 10, once: bool = False) -> Any:
     """Return a client of boto3's core; one may be shared by threads, and connects at its first call.
 
-    Units: `read_s` must outlast the longest poll; `connections` is how many calls go at once.
+    Units: `read_s` must outlast the longest poll; `connections` is how many calls go at once. What describes the
+    service stays in memory, megabytes of it, unless the client is for `once`.
     """
     # What it costs to import is spent here only by a process that uses it.
     from botocore.config import Config
@@ -46,7 +47,7 @@ def client(service: str, aws: Aws, *, read_s: float = 30, connections: int = 10)
 
     # A session each: its credentials are asked for anew. What boto3 adds would take half as much again, for nothing.
     session = Session()
-    session.register_component("data_loader", _loader())
+    session.register_component("data_loader", _loader.__wrapped__() if once else _loader())
     return session.create_client(
         service,
         region_name=aws.region,

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from sys import intern
 from typing import Final
 
 from rapidfuzz import process
@@ -68,6 +69,7 @@ class Index:
 
     def _add(self, words: Words, name: str, entry: Listed) -> None:
         place = len(self._names)
+        words = tuple(map(intern, words))
         self._names.append((words, name, entry))
         for word in set(words):
             self._having[word].append(place)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from sys import intern
 from typing import Final
 from xml.etree.ElementTree import Element, ParseError
 
@@ -105,14 +106,18 @@ def read_csv(sdn: bytes, alt: bytes, add: bytes, list_date: date) -> Edition:
     for row in _rows("sdn", sdn, _SDN_COLUMNS):
         uid, name, kind, programs, *_, remarks = row
         weak = tuple(_WEAK.findall(remarks))
-        entries[int(uid)] = Listed(int(uid), name, kind or "entity", programs, remarks=remarks, weak=weak)
+        entries[int(uid)] = Listed(
+            int(uid), name, intern(kind or "entity"), intern(programs), remarks=remarks, weak=weak
+        )
     if not entries:
         raise BadList("The SDN file is empty: a list without entries would clear everybody.")
     for uid, _, _, alias, _ in _rows("alt", alt, _ALT_COLUMNS):
         entries[int(uid)] = _more(entries, "alt", int(uid), aliases=(alias,))
     for uid, _, street, city, country, _ in _rows("add", add, _ADD_COLUMNS):
         if street or city or country:
-            entries[int(uid)] = _more(entries, "add", int(uid), addresses=(Address(street, city, country),))
+            entries[int(uid)] = _more(
+                entries, "add", int(uid), addresses=(Address(street, intern(city), intern(country)),)
+            )
     return Edition(list_date, _digest(sdn, alt, add), entries)
 
 
