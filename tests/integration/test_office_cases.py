@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,14 @@ async def opened(api: Platform, kind: str = "monitoring", n: int = 1) -> str:
     )
 
 
+def evening(api: Platform) -> date:
+    """Put the clock to 02:30 UTC of the day after next: return the date that it still is in Texas then."""
+    now = datetime.fromtimestamp(api.clock.now_ms() / 1000, UTC)
+    then = (now + timedelta(days=2)).replace(hour=2, minute=30)
+    api.clock.ahead_ms += int((then - now).total_seconds() * 1000)
+    return then.date() - timedelta(days=1)
+
+
 def signed(api: Platform, kind: str, holder: Holder, /, **claims: Any) -> tuple[str, bytes]:
     act_id = str(uuid.uuid4())
     common = {
@@ -113,7 +121,7 @@ async def test_from_a_finding_to_a_filed_report(api: Platform, ann: Holder, ben:
     assert (found["status"], found["officer"], found["second_officer"]) == ("to_report", kid(ann), kid(ben))
     early = {"case": case_id, "filed_on": "2099-01-01", "confirmation": "31000123456789"}
     assert (await act(api, "mark_filed", ann, **early))[1]["code"] == "future_day"
-    today = format_time(api.clock.now_ms() // 1000)[:10]
+    today = api.services.region.business_day.date_of(api.clock.now_ms() // 1000).isoformat()
     status, _ = await act(api, "mark_filed", ann, case=case_id, filed_on=today, confirmation="31000123456789")
     assert status == 200
     found = await seen(api, case_id, ann)
@@ -184,6 +192,24 @@ async def test_an_officer_opens_a_case_on_what_they_noticed(api: Platform, ann: 
     assert status == 200
     found = await seen(api, answer["result"]["case"], ann)
     assert (found["kind"], found["account"], found["events"][1]["detail"]) == ("monitoring", address(9), "Two IDs.")
+
+
+async def test_officers_days_are_those_of_the_regions_calendar(api: Platform, ann: Holder, ben: Holder) -> None:
+    # given an evening in Texas: after close, and a day later by UTC
+    here = evening(api)
+    status, answer = await act(api, "open_case", ann, account=address(9), suspect_known=False, reason="Two IDs.")
+    assert status == 200, answer
+    case_id = answer["result"]["case"]
+    found = await seen(api, case_id, ann)
+    # then it was detected here and today; and without a suspect an agency has no more than the thirty days
+    assert (found["detected_on"], found["due_on"]) == (here.isoformat(), (here + timedelta(days=30)).isoformat())
+    digest = await proposed(api, case_id, ann)
+    assert (await act(api, "agree", ben, digest=digest))[0] == 200
+    assert (await seen(api, case_id, ann))["due_on"] == (here + timedelta(days=30)).isoformat()
+    filed = {"case": case_id, "confirmation": "31000123456789"}
+    tomorrow = (here + timedelta(days=1)).isoformat()
+    assert (await act(api, "mark_filed", ann, filed_on=tomorrow, **filed))[1]["code"] == "future_day"
+    assert (await act(api, "mark_filed", ann, filed_on=here.isoformat(), **filed))[0] == 200
 
 
 async def test_cases_are_listed_page_by_page_and_narrowed(api: Platform, ann: Holder) -> None:

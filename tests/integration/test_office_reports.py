@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from api_platform import Holder, Platform, platform
 from test_monitoring import DORA, EVE, HOME, SHOP
-from test_office_cases import act, proposed, seen
+from test_office_cases import act, evening, proposed, seen
 
 from monitoring_rig import NOON_S, PRICES, REGION, Payment, count_currency, pay, read_all
 from sdt.adapters.wrapping import VaultKey
@@ -103,8 +103,10 @@ async def test_a_day_of_currency_becomes_form_112(api: Platform, ann: Holder) ->
 
     await api.store.run(set_up)
     case_id = the_case(api.store, "currency")
+    filing = evening(api)
     status, made = await report(api, case_id, ann)
     assert status == 200
+    assert values(made, "FilingDateText") == [f"{filing:%Y%m%d}"], "the date in Texas"
     assert (await report(api, case_id, ann))[1] == made
     assert values(made, "TotalCashInReceiveAmountText") == ["10001"], "the day's own, rounded up"
     assert values(made, "ActivityPartyTypeCode")[5:] == ["50", "23", "17"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -212,7 +213,11 @@ async def test_a_strong_likeness_is_cleared_by_two(rig: Rig) -> None:
 
 
 async def test_a_true_hit_is_blocked_by_two_and_nothing_moves_any_more(rig: Rig) -> None:
-    # given somebody whose deposit is on its way, and who is listed since
+    # given an evening in Texas, a day later by UTC, and somebody whose deposit is on its way, and who is listed since
+    now = datetime.fromtimestamp(rig.clock.now_s(), UTC)
+    evening = (now + timedelta(days=1)).replace(hour=2, minute=30)
+    rig.clock.ahead_s += int((evening - now).total_seconds())
+    here = evening.date() - timedelta(days=1)
     alice, who = await rig.join(person("Alice", "Archer")), await rig.join(person("Ordinary", "Customer"))
     deposit = await rig.deposit(who)
     await rig.screen()
@@ -231,13 +236,13 @@ async def test_a_true_hit_is_blocked_by_two_and_nothing_moves_any_more(rig: Rig)
     assert act.status == "waiting"
     agreed = await rig.agreed(act)
     result = json.loads(agreed.result)["result"]
-    # then a report is due in ten banking days, the freeze is there to be signed, and the deposit is named
-    due = blocking_report_due(day_of(rig.clock.now_ms())).isoformat()
+    # then a report is due ten banking days after that evening, the freeze is there to be signed, the deposit is named
+    due = blocking_report_due(here).isoformat()
     assert (result["report_due"], result["funds_blocked"]) == (due, [deposit])
     assert (result["freeze"]["account"], result["freeze"]["token"]) == (who.account, "")
     case = await rig.store.read(cases.case, case_id)
     assert case is not None
-    assert (case.status, case.due_on) == (CaseStatus.TO_REPORT, due)
+    assert (case.status, case.due_on, case.detected_on) == (CaseStatus.TO_REPORT, due, here.isoformat())
     assert case.second_officer not in (None, case.officer)
     assert await rig.status(deposit) == REVIEW
     # and what waited ends with a word that says nothing; no later payment passes, in or out

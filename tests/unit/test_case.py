@@ -23,6 +23,7 @@ from sdt.domain.case import (
     send_back,
 )
 from sdt.domain.errors import Conflict, Forbidden, SdtError
+from sdt.domain.monitoring.of_region import LEGAL_STATUSES
 
 DAY = date(2026, 11, 24)
 NEW = Case(CaseStatus.OPEN, DAY, suspect_known=True)
@@ -76,8 +77,12 @@ def test_a_case_prints_no_reason_and_no_officer() -> None:
 
 
 def test_clocks() -> None:
-    assert sar_due(DAY, suspect_known=True) == date(2026, 12, 24)
-    assert sar_due(DAY, suspect_known=False) == date(2027, 1, 23)
+    for status in LEGAL_STATUSES:
+        assert sar_due(DAY, suspect_known=True, legal_status=status) == date(2026, 12, 24)
+    # who reports as a bank does has sixty days while no suspect is known; a money services business never
+    assert sar_due(DAY, suspect_known=False, legal_status="permitted_issuer") == date(2027, 1, 23)
+    assert sar_due(DAY, suspect_known=False, legal_status="msb") == date(2026, 12, 24)
+    assert sar_due(DAY, suspect_known=False, legal_status="agency") == date(2026, 12, 24)
     assert ctr_due(DAY) == date(2026, 12, 9)
     # Thanksgiving and two weekends lie between.
     assert blocking_report_due(DAY) == date(2026, 12, 9)

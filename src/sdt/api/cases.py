@@ -88,7 +88,7 @@ async def _list(
     where its key is limited to one.
     """
     services = runtime.services
-    today = services.region.business_day.of(services.now_s)
+    today = services.region.business_day.date_of(services.now_s)
     wanted = _filter(
         services.region,
         caller,
@@ -127,7 +127,7 @@ async def _one(runtime: Running, caller: KnownCaller, case_id: CaseIdPath) -> mo
     """Answer with a case, its history and its evidence."""
     services = runtime.services
     wanted = _filter(services.region, caller, None)
-    today = services.region.business_day.of(services.now_s).isoformat()
+    today = services.region.business_day.date_of(services.now_s).isoformat()
     return await services.store.read(_details, case_id, wanted, today)
 
 
@@ -163,7 +163,7 @@ async def _report(runtime: Running, caller: KnownCaller, case_id: CaseIdPath) ->
     row = await services.store.read(seen_case, case_id, _filter(services.region, caller, None))
     if services.filer is None:
         raise Unavailable("Who files reports is not set.", code="no_filer")
-    today = services.region.business_day.of(services.now_s)
+    today = services.region.business_day.date_of(services.now_s)
     made = await make_report(services.store, services.people, services.region, services.filer, row, today)
     name = f"{made.form}-{case_id}.xml"
     headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}

@@ -14,6 +14,7 @@ from typing import Final
 
 from sdt.domain.ach.calendar import add_banking_days
 from sdt.domain.errors import Conflict, Forbidden
+from sdt.domain.monitoring.of_region import LegalStatus
 
 __all__ = [
     "BLOCKING_REPORT_BANKING_DAYS",
@@ -167,12 +168,14 @@ def _expect(case: Case, *allowed: CaseStatus) -> None:
         raise Conflict(f"The case is {case.status}.", code="case_status")
 
 
-def sar_due(detected_on: date, *, suspect_known: bool) -> date:
+def sar_due(detected_on: date, *, suspect_known: bool, legal_status: LegalStatus) -> date:
     """Return the last day for a suspicious activity report. Source: 31 C.F.R. 1022.320(b)(3), 1020.320(b)(3).
 
+    Only who reports as a bank does has more time while no suspect is known; a money services business has none.
     A last day on a weekend is not moved: whoever files by it is in time under any reading.
     """
-    return detected_on + timedelta(days=SAR_DAYS if suspect_known else SAR_DAYS_WITHOUT_SUSPECT)
+    longer = not suspect_known and legal_status == "permitted_issuer"
+    return detected_on + timedelta(days=SAR_DAYS_WITHOUT_SUSPECT if longer else SAR_DAYS)
 
 
 def ctr_due(business_day: date) -> date:

@@ -17,6 +17,7 @@ from sdt.domain.case import (
     ctr_due,
     sar_due,
 )
+from sdt.domain.monitoring.of_region import LegalStatus
 from sdt.domain.registry import Role
 
 __all__ = ["KINDS", "SETTLED", "CaseKind", "Clock", "due_on", "kinds_of"]
@@ -71,7 +72,7 @@ def kinds_of(role: Role) -> tuple[str, ...]:
     return ()
 
 
-def due_on(kind: str, case: Case) -> date | None:
+def due_on(kind: str, case: Case, legal_status: LegalStatus) -> date | None:
     """Return the last day for the report that a case asks for now, or None when none is due.
 
     What was reported is looked at again: activity that goes on is reported by the 120th day after the last report.
@@ -89,4 +90,4 @@ def due_on(kind: str, case: Case) -> date | None:
         return None if case.status is CaseStatus.REPORTED else blocking_report_due(case.detected_on)
     if case.filed_on is not None:
         return case.filed_on + timedelta(days=SAR_CONTINUING_DAYS)
-    return sar_due(case.detected_on, suspect_known=case.suspect_known)
+    return sar_due(case.detected_on, suspect_known=case.suspect_known, legal_status=legal_status)

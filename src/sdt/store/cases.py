@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from sdt.domain.case import Case, CaseStatus, Decision
 from sdt.domain.case_kinds import KINDS, SETTLED, due_on
+from sdt.domain.monitoring.of_region import LegalStatus
 from sdt.store.bulk import insert_rows
 from sdt.store.database import Store
 from sdt.store.tables.cases import CaseEvent as CaseEventTable
@@ -140,15 +141,17 @@ def open_case(
     account: str | None = None,
     transaction_id: str | None = None,
     suspect_known: bool = True,
+    legal_status: LegalStatus = "agency",
 ) -> str:
     """Open a case and return its id; what was found before under the same kind and key answers that one's.
 
     Two that find the same thing at the same moment open one case: the second waits for the first's commit.
-    `facts` is small and names nobody: references, amounts, the rule.
+    `facts` is small and names nobody: references, amounts, the rule. `legal_status` is the region's: it matters where
+    no suspect is known.
     """
     assert kind in KINDS, f"there is no kind of case called {kind}"
     state = Case(CaseStatus.OPEN, detected_on, suspect_known)
-    due = due_on(kind, state)
+    due = due_on(kind, state, legal_status)
     row = CaseRow(
         id=str(uuid.uuid4()),
         kind=kind,
@@ -254,11 +257,21 @@ def unsettled(store: Store, account: str) -> bool:
     return found is not None
 
 
-def save(store: Store, case_id: str, state: Case, *, event: str, actor: str, detail: str | None, at_ms: int) -> None:
+def save(
+    store: Store,
+    case_id: str,
+    state: Case,
+    *,
+    event: str,
+    actor: str,
+    detail: str | None,
+    at_ms: int,
+    legal_status: LegalStatus = "agency",
+) -> None:
     """Write where a case stands now, when its report is due, and what made it so."""
     with store.transaction():
         (kind,) = store.row("SELECT kind FROM cases WHERE id = ?", (case_id,))
-        due = due_on(kind, state)
+        due = due_on(kind, state, legal_status)
         store.execute(
             "UPDATE cases SET status = ?, detected_on = ?, officer = ?, decision = ?, reason = ?, second_officer = ?, "
             "filed_on = ?, confirmation = ?, due_on = ?, updated_at_ms = ? WHERE id = ?",

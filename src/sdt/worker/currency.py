@@ -196,7 +196,7 @@ class Currency:
         )
 
     def _today(self) -> date:
-        return self._region.business_day.of(self._clock.now_s())
+        return self._region.business_day.date_of(self._clock.now_s())
 
 
 def _locked(store: Store, references: Sequence[str]) -> dict[str, TransactionRow]:

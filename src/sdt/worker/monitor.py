@@ -209,7 +209,7 @@ class Monitor:
         return None
 
     def _today(self) -> date:
-        return self._region.business_day.of(self._clock.now_s())
+        return self._region.business_day.date_of(self._clock.now_s())
 
     def _measure(self, to: Horizon, read: int) -> None:
         today = self._today()

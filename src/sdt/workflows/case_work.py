@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from typing import Any, Final
 
 from sdt.domain import case as steps
@@ -47,7 +47,7 @@ _BANK_ACTS: Final = (AssignBankCase, NoteBankCase, AddBankEvidence, DecideBankCa
 
 
 def _today(acting: Acting) -> date:
-    return acting.region.business_day.of(acting.now_ms // 1000)
+    return acting.region.business_day.date_of(acting.now_ms // 1000)
 
 
 def _case(acting: Acting, act: CaseAct) -> CaseRow:
@@ -99,7 +99,16 @@ def _standing(acting: Acting, row: CaseRow) -> Case:
 
 def _write(acting: Acting, row: CaseRow, state: Case, event: str, detail: str | None) -> Mapping[str, Any]:
     actor = acting.second.kid if acting.second else acting.officer.kid
-    cases.save(acting.store, row.id, state, event=event, actor=f"office:{actor}", detail=detail, at_ms=acting.now_ms)
+    cases.save(
+        acting.store,
+        row.id,
+        state,
+        event=event,
+        actor=f"office:{actor}",
+        detail=detail,
+        at_ms=acting.now_ms,
+        legal_status=acting.region.legal_status,
+    )
     return {"case": row.id, "status": state.status.value}
 
 
@@ -170,6 +179,7 @@ def _open(acting: Acting, act: OpenCase) -> Mapping[str, Any]:
         at_ms=acting.now_ms,
         account=act.account,
         suspect_known=act.suspect_known,
+        legal_status=acting.region.legal_status,
     )
     cases.record(acting.store, case_id, "noted", actor=acting.actor, at_ms=acting.now_ms, detail=act.reason)
     return {"case": case_id}
@@ -196,8 +206,7 @@ def _filed(acting: Acting, act: MarkFiled) -> Mapping[str, Any]:
 
 def _past_day(acting: Acting, text: str) -> date:
     day = day_of(text)
-    tomorrow = datetime.fromtimestamp(acting.now_ms / 1000, UTC).date() + timedelta(days=1)
-    if day is None or day > tomorrow:
+    if day is None or day > _today(acting):
         raise Unprocessable(f"{text} is no day of the calendar that has come.", code="future_day")
     return day
 

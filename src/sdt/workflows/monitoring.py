@@ -218,7 +218,7 @@ def _affected(book: Book, days: Iterable[date], span: timedelta, until: date) ->
 def _look_at_movements(store: Store, region: Region, look: Look, moved: Sequence[Moved], now_s: int) -> None:
     calendar, rules = region.business_day, region.monitors
     counterparties = sorted({one.movement.counterparty for one in moved} - {""})
-    risky = watched_among(store, counterparties, calendar.of(now_s), now_s)
+    risky = watched_among(store, counterparties, calendar.date_of(now_s), now_s)
     for one in moved:
         for finding in movement_findings(rules, one.movement, calendar, risky):
             if finding.pattern is Pattern.TRAVEL_RULE:

@@ -83,13 +83,13 @@ def _confirm(acting: Acting, act: ConfirmMatch) -> Mapping[str, Any]:
     state, account, waiting = _case(acting, act.case)
     for match in waiting:
         sanctions_matches.decide_match(acting.store, match.id, "confirmed", acting.act_id, acting.now_ms, None)
-    # The clock of the report runs from the day on which property is blocked.
-    state = replace(state, detected_on=day_of(acting.now_ms))
+    # The clock of the report runs from the day on which property is blocked, as the region's calendar has it.
+    state = replace(state, detected_on=acting.region.business_day.date_of(acting.now_ms // 1000))
     state = _decide(acting, act.case, state, Decision.REPORT, act.reason, "blocked")
     sanctions.set_standing(acting.store, account, BLOCKED, NEVER_S)
     stopped = reviews.release(acting.store, REASON, act.case, "stop")
     funds = _block_funds(acting, act.case, account)
-    due = due_on(REASON, state)
+    due = due_on(REASON, state, acting.region.legal_status)
     assert due is not None, "a block is reported"
     return {
         "case": act.case,
@@ -215,7 +215,14 @@ def _decide(acting: Acting, case_id: str, state: Case, decision: Decision, reaso
     second = acting.second.kid if acting.second else None
     decided = settle(state, acting.officer.kid, decision, reason, second)
     cases.save(
-        acting.store, case_id, decided, event=event, actor=acting.actor, detail=acting.act_id, at_ms=acting.now_ms
+        acting.store,
+        case_id,
+        decided,
+        event=event,
+        actor=acting.actor,
+        detail=acting.act_id,
+        at_ms=acting.now_ms,
+        legal_status=acting.region.legal_status,
     )
     return decided
 

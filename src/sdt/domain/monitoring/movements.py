@@ -120,6 +120,13 @@ class BusinessDay:
         """Return the business day of a moment. Units: at_s in unix seconds."""
         return _business_day(self.zone, self.closes_hour, at_s // 60)
 
+    def date_of(self, at_s: int) -> date:
+        """Return the date of a moment there, as a calendar on the wall has it. Units: at_s in unix seconds.
+
+        Officers' days go by it: of detection, of blocking, of filing.
+        """
+        return _business_day(self.zone, 24, at_s // 60)
+
     def opens_s(self, day: date) -> int:
         """Return the first moment of a business day, in unix seconds."""
         before = day - timedelta(days=1)
