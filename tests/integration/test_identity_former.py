@@ -14,6 +14,7 @@ from test_people import DORA, MASTER
 
 from sdt.adapters.wrapping import VaultKey
 from sdt.domain.personal import Person
+from sdt.domain.registry import Role
 from sdt.ports.kyc import KycOutcome
 from sdt.store import Store, accounts, examinations, former_parties, outbox
 from sdt.workflows import identity
@@ -63,12 +64,17 @@ async def test_a_renewal_under_another_name_names_nobody_until_it_passes(office:
     assert await names(ann.account) == ("Alice Adams", "Invented FAIL")
     assert (await office.decided(ann))["status"] == "failed"
     assert await names(ann.account) == ("Alice Adams", "Invented FAIL")
+    # and who decides about it is shown both
+    kyc, path = await office.officer("kyc", Role.KYC_DESK), f"/v1/office/identities/{ann.account}/party"
+    _, seen = await office.api.get(path, kyc)
+    assert (seen["party"]["family_name"], seen["identified"]["family_name"]) == ("FAIL", "Adams")
     # when corrected data passes, then that is who was identified, and what was said before is kept
     married = {"person": PERSON | {"family_name": "Married"}}
     assert (await office.api.post("/v1/users/me/identity/attempts", married, ann))[0] == 202
     assert await names(ann.account) == ("Alice Adams", "Alice Married")
     assert (await office.decided(ann))["status"] == "passed"
     assert await names(ann.account) == ("Alice Married", "Alice Married")
+    assert (await office.api.get(path, kyc))[1]["identified"] is None
     assert await office.api.store.read(kept) == [(1, True), (2, False)]
 
 

@@ -74,8 +74,12 @@ class OfficeIdentityDetails(OfficeIdentity):
 
 
 class OfficeParty(BaseModel):
-    """Who stands behind an account: personal data. That it was looked at is on record."""
+    """Who stands behind an account: personal data. That it was looked at is on record.
+
+    `identified` is with whom the identity check passed last, where a renewal says somebody else by now.
+    """
 
     account: str
     kind: str
     party: dict[str, Any]
+    identified: dict[str, Any] | None

@@ -136,7 +136,7 @@ async def _party(runtime: Running, caller: KnownCaller, account: Account) -> mod
     """Answer with personal data, for a decision. That it was looked at, and by whom, is on record first."""
     caller.holds(OFFICERS)
     services = runtime.services
-    party = await services.people.party(account)
+    party, identified = await services.people.party(account), await services.people.identified(account)
     if party is None:
         raise NotFound("Nobody is known behind this account.", code="erased")
     await _look(services, caller, account, "party")
@@ -144,6 +144,7 @@ async def _party(runtime: Running, caller: KnownCaller, account: Account) -> mod
         account=account,
         kind="business" if isinstance(party, Business) else "person",
         party=msgspec.to_builtins(party),
+        identified=None if identified in (None, party) else msgspec.to_builtins(identified),
     )
 
 

@@ -46,7 +46,8 @@ def look(
     """
     found = run(_get(home, officer, f"/{account}"))
     if personal:
-        found["party"] = run(_get(home, officer, f"/{account}/party"))["party"]
+        who = run(_get(home, officer, f"/{account}/party"))
+        found |= {"party": who["party"], "identified": who["identified"]}
     show(found, as_json, json.dumps(found, indent=2, ensure_ascii=False))
 
 
