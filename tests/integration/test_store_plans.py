@@ -36,6 +36,7 @@ from sdt.store import (
     registry,
     reserve_moves,
     sanctions_matches,
+    standstill,
     transactions,
     undone,
 )
@@ -230,6 +231,7 @@ HOT: Final[dict[str, Callable[[Store], object]]] = {
     "balances": lambda s: ledger.balances(s, "c7"),
     "backlog": transactions.counts_by_status,
     "oldest": lambda s: transactions.oldest_live_age_ms(s, NOW_MS),
+    "standstill": lambda s: standstill.longest_wait_ms(s, NOW_MS),
     "screening reads": lambda s: transactions.get_many(s, NEW, lock=True),
     "screening looks": lambda s: registry.facts(s, [address(n) for n in range(100)]),
     "screening shares": lambda s: registry.share_accounts(s, [address(n) for n in range(100)]),

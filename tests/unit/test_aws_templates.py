@@ -128,6 +128,17 @@ def test_a_function_that_fails_wakes_somebody_even_if_it_never_starts() -> None:
     assert watched == {function["Properties"]["FunctionName"]["Fn::Sub"] for _, function in functions}
 
 
+def test_a_standstill_that_the_sweep_sees_wakes_somebody_within_minutes() -> None:
+    schedule = next(f for n, f in read("functions").resources("AWS::Serverless::Function") if n == "Sweep")
+    (event,) = schedule["Properties"]["Events"].values()
+    assert event["Properties"]["ScheduleExpression"] == "rate(1 minute)"
+    alarm = next(each for _, each in alarms() if each["MetricName"] == "sweep-errors")
+    assert (alarm["Period"], alarm["Threshold"], alarm["ComparisonOperator"]) == (60, 0, "GreaterThanThreshold")
+    # Missing looks are no errors, so that it is enough for two to have one.
+    assert 1 < alarm["DatapointsToAlarm"] < alarm["EvaluationPeriods"] <= 5
+    assert alarm["AlarmDescription"].endswith("#payments-stand-still")
+
+
 def test_as_many_alarms_are_told_of_as_there_are() -> None:
     count = sum(1 for t in ("alarms", "alarms-stores") for _ in read(t).resources("AWS::CloudWatch::Alarm"))
     assert f"[{count} alarms](operations/aws-alarms.md)" in (ROOT / "docs/aws.md").read_text()

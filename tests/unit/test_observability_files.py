@@ -48,10 +48,11 @@ def test_prometheus_takes_the_rules_and_each_fires_when_it_should() -> None:
     for what, file in (("check", "alarms.yaml"), ("test", "alarms_test.yaml")):
         done = subprocess.run([promtool, what, "rules", file], cwd=FOLDER, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
-    done = subprocess.run(
-        [promtool, "check", "config", "prometheus.yml"], cwd=FOLDER, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    for config in ("prometheus.yml", "prometheus-aws.yml"):
+        done = subprocess.run(
+            [promtool, "check", "config", config], cwd=FOLDER, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_dashboard_is_what_its_table_says() -> None:
