@@ -13,6 +13,7 @@ from sdt.domain.sanctions.addresses import place_of
 from sdt.domain.sanctions.index import Index
 from sdt.domain.sanctions.lists import Edition, read_csv
 from sdt.domain.sanctions.match import DEFAULT_THRESHOLD, likeness
+from sdt.domain.sanctions.names import words_of
 
 F1_MIN = 0.80
 SEARCH_S_P99_MAX = 0.05
@@ -51,6 +52,24 @@ def test_every_listed_name_and_alias_is_found_exactly(edition: Edition, index: I
     assert len(names) > 17_000
     for uid, name in names[::7] + [pair for pair in names if len(pair[1]) < 6]:
         assert any(hit.listed.uid == uid and hit.score == 100 for hit in index.search(name)), (uid, name)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "air defense concern systems design bureau academician",
+        "national petroleum engineering construction development international organization shipping",
+        "mohammed ali ahmed hassan hussein abdul rahman ibrahim khalid omar mustafa mahmoud abdullah said yusuf",
+    ],
+)
+def test_words_of_another_entry_hide_nobody(edition: Edition, index: Index, more: str) -> None:
+    """A name that is looked at when it is compared is found by the search, whoever else its other words are."""
+    people = [entry for entry in edition.entries.values() if entry.kind == "individual"]
+    asked = [(entry.uid, f"{entry.name} {more}") for entry in people[::120] if len(words_of(entry.name)) > 1]
+    asked.append((6365, f"Osama Bin Laden {more}"))
+    assert len(asked) > 30
+    for uid, name in asked:
+        assert any(hit.listed.uid == uid for hit in index.search(name)), name
 
 
 def test_a_search_of_the_whole_list_is_quick(edition: Edition, index: Index) -> None:

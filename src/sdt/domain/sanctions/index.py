@@ -7,7 +7,7 @@ milliseconds, and only names that share enough of it are compared in full.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from sys import intern
@@ -27,7 +27,8 @@ NEAR: Final = 0.8
 """Words less alike than this are not looked up for one another."""
 HITS_MAX: Final = 20
 CANDIDATES_MAX: Final = 400
-
+COVERED_MAX: Final = 150
+"""More than the listed names of one word that a long name has room for: they are covered whole, and hit nobody."""
 
 WEAK_SCORE: Final = DEFAULT_THRESHOLD
 """A weak alias, word for word, is worth a look and not more."""
@@ -50,6 +51,7 @@ class Index:
     def __init__(self, edition: Edition) -> None:
         self.edition = edition
         self._names: list[tuple[Words, str, Listed]] = []
+        self._letters: list[int] = []
         self._having: dict[str, list[int]] = defaultdict(list)
         self._whole: dict[str, list[int]] = defaultdict(list)
         self._weak: dict[Words, list[tuple[str, Listed]]] = defaultdict(list)
@@ -71,6 +73,7 @@ class Index:
         place = len(self._names)
         words = tuple(map(intern, words))
         self._names.append((words, name, entry))
+        self._letters.append(sum(map(len, set(words))))
         for word in set(words):
             self._having[word].append(place)
         self._whole["".join(words)].append(place)
@@ -114,11 +117,17 @@ class Index:
         }
 
     def _candidates(self, words: Words) -> Iterable[int]:
-        """Return the places of names that share most of the words, those that share more of them first."""
+        """Return the places of names that share most of the words, and of names that the words cover for the most part.
+
+        Of each kind those with more of it first. Words of one entry beside the name of another do not hide that name:
+        what it shares is held against its own letters, and none is covered more than once.
+        """
         shared: dict[int, float] = defaultdict(float)
+        likest: dict[str, float] = {}
         for word in set(words):
             seen: set[int] = set()
-            for near in self._near(word):
+            for near, like in self._near(word):
+                likest[near] = max(like, likest.get(near, 0.0))
                 for place in self._having[near]:
                     if place not in seen:
                         seen.add(place)
@@ -131,13 +140,23 @@ class Index:
         enough = max(shared.values(), default=0.0) * 0.5
         ranked = sorted((place for place, size in shared.items() if size >= enough), key=lambda p: -shared[p])
         exact = self._whole.get(whole, [])
-        return dict.fromkeys([*exact, *direct, *ranked[:CANDIDATES_MAX]])
+        return dict.fromkeys([*exact, *direct, *ranked[:CANDIDATES_MAX], *self._covered(likest)])
 
-    def _near_words(self, word: str) -> tuple[str, ...]:
+    def _covered(self, likest: Mapping[str, float]) -> list[int]:
+        """Return the places of names of which at least half the letters are asked for, the whole and longest first."""
+        covered: dict[int, float] = defaultdict(float)
+        for word, like in likest.items():
+            for place in self._having[word]:
+                covered[place] += len(word) * like
+        halves = [(size / self._letters[p], self._letters[p], p) for p, size in covered.items()]
+        halves = sorted((half for half in halves if half[0] >= 0.5), reverse=True)
+        return [place for _, _, place in halves[:COVERED_MAX]]
+
+    def _near_words(self, word: str) -> tuple[tuple[str, float], ...]:
         found = process.extract(
             word, self._vocabulary, scorer=JaroWinkler.normalized_similarity, score_cutoff=NEAR, limit=200
         )
-        return tuple(text for text, _, _ in found)
+        return tuple((text, like) for text, like, _ in found)
 
 
 def _ranked(best: dict[int, Hit]) -> tuple[Hit, ...]:
