@@ -124,6 +124,29 @@ async def test_what_was_cleared_goes_on_under_the_list_of_now(rig: Rig, tmp_path
     assert await rig.store.read(sanctions.standing_of, who.account) == "review"
 
 
+async def test_an_ignore_that_ends_while_another_match_is_looked_at_is_over(rig: Rig, tmp_path: Path) -> None:
+    # given a false hit ignored for a year, and a new list on which the same people are found a second time
+    who = await rig.join(person("Victor", "Falsone"))
+    await rig.deposit(who)
+    await rig.screen()
+    await rig.act("clear_match", "ann", case=await rig.case_of(who), reason=REASON, ignore_days=365)
+    (ignored,) = await rig.store.read(sanctions_matches.matches_of, who.account)
+    rig.clock.ahead_s = 60
+    await put(rig, edited(tmp_path, "PRETENDER, Ruprecht Anselm", "FALSONE, Victor"), "2026-02-01")
+    await rig.rescreen()
+    assert await rig.store.read(sanctions.standing_of, who.account) == "review"
+    # when an officer ends the ignore, and the second match is cleared after it
+    await rig.act("end_ignore", "ann", match=ignored.id, reason="Moved abroad.")
+    again = await rig.act("clear_match", "ann", case=await rig.case_of(who), reason=REASON, ignore_days=365)
+    assert (await rig.agreed(again)).status == "done"
+    # then the first is looked at again
+    await rig.rescreen()
+    assert await rig.store.read(sanctions.standing_of, who.account) == "review"
+    reopened = await rig.store.read(sanctions_matches.match, ignored.id)
+    assert reopened is not None
+    assert reopened.status == "open"
+
+
 async def test_a_much_shorter_list_takes_two(rig: Rig, tmp_path: Path) -> None:
     # given a newer list that lacks most of those who are on the one in force
     folder = edited(tmp_path, "-", "-", "short")

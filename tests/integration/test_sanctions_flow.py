@@ -126,6 +126,28 @@ async def test_payments_wait_by_how_both_sides_stand(rig: Rig) -> None:
     assert balance.held == 0
 
 
+async def test_a_payment_without_funds_tells_nothing_about_its_payee(rig: Rig) -> None:
+    # given a payee who is clear, one in review, and one who is blocked
+    payees = [await rig.join(person(*name)) for name in (("Bob", "Baker"), ("Wiktor", "Falsenam"), ("Nadia", "Madeup"))]
+    for who in payees[1:]:
+        await rig.deposit(who)
+    await rig.screen()
+    await rig.agreed(await rig.act("confirm_match", "ann", case=await rig.case_of(payees[2]), reason=REASON))
+    # when somebody without a cent pays each of them, in one round and one by one, and so does who has just spent theirs
+    nobody = await rig.join(person("Newt", "Newcomer"), units=0)
+    alice = await rig.join(person("Alice", "Archer"), units=500)
+    together = [await rig.transfer(nobody, payee, 1) for payee in payees]
+    spent = [await rig.transfer(alice, payee) for payee in (payees[0], *payees)]
+    await rig.screen()
+    for payee in payees:
+        together.append(await rig.transfer(nobody, payee, 1))
+        await rig.screen()
+    # then all are answered alike
+    refused = (Status.REJECTED, "insufficient_funds")
+    assert [await rig.status(one) for one in together] == [refused] * 6
+    assert [await rig.status(one) for one in spent] == [(Status.SCREENED, None), *[refused] * 3]
+
+
 async def test_a_false_hit_is_cleared_and_everything_goes_on(rig: Rig) -> None:
     alice, who = await rig.join(person("Alice", "Archer")), await rig.join(person("Victor", "Falsone"))
     first = await rig.deposit(who)

@@ -39,6 +39,13 @@ def test_holds_are_granted_in_order_as_far_as_the_account_reaches(store: Store) 
     assert ledger.hold(store, [_want(7, one, 1)]) == [False]
 
 
+def test_who_only_asks_is_told_in_their_turn_and_holds_nothing(store: Store) -> None:
+    one = fund(store, 1, 100)
+    wants = [_want(1, one, 70), _want(2, one, 30), _want(3, one, 31), _want(4, one, 30)]
+    assert ledger.hold(store, wants, {wants[1][0], wants[2][0]}) == [True, True, False, True]
+    assert ledger.balances(store, address(1)) == [Balance(TOKEN, 100, 100, 0)]
+
+
 def test_what_is_given_back_can_be_held_again(store: Store) -> None:
     account = fund(store, 1, 100)
     assert ledger.hold(store, [_want(1, account, 70), _want(2, account, 30)]) == [True, True]

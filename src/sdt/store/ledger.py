@@ -7,7 +7,7 @@ overdrawn: the table itself refuses it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from sdt.domain.ledger import Posting, token_of
@@ -50,9 +50,10 @@ class AccountBalance(NamedTuple):
     held: int
 
 
-def hold(store: Store, wants: Sequence[tuple[str, str, int]]) -> list[bool]:
+def hold(store: Store, wants: Sequence[tuple[str, str, int]], asking: Collection[str] = ()) -> list[bool]:
     """Hold funds for transactions, in order, as far as each account reaches; return who got its hold.
 
+    Those in `asking` are told whether they would get it, and hold nothing.
     Shape: (transaction_id, ledger account, units). The caller notes what is granted in the transaction, by
     `Change.held_units`, in the same commit.
     """
@@ -63,10 +64,10 @@ def hold(store: Store, wants: Sequence[tuple[str, str, int]]) -> list[bool]:
         left = _available(store, {name for _, name, _ in wants})
         held: defaultdict[str, int] = defaultdict(int)
         granted = []
-        for _, name, units in wants:
+        for transaction_id, name, units in wants:
             enough = left.get(name, 0) - held[name] >= units
             granted.append(enough)
-            if enough:
+            if enough and transaction_id not in asking:
                 held[name] += units
         _change(store, {name: (0, 0, units) for name, units in held.items() if units})
     return granted

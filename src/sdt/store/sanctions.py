@@ -165,7 +165,7 @@ def set_standing(store: Store, account: str, standing: str, valid_until_s: int) 
 
 
 def outdate(store: Store, account: str) -> None:
-    """Let an account be screened anew: its people's data changed."""
+    """Let an account be screened anew: its people's data changed, or an officer ended what was ignored."""
     store.execute("UPDATE sanctions_standing SET valid_until_s = 0 WHERE account = ?", (account,))
 
 

@@ -70,6 +70,8 @@ class _Verdicts:
 
     changes: list[Change] = field(default_factory=list)
     to_hold: list[tuple[TransactionRow, int]] = field(default_factory=list)
+    listed: dict[str, list[str]] = field(default_factory=dict)
+    """Of those to hold, payments that wait for a review of these accounts if the funds are there: nothing is held."""
     outside: list[tuple[TransactionRow, Named]] = field(default_factory=list)
     approved: set[str] = field(default_factory=set)
     """What an approval of this very round has freed: a second one finds nothing to approve."""
@@ -141,7 +143,7 @@ class ScreeningRound:
         elif isinstance(message, Transfer | Redeem) and (row.account, row.token) in verdicts.on_hold:
             verdicts.changes.append(on_hold(row))
         elif isinstance(message, Transfer):
-            self._judge_transfer(store, row, message, facts, verdicts)
+            self._judge_transfer(row, message, facts, verdicts)
         elif isinstance(message, Deposit | Redeem | Register):
             unserved = self._unserved(store, message)
             if unserved:
@@ -167,20 +169,19 @@ class ScreeningRound:
 
     def _judge_transfer(
         self,
-        store: Store,
         row: TransactionRow,
         message: Transfer,
         facts: dict[str, AccountFacts],
         verdicts: _Verdicts,
     ) -> None:
-        """A payment is screened by how its parties stand: they were screened when they came, and are by every list."""
+        """A payment is screened by how its parties stand: they were screened when they came, and are by every list.
+
+        Whoever has not the funds is told that and no more: else one unit that nobody has would ask about anybody.
+        """
         listed = [a for a in (message.payer, message.payee) if facts.get(a, UNKNOWN).standing in (REVIEW, BLOCKED)]
-        if not listed:
-            verdicts.to_hold.append((row, row.units + row.fee_units))
-            return
-        for account in listed:
-            hold(store, row.id, stands_of(store, account), self._clock.now_ms())
-        verdicts.changes.append(in_review(row))
+        verdicts.to_hold.append((row, row.units + row.fee_units))
+        if listed:
+            verdicts.listed[row.id] = listed
 
     def _unserved(self, store: Store, message: Deposit | Redeem | Register) -> tuple[str, str] | None:
         """Say why a deposit or redemption goes nowhere: no such way, or another's bank account."""
@@ -205,8 +206,13 @@ class ScreeningRound:
     def _hold(self, store: Store, verdicts: _Verdicts) -> None:
         """Reserve funds in the order of arrival; who has too little is rejected here and not on chain."""
         wants = [(row.id, row.ledger_account, units) for row, units in verdicts.to_hold]
-        for (row, units), enough in zip(verdicts.to_hold, ledger.hold(store, wants), strict=True):
-            if enough and row.type == "redeem" and self._region.token(row.value[0]).domain == "cash":
+        granted = ledger.hold(store, wants, verdicts.listed)
+        for (row, units), enough in zip(verdicts.to_hold, granted, strict=True):
+            if enough and row.id in verdicts.listed:
+                for account in verdicts.listed[row.id]:
+                    hold(store, row.id, stands_of(store, account), self._clock.now_ms())
+                verdicts.changes.append(in_review(row))
+            elif enough and row.type == "redeem" and self._region.token(row.value[0]).domain == "cash":
                 verdicts.changes.append(self._held_for_picking(store, row, units))
             elif enough:
                 verdicts.changes.append(Change(row.id, Event.SCREEN, held_units=units))

@@ -229,13 +229,17 @@ def _decide(acting: Acting, case_id: str, state: Case, decision: Decision, reaso
 
 def _end_ignore(acting: Acting, act: EndIgnore) -> Mapping[str, Any]:
     row = sanctions_matches.match(acting.store, act.match)
+    if row is not None:
+        # The account first, as whoever screens it does: what is opened anew at this moment is not cleared by this.
+        sanctions.standing_of(acting.store, row.account, lock=True)
+        row = sanctions_matches.match(acting.store, act.match)
     if row is None or row.status != "cleared":
         raise NotFound("There is no such entry on the ignore-list.", code="unknown_ignore")
-    now_s = acting.now_ms // 1000
-    sanctions_matches.decide_match(acting.store, row.id, "cleared", acting.act_id, acting.now_ms, now_s)
-    if sanctions.standing_of(acting.store, row.account, lock=True) == CLEAR:
-        # The next round of rescreening takes up whose time is over.
-        sanctions.set_standing(acting.store, row.account, CLEAR, now_s)
+    now_ms = acting.now_ms
+    sanctions_matches.decide_match(acting.store, row.id, "cleared", acting.act_id, now_ms, now_ms // 1000)
+    # Whatever it stands at: who is in review for another match is not cleared for the time that ends here.
+    # The next round of rescreening takes up whose time is over.
+    sanctions.outdate(acting.store, row.account)
     return {"match": row.id}
 
 
