@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 from api_platform import Holder, Platform, platform
+from nacl.signing import SigningKey
 
 from sdt.api.services import Limits
-from sdt.domain.envelope import message_digest, seal_envelope
+from sdt.domain.envelope import b64url, message_digest, seal_envelope
 from sdt.domain.registry import Role
 from sdt.domain.transaction import Event, Status
 from sdt.store import Store, transactions
@@ -246,6 +247,26 @@ async def test_a_quote_names_the_fee_and_to_the_payer_alone_the_verdict(
     assert answer["quote"]["verdict"] == "refused"
     assert answer["quote"]["refusal"]["rule"] == "TX-KYC-1"
     assert "31 C.F.R." in answer["quote"]["refusal"]["statute"]
+
+
+async def test_a_second_key_change_waits_for_the_first(api: Platform, alice: Holder, bob: Holder) -> None:
+    # given two key changes of Alice and one of Bob
+    async def change(of: Holder, n: int) -> tuple[str, bytes]:
+        (id_,) = await api.ids()
+        new = b64url(bytes(SigningKey(bytes([n]) * 32).verify_key)).decode()
+        more = {"account": of.account, "public_key": new, "action": "add", "expires_at": "2099-01-01T00:00:00Z"}
+        return id_, seal_envelope("rotate_key", api.claims("rotate_key", id_, **more), of.key)
+
+    first, second, other = await change(alice, 1), await change(alice, 2), await change(bob, 3)
+    # when they are sent, then Alice's second is told to wait, and is not stored
+    assert (await api.put(*first))[0] == 202
+    status, answer = await api.put(*second)
+    assert (status, answer["code"]) == (409, "rotation_waiting")
+    assert await api.store.read(transactions.get, second[0]) is None
+    assert ((await api.put(*first))[0], (await api.put(*other))[0]) == (202, 202)
+    # and once the first is over, the same bytes are taken
+    await api.store.run(_reject, first[0])
+    assert (await api.put(*second))[0] == 202
 
 
 async def test_an_overfull_backlog_is_refused_until_it_has_shrunk(tmp_path: Path) -> None:

@@ -220,6 +220,9 @@ def _due(store: Store) -> list[OutboxRow]:
 
 HOT: Final[dict[str, Callable[[Store], object]]] = {
     "intake": lambda s: intake.insert_accepted(s, [accepted(n) for n in range(LIVE, LIVE + 100)]),
+    "intake of a key change": lambda s: intake.insert_accepted(
+        s, [accepted(LIVE + 200, type=intake.ONE_AT_A_TIME, administrative=True)]
+    ),
     "intake again": lambda s: intake.known_of(s, NEW),
     "dispatch": lambda s: intake.mark_queued(s, NEW[:50], NOW_MS),
     "sweep": lambda s: intake.unqueued(s, NEVER_S * 1000, 100),

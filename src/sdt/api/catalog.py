@@ -85,6 +85,7 @@ _ROWS: Final = (
     ("unknown_handle", 404, "Nobody has this handle", "Check the spelling; a handle counts once its registration is settled."),
     ("token_not_found", 404, "The region has no such token", "`GET /v1/tokens` lists them."),
     ("transaction_id_used", 409, "Another message was sent under this id", "Ask for a new id; the first message stands."),
+    ("rotation_waiting", 409, "Another key change of the account is on its way", "Wait until it is settled, then send the same id and bytes again."),
     ("receipt_not_yet", 409, "The transaction is not final on chain yet", "Wait until its status is settled (`?wait=`), then ask again."),
     ("receipt_none", 409, "The transaction never reached the chain", "There is nothing to prove; its status says why it ended."),
     ("receipt_elsewhere", 409, "This message is no item of a batch", "Ask for the receipt of the transaction in `receipt_of`; null until there is one."),

@@ -242,6 +242,8 @@ def _traced(requests: Sequence[_Request], verdicts: Sequence[_Verdict]) -> dict[
 def _of_row(row: AcceptedRow, stored: Stored) -> Answer:
     if stored.outcome == "conflict":
         return other_bytes()
+    if stored.outcome == "waits":
+        return Conflict("Another key change of this account is on its way.", code="rotation_waiting")
     return Receipt(row.id, stored.status, stored.outcome == "new")
 
 

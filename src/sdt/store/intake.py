@@ -1,4 +1,4 @@
-"""Signed messages come in: hundreds in one commit, each answered new, same or conflict."""
+"""Signed messages come in: hundreds in one commit, each answered new, same, conflict or waits."""
 
 from __future__ import annotations
 
@@ -10,11 +10,20 @@ from sdt.store import events
 from sdt.store.bulk import insert_new
 from sdt.store.database import Store
 from sdt.store.standing import STATUS
-from sdt.store.tables.core import LIVE, Transaction
+from sdt.store.tables.core import LIVE, UNFINISHED, Transaction
 
 __all__ = ["AcceptedRow", "Stored", "insert_accepted", "known_of", "mark_queued", "unqueued"]
 
-Outcome = Literal["new", "same", "conflict"]
+Outcome = Literal["new", "same", "conflict", "waits"]
+
+ONE_AT_A_TIME: Final = "rotate_key"
+"""What a client signs and settles in a batch of its own kind, behind which everybody waits until it is final."""
+_WAITING: Final = (
+    f"SELECT account FROM transactions WHERE status IN ('accepted', 'screened') AND {LIVE} "  # noqa: S608
+    f"AND type = '{ONE_AT_A_TIME}' UNION ALL SELECT account FROM transactions WHERE type = '{ONE_AT_A_TIME}' "
+    f"AND batch_number IN (SELECT number FROM batches WHERE kind = 'admin' AND {UNFINISHED})"
+)
+"""Whose key changes are on their way. By the index of what is alive: an account may have a long history."""
 
 
 class AcceptedRow(NamedTuple):
@@ -41,7 +50,11 @@ class AcceptedRow(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """What became of one row. `same`: these bytes were here before; `conflict`: other bytes were."""
+    """What became of one row.
+
+    `same`: these bytes were here before; `conflict`: other bytes were; `waits`: it is not stored, since another key
+    change of its account is on its way.
+    """
 
     outcome: Outcome
     status: Status
@@ -53,12 +66,16 @@ _COLUMNS: Final = (*AcceptedRow._fields, "status", "updated_at_ms", "held_units"
 def insert_accepted(store: Store, rows: Sequence[AcceptedRow], *, actor: str = "api") -> list[Stored]:
     """Store messages with their `accept` events in one commit, and answer for each, in order.
 
-    An id that is known, from before or from earlier in `rows`, changes nothing.
+    An id that is known, from before or from earlier in `rows`, changes nothing. Of the key changes of one account one
+    is on its way at a time.
     """
     first: dict[str, AcceptedRow] = {}
     for row in rows:
         first.setdefault(row.id, row)
     with store.transaction():
+        waits = _waits(store, [row for row in first.values() if row.type == ONE_AT_A_TIME])
+        for id in waits:
+            del first[id]
         new = insert_new(
             store,
             Transaction,
@@ -77,13 +94,37 @@ def insert_accepted(store: Store, rows: Sequence[AcceptedRow], *, actor: str = "
         )
     answers = []
     for row in rows:
-        if row.id in new:
+        if row.id in waits:
+            answers.append(Stored("waits", Status.REQUESTED))
+        elif row.id in new:
             new.remove(row.id)
             answers.append(Stored("new", Status.ACCEPTED))
         else:
             digest, status = known.get(row.id) or (first[row.id].digest, Status.ACCEPTED)
             answers.append(Stored("same" if digest == row.digest else "conflict", status))
     return answers
+
+
+def _waits(store: Store, changes: Sequence[AcceptedRow]) -> set[str]:
+    """Return the ids of those key changes that come while another one of their account is on its way."""
+    if not changes:
+        return set()
+    if store.postgres:
+        # Whoever stores one for the same account meanwhile waits here, and then sees ours.
+        store.rows(
+            f"SELECT 1 FROM keys WHERE {store.among('account')} ORDER BY kid FOR UPDATE",  # noqa: S608
+            (store.listed({str(row.account) for row in changes}),),
+        )
+    known = known_of(store, [row.id for row in changes])
+    busy = {account for (account,) in store.rows(_WAITING)}
+    waits = set()
+    for row in changes:
+        if row.id in known:
+            continue
+        if row.account in busy:
+            waits.add(row.id)
+        busy.add(row.account)
+    return waits
 
 
 def known_of(store: Store, ids: Sequence[str]) -> dict[str, tuple[bytes, Status]]:
