@@ -46,6 +46,45 @@ def test_a_start_with_another_package_runs_its_program_though_the_version_is_the
         assert [path.stem for path in venv.glob("lib/*/site-packages/sdt/only_in_*.py")] == [f"only_in_{build}"]
 
 
+def test_a_package_gives_a_share_up_once_for_each_word_that_it_says(tmp_path: Path) -> None:
+    # Given the part of a start that puts in place what a package gives, in folders of ours
+    script = (HERE / "hosts/location/install").read_text()
+    part = script.split("# What this package gives")[1].split("\ninstall -d /opt/sdt\n")[0].partition("\n")[2]
+    home, package = tmp_path / "home", tmp_path / "package"
+    (package / "given").mkdir(parents=True)
+    (tmp_path / "systemctl").write_text('#!/bin/sh\necho "$*" >>"$(dirname "$0")/calls"\nexit 5\n')
+    (tmp_path / "systemctl").chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.defpath}", "home": str(home)}
+
+    def start(kept: str, fresh: str, *given: str) -> list[str]:
+        """Start with this on the disk and a package of this; return what is in the folder then."""
+        for file in (package / "given").iterdir():
+            file.unlink()
+        for name in given:
+            (package / "given" / name).touch()
+        (package / "fresh").write_text(fresh) if fresh else (package / "fresh").unlink(missing_ok=True)
+        if kept:
+            (home / "kept.sealed").write_text(kept)
+        subprocess.run(["bash", "-euo", "pipefail", "-c", part], cwd=package, env=environment, check=True, timeout=60)
+        return sorted(file.name for file in (home / "given").iterdir())
+
+    assert start("", "", "party", "tls.pem") == ["party", "tls.pem"]
+    # When a package gives the share up, then it is out of the way, and so is the certificate that is not in the package
+    assert start("the first", "2026-11-27", "party") == ["party"]
+    assert not (home / "kept.sealed").exists() and (tmp_path / "calls").read_text() == "stop sdt-enclave\n"
+    [given_up] = home.glob("given-up-*")
+    assert given_up.read_text() == "the first"
+    # And the one that is made then stays, however often the host starts with that package or one that says nothing
+    for fresh in ("2026-11-27", "", "2026-11-27"):
+        start("the second", fresh, "party", "tls.pem")
+        assert (home / "kept.sealed").read_text() == "the second"
+    # A new disk has nothing to give up, and its share stays as well
+    (home / "kept.sealed").unlink()
+    start("", "2026-12-01", "party")
+    start("the third", "2026-12-01", "party")
+    assert (home / "kept.sealed").read_text() == "the third"
+
+
 NITRO_CLI = """#!/usr/bin/env bash
 cd "$(dirname "${BASH_SOURCE[0]}")"
 echo "$*" >>calls

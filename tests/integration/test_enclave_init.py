@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
+import signal
 import sqlite3
 import sys
 
@@ -22,7 +24,7 @@ from sdt.signing.enclave.init import Enclave, NotEnclosed
 from sdt.signing.enclave.keeper import Disk, Keeper
 from sdt.signing.enclave.kms import PURPOSE
 from sdt.signing.enclave.nsm import Nsm
-from sdt.signing.provision import write_locations
+from sdt.signing.provision import FORMER_KEY_FILE, write_locations
 from sdt.signing.seal import SealBroken
 from sdt.signing.sockets import Endpoint
 from signing_rig import BARE, Line, Rig, coordinator, sign, until
@@ -67,7 +69,10 @@ class Host:
         certified = ["keys", "certify", "1", str(shown / "tls.csr"), "-o", str(self.given / "tls.pem")]
         result = CliRunner().invoke(cli, [*certified, "--home", str(rig.home)])
         assert result.exit_code == 0, result.exception
-        (rig.folder(1) / "intent.pub").write_bytes((shown / "intent.pub").read_bytes())
+        held = rig.folder(1) / "intent.pub"
+        if (self.disk_folder / "replaced").exists():
+            (rig.folder(1) / FORMER_KEY_FILE).write_bytes(held.read_bytes())
+        held.write_bytes((shown / "intent.pub").read_bytes())
         write_locations(rig.home, load_signer_config(rig.folder(2)).locations)
         seal = f"kms {KEY_ID} by {self.kms.authority}"
         policy = f'seals = ["{seal}", "file"]\nroot_sha256 = "{self.nitro.root_sha256.hex()}"\n'
@@ -75,7 +80,8 @@ class Host:
         policy += "".join(f'pcr{number} = "{register.hex()}"\n' for number, register in IMAGE.items())
         for party in (1, 2, 3):
             (rig.folder(party) / "attestation.toml").write_text(policy)
-            rig.settings(party, 'attestation = "attestation.toml"\n')
+            if load_signer_config(rig.folder(party)).attestation is None:
+                rig.settings(party, 'attestation = "attestation.toml"\n')
         said = (rig.folder(1) / "signer.toml").read_text().splitlines()
         left_out = ("region_file", "deployment_file", "counter_file")
         lines = ['seal = "kms"', 'nsm = "/dev/nsm"', 'region_file = "region.toml"', 'deployment_file = "d.json"']
@@ -83,6 +89,26 @@ class Host:
         (self.given / "signer.toml").write_text("\n".join(lines))
         for name in ("authority.pem", "attestation.toml"):
             shutil.copy(rig.folder(1) / name, self.given / name)
+
+    def empty(self) -> None:
+        """What operators do where a share is lost: nothing of it comes back, and the location waits to be certified."""
+        (self.disk_folder / "kept.sealed").rename(self.disk_folder / "replaced")
+        (self.given / "tls.pem").unlink()
+
+    async def replace(self, home) -> tuple[int, str]:
+        """Run the documented command where the coordinator is, and nothing of any location; return how it ended."""
+        shutil.copytree(self.rig.home / "coordinator", home / "coordinator", dirs_exist_ok=True)
+        (home / "settings.toml").write_text('[default]\nnetwork = "test"\n')
+        (home / "ann.key").write_text("11" * 32)
+        command = ["keys", "replace", "1", "--home", str(home), "--operator", str(home / "ann.key"), "--yes"]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("SDT_")}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", "import sdt.cli; sdt.cli.main()", *command, env=environment,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        said, _ = await asyncio.wait_for(process.communicate(), 120)
+        assert process.returncode is not None
+        return process.returncode, said.decode()
 
 
 @pytest.fixture
@@ -147,6 +173,51 @@ async def test_an_enclaves_share_survives_it_and_its_presignatures_do_not(host):
             assert (await sign(again, line.batch())).pair == (1, 2)
         stop.set()
         assert await running == 0
+
+
+async def test_a_lost_enclave_is_replaced_by_the_documented_steps(host, tmp_path):
+    # given an enclave's location with its share, and operators whose home has no location's folder
+    await host.enclave().open()
+    host.certify()
+    enclave, stop, line = host.enclave(), asyncio.Event(), Line()
+    assert await enclave.open()
+    running = asyncio.create_task(enclave.run(stop))
+    for party in (2, 3):
+        host.rig.start(party, image="IMAGE")
+    async with coordinator(host.rig, wait=False) as to:
+        await ready(to)
+        address = await to.keygen()
+    # then it is not replaced while it holds that share
+    status, said = await host.replace(tmp_path / "office")
+    assert status != 0 and "holds a share of epoch 1" in " ".join(said.split()), said
+    # when what it kept is lost, and its operators make it anew: keys, certificate, the key that all three know
+    stop.set()
+    assert await running == 0
+    host.empty()
+    former = (host.disk_folder / "shown" / "intent.pub").read_text()
+    assert not await host.enclave().open()
+    host.certify()
+    for party in (2, 3):
+        host.rig.signal(party, signal.SIGTERM)
+        host.rig.start(party, image="IMAGE")
+    enclave, stop = host.enclave(), asyncio.Event()
+    assert await enclave.open()
+    running = asyncio.create_task(enclave.run(stop))
+    async with coordinator(host.rig, wait=False) as to:
+        await ready(to)
+        assert to.status()[1].epoch == 0
+    # then the command gives it a share of the same key, and it signs
+    status, said = await host.replace(tmp_path / "office")
+    assert status == 0, said
+    async with coordinator(host.rig, wait=False) as to:
+        await ready(to)
+        assert to.address() == address and {each.epoch for each in to.status().values()} == {2}
+        assert to.stock()[1, 3] > 0
+        assert bytes(to.intent_keys()[1]).hex() != former
+        host.rig.signal(2, signal.SIGTERM)
+        assert (await sign(to, line.batch())).pair == (1, 3)
+    stop.set()
+    assert await running == 0
 
 
 @pytest.mark.parametrize(

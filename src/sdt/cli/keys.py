@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -17,12 +17,14 @@ from sdt.domain.errors import Invalid, NotFound
 if TYPE_CHECKING:
     from sdt.config import Settings
     from sdt.signing.coordinator import Coordinator
+    from sdt.signing.wire import StatusAnswer
     from sdt.signing.witness import Person
 
 __all__ = ["keys"]
 
 Kind = Literal["generate", "presign", "refresh", "replace"]
 Step = Callable[[str], Awaitable[None]]
+Status = Mapping[int, "StatusAnswer | None"]
 Operators = Annotated[
     list[str] | None,
     typer.Option("--operator", help="Who confirms, by name in the keys folder or by key file; once for each person."),
@@ -48,7 +50,8 @@ CHECKLISTS: dict[str, tuple[str, ...]] = {
     "replace": (
         "The lost location is lost for good: its share will be useless.",
         "The two survivors answer; their presignatures will be burnt.",
-        "A fresh folder, new certificates for everybody and a new signing key are made first; signers start anew.",
+        "Its folder is here: a fresh one, new certificates and a new signing key are made first; signers start anew.",
+        "It runs elsewhere, as in an enclave: its people have made it anew, and all three know its new key.",
         "Afterwards: destroy every disk and sealed backup of the epoch before, and export new ones.",
     ),
 }
@@ -160,14 +163,28 @@ def replace(
     operator: Operators = None,
     yes: Yes = False,
 ) -> None:
-    """Have the two survivors make a share for a fresh location in a lost one's place."""
+    """Have the two survivors make a share for a fresh location in a lost one's place.
+
+    Where its folder is on this machine, a fresh one is put there first. Where it runs elsewhere, as in an enclave, its
+    operators do that: deploy/enclave/README.md says how.
+    """
 
     async def act(to: Coordinator, step: Step) -> None:
+        before = to.status()
         await to.keygen()
-        await to.reshare(location, step)
+        if _was_brought_up(location, before, to.status()):
+            await step("the share that an interrupted replacement made for it is in force")
+        else:
+            await to.reshare(location, step)
         await _stock_up(to, step, 200)
 
     _ceremony(home, "replace", location, operator, yes, act)
+
+
+def _was_brought_up(location: int, before: Status, after: Status) -> bool:
+    """Tell whether a fresh location got its share just now, among others that had theirs: by a job left half done."""
+    epochs = [{party: said.epoch for party, said in each.items() if said} for each in (before, after)]
+    return epochs[0].get(location) == 0 and any(epochs[0].values()) and epochs[1].get(location, 0) > 0
 
 
 async def _stock_up(to: Coordinator, step: Step, count: int) -> None:
@@ -243,9 +260,9 @@ async def _perform(
         console.print(f"  [green]✓[/green] {done}")
 
     if replaced:
-        from sdt.local.relocation import move
+        from sdt.local.relocation import attend, move, runs_here
 
-        await move(settings, replaced, step)
+        await (move if runs_here(settings.home, replaced) else attend)(settings, replaced, step)
     async with Coordinator(settings.home / "coordinator", settings.network) as to:
         await act(to, step)
         key = await to.key_in_force()
@@ -315,7 +332,10 @@ def reseal(
         typer.Option(help="A command that prints the key, 32 bytes in base64: a key service's or an enclave's tool."),
     ] = "",
     kms: Annotated[
-        bool, typer.Option("--kms", help="The key that AWS KMS gives to this enclave; run inside it (docs/signing.md).")
+        bool,
+        typer.Option(
+            "--kms", help="The key that AWS KMS gives to an enclave: inside one of your own (docs/signing.md)."
+        ),
     ] = False,
 ) -> None:
     """Exchange what a location's secrets are sealed under: a passphrase, a command's key, KMS, or a fresh key file.

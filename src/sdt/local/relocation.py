@@ -1,4 +1,8 @@
-"""Putting a fresh location in a lost one's place on one machine: a new folder, and everybody started anew."""
+"""Putting a fresh location in a lost one's place.
+
+On the machine that has its folder: a new folder, and everybody started anew. Where it runs elsewhere, as in an enclave,
+its operators have made it anew, and here it is looked at.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +12,44 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 from sdt.config import Settings
-from sdt.domain.errors import Unavailable
+from sdt.domain.errors import Conflict, Unavailable
 from sdt.signing.config import load_signer_config
 from sdt.signing.coordinator import Coordinator
+from sdt.signing.provision import PARTIES
 from sdt.signing.relocate import relocate, relocation_pending
+from sdt.signing.wire import StatusAnswer
 from sdt.supervise import is_locked, read_state
 
-__all__ = ["move"]
+__all__ = ["attend", "move", "runs_here"]
 
 RESTART_S: Final = 60.0
 _RESTARTED: Final = ("signer-1", "signer-2", "signer-3", "worker")
+
+
+def runs_here(home: Path, party: int) -> bool:
+    """Tell whether a location's folder is on this machine, or is being made."""
+    return (home / f"signer-{party}").exists() or relocation_pending(home)
+
+
+async def attend(settings: Settings, party: int, step: Callable[[str], Awaitable[None]]) -> None:
+    """Wait until all three answer, and see that the location which runs elsewhere is a fresh one.
+
+    Errors: Unavailable, also before key generation; Conflict when it holds a share.
+    """
+    epochs = {each: status.epoch for each, status in (await _all_answering(settings)).items()}
+    if not any(epochs.values()):
+        raise Unavailable("The locations hold no key yet.", code="no_key")
+    if epochs[party]:
+        raise Conflict(
+            f"Location {party} holds a share of epoch {epochs[party]}, so it is not fresh: its operators empty it "
+            "first. If its replacement was begun before, it is done: make stock with sdt keys presign.",
+            code="location_in_use",
+        )
+    await step("all three signers answer; the fresh one holds no share")
 
 
 async def move(settings: Settings, party: int, step: Callable[[str], Awaitable[None]]) -> None:
@@ -38,14 +67,20 @@ async def move(settings: Settings, party: int, step: Callable[[str], Awaitable[N
         if (seal := load_signer_config(old).seal) != "file":
             await step(f"sealed under a key file, not under {seal} as before: run sdt keys reseal {party} afterwards")
     _restart(settings)
+    await _all_answering(settings)
+    await step("all three signers answer under the new certificates")
+
+
+async def _all_answering(settings: Settings) -> dict[int, StatusAnswer]:
+    """Wait until all three answer and return what they say. Errors: Unavailable."""
     deadline = time.monotonic() + RESTART_S
     while time.monotonic() < deadline:
         await asyncio.sleep(1)
         with suppress(OSError):
             async with Coordinator(settings.home / "coordinator", settings.network) as to:
-                if all(to.status().values()):
-                    await step("all three signers answer under the new certificates")
-                    return
+                answers = {party: status for party, status in to.status().items() if status}
+                if len(answers) == len(PARTIES):
+                    return answers
     raise Unavailable("Not all signers came back; start them and run this again.", code="location_unreachable")
 
 
