@@ -12,7 +12,7 @@ from api_platform import Holder, Platform, platform
 from test_monitoring import DORA, EVE, HOME, SHOP
 from test_office_cases import act, evening, proposed, seen
 
-from monitoring_rig import NOON_S, PRICES, REGION, Payment, count_currency, pay, read_all
+from monitoring_rig import NOON_S, PRICES, REGION, Payment, count_currency, judge_all, pay, read_all
 from sdt.adapters.wrapping import VaultKey
 from sdt.domain.monitoring.persons import digest_key, person_id
 from sdt.domain.personal import Party
@@ -173,6 +173,75 @@ async def test_reports_and_records_name_who_was_identified_and_not_who_a_renewal
     assert values(made, "RawEntityIndividualLastName") == ["Plantedname"]
     _, found = await api.get(f"/v1/office/travel-records/{transaction_id(2)}", ann)
     assert found["originator"]["name"] == "Dora Plantedname"
+
+
+async def test_currency_over_thirty_accounts_of_one_person_is_reported_whole(api: Platform, ann: Holder) -> None:
+    def set_up(store: Store) -> None:
+        for n in range(1, 31):
+            user(store, n, DORA)
+            count_currency(store, n, n, 1_000_00, NOON_S + n)
+        read_all(store, [7], NOON_S)
+
+    await api.store.run(set_up)
+    status, made = await report(api, the_case(api.store, "currency"), ann)
+    assert status == 200
+    assert values(made, "TotalCashInReceiveAmountText") == ["30000"]
+    assert values(made, "AccountNumberText") == [address(n).removeprefix("0x") for n in range(1, 31)]
+
+
+async def test_a_weekend_is_reported_with_its_monday(api: Platform, ann: Holder) -> None:
+    def set_up(store: Store) -> None:
+        user(store, 1, DORA)
+        for n in (1, 2, 3):  # Saturday to Monday
+            count_currency(store, n, 1, 4_000_00, NOON_S + (n + 3) * 86_400)
+        count_currency(store, 4, 1, 4_000_00, NOON_S + 3 * 86_400)
+        read_all(store, [10], NOON_S)
+
+    await api.store.run(set_up)
+    status, made = await report(api, the_case(api.store, "currency"), ann)
+    assert status == 200
+    assert values(made, "TotalCashInReceiveAmountText") == ["12000"]
+    assert values(made, "TransactionDateText") == ["20261130"]
+
+
+async def test_days_in_several_windows_are_reported_once(api: Platform, ann: Holder, ben: Holder) -> None:
+    def set_up(store: Store) -> None:
+        for n in range(1, 26):
+            user(store, n, DORA)
+        for n in range(5):  # Monday 2026-11-16 to Friday, in accounts of one person
+            count_currency(store, n + 1, n + 21, 9_000_00, NOON_S + (n - 8) * 86_400)
+        read_all(store, [10], NOON_S)
+        judge_all(store, NOON_S)
+
+    await api.store.run(set_up)
+    found = api.store.rows("SELECT cents FROM findings ORDER BY day")
+    assert [cents for (cents,) in found] == [27_000_00, 36_000_00, 45_000_00]
+    case_id = the_case(api.store, "monitoring")
+    await act(api, "agree", ben, digest=await proposed(api, case_id, ann))
+    status, made = await report(api, case_id, ann)
+    assert status == 200
+    assert values(made, "TotalSuspiciousAmountText") == ["45000"]
+    assert values(made, "SuspiciousActivityFromDateText") == ["20261116"]
+    assert values(made, "SuspiciousActivityToDateText") == ["20261120"]
+    # and every account of the person is in it, however many there are
+    assert len(values(made, "AccountNumberText")) == 25
+
+
+async def test_a_payment_that_comes_back_in_parts_is_reported_once(api: Platform, ann: Holder, ben: Holder) -> None:
+    def set_up(store: Store) -> None:
+        user(store, 1, DORA)
+        user(store, 2, EVE)
+        pay(store, [Payment(1, 1, 2, 5_000_00, NOON_S - 86_400), Payment(2, 2, 1, 4_900_00, NOON_S)])
+        pay(store, [Payment(3, 2, 1, 4_800_00, NOON_S + 60), Payment(4, 1, 2, 70_000_00, NOON_S - 5 * 86_400)])
+        read_all(store, [10], NOON_S)
+
+    await api.store.run(set_up)
+    case_id = next(case.id for case in cases.cases(api.store, Filter(("monitoring",))) if case.account == address(1))
+    await act(api, "agree", ben, digest=await proposed(api, case_id, ann))
+    status, made = await report(api, case_id, ann)
+    assert status == 200
+    assert values(made, "TotalSuspiciousAmountText") == ["14700"]
+    assert values(made, "SuspiciousActivityFromDateText") == ["20261123"]
 
 
 async def test_nobody_but_compliance_gets_a_report_or_a_record(api: Platform, ann: Holder) -> None:

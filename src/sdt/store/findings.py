@@ -11,7 +11,7 @@ from sdt.domain.monitoring.movements import Finding, Pattern
 from sdt.store import cases
 from sdt.store.database import Store
 
-__all__ = ["note"]
+__all__ = ["note", "of_case"]
 
 ACTOR: Final = "worker:monitor"
 EVIDENCE_MAX: Final = 100
@@ -53,6 +53,26 @@ def note(store: Store, finding: Finding, accounts: Sequence[str], *, statute: st
         for transaction_id in (finding.movements or _of_day(store, finding, accounts))[-EVIDENCE_MAX:]:
             cases.add_evidence(store, case_id, "transaction", transaction_id, actor=ACTOR, at_ms=at_ms)
         return case_id
+
+
+def of_case(store: Store, case_id: str) -> list[Finding]:
+    """Return what was noticed in a case, in the order of its days; single movements are named by their anchors."""
+    found = store.rows(
+        "SELECT key, rule, pattern, person, cents, count, day FROM findings WHERE case_id = ? ORDER BY day, key",
+        (case_id,),
+    )
+    return [
+        Finding(
+            rule,
+            Pattern(pattern),
+            person,
+            key.removeprefix(f"{rule}:{person}:"),
+            int(cents),
+            int(count),
+            date.fromisoformat(day),
+        )
+        for key, rule, pattern, person, cents, count, day in found
+    ]
 
 
 def _case(store: Store, finding: Finding, accounts: Sequence[str], *, statute: str, today: date, at_ms: int) -> str:

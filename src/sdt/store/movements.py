@@ -21,6 +21,7 @@ __all__ = [
     "horizon",
     "is_reached",
     "keep",
+    "kept",
     "last_days",
     "mark_judged",
     "page",
@@ -185,6 +186,16 @@ def keep(store: Store, movements: Sequence[Movement]) -> None:
         if (m.id, m.person, m.direction.value) not in known
     ]
     insert_rows(store, MovementTable, _KEPT, rows)
+
+
+def kept(store: Store, account: str, transaction_ids: Collection[str]) -> list[Movement]:
+    """Return an account's kept movements of these transactions."""
+    found = store.rows(
+        "SELECT transaction_id, account, channel, direction, cents, at_s, counterparty, domain FROM movements "  # noqa: S608
+        f"WHERE account = ? AND {store.among('transaction_id')}",
+        (account, store.listed(transaction_ids)),
+    )
+    return [movement_of(row) for row in found]
 
 
 def pairs(

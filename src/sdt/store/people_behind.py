@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from sdt.store.database import Store
 
-__all__ = ["accounts_by_person", "link", "linked", "persons_of"]
+__all__ = ["accounts_by_person", "accounts_of", "link", "linked", "persons_of"]
 
 
 def link(store: Store, account: str, persons: Collection[str]) -> None:
@@ -31,6 +31,12 @@ def persons_of(store: Store, account: str) -> list[str]:
     """Return who stands behind an account."""
     found = store.rows("SELECT person FROM person_accounts WHERE account = ? ORDER BY person", (account,))
     return [person for (person,) in found]
+
+
+def accounts_of(store: Store, person: str) -> list[str]:
+    """Return the accounts that somebody stands behind."""
+    found = store.rows("SELECT account FROM person_accounts WHERE person = ? ORDER BY account", (person,))
+    return [account for (account,) in found]
 
 
 def accounts_by_person(

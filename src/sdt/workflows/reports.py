@@ -25,9 +25,10 @@ from sdt.domain.fincen.sar import Suspicion, sar
 from sdt.domain.monitoring.persons import PREFIX
 from sdt.domain.personal import Person, PersonAddress
 from sdt.domain.region import Region
-from sdt.store import Store, cases, currency
+from sdt.store import Store, cases, currency, people_behind
 from sdt.store.cases import CaseRow
 from sdt.store.currency import CurrencyRow
+from sdt.workflows.noticed import noticed_activity
 from sdt.workflows.people import People
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ async def _currency(store: Store, people: People, region: Region, filer: Filer, 
     calendar = region.business_day
     since, until = calendar.opens_s(counts_from(day)), calendar.opens_s(day + timedelta(days=1))
     person = str(facts["person"])
-    accounts = [str(account) for account in facts["accounts"]]
+    accounts = await store.read(_accounts, row, facts)
     conductor = person if person.startswith(PREFIX) else ""
     counted = await store.read(currency.between, accounts, conductor, since, until)
     if not counted:
@@ -134,16 +135,16 @@ async def _conductor(people: People, row: CurrencyRow) -> Subject:
 
 async def _suspicion(store: Store, people: People, region: Region, filer: Filer, row: CaseRow, filing: date) -> bytes:
     facts: dict[str, Any] = json.loads(row.facts)
-    found = await store.read(_findings, row.id)
-    accounts = [str(account) for account in facts.get("accounts", [])] or ([row.account] if row.account else [])
+    accounts = await store.read(_accounts, row, facts)
+    noticed = await store.read(noticed_activity, region, row.id, accounts)
+    detected_on = date.fromisoformat(row.detected_on)
     subjects = [subject_of(await people.identified(account), (account,)) for account in accounts]
-    days = sorted(date.fromisoformat(day) for day, _ in found) or [date.fromisoformat(row.detected_on)]
     notes = [event.detail for event in await store.read(cases.events_of, row.id) if event.event == "noted"]
     suspicion = Suspicion(
         pattern=str(facts.get("pattern", "")),
-        first_day=days[0],
-        last_day=days[-1],
-        cents=sum(cents for _, cents in found),
+        first_day=noticed.first_day if noticed else detected_on,
+        last_day=noticed.last_day if noticed else detected_on,
+        cents=noticed.cents if noticed else 0,
         subjects=subjects if row.suspect_known else (),
         narrative=_narrative(region, row, facts, [note for note in notes if note]),
         prior=row.confirmation if row.status != CaseStatus.REPORTED else None,
@@ -151,9 +152,12 @@ async def _suspicion(store: Store, people: People, region: Region, filer: Filer,
     return sar(filer, filing, suspicion)
 
 
-def _findings(store: Store, case_id: str) -> list[tuple[str, int]]:
-    found = store.rows("SELECT day, cents FROM findings WHERE case_id = ? ORDER BY day, key", (case_id,))
-    return [(str(day), int(cents)) for day, cents in found]
+def _accounts(store: Store, row: CaseRow, facts: dict[str, Any]) -> list[str]:
+    """Return the accounts of a case: those that its facts name, which are the first few, and all of its person."""
+    named = [str(account) for account in facts.get("accounts", [])] or ([row.account] if row.account else [])
+    person = str(facts.get("person", ""))
+    behind = people_behind.accounts_of(store, person) if person.startswith(PREFIX) else []
+    return list(dict.fromkeys([*named, *behind]))
 
 
 def _narrative(region: Region, row: CaseRow, facts: dict[str, Any], notes: Sequence[str]) -> str:

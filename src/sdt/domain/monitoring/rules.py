@@ -31,6 +31,7 @@ __all__ = [
     "DAY_S",
     "WHEN_OVER",
     "Rule",
+    "counted_days",
     "day_findings",
     "days_to_look_at",
     "findings_of",
@@ -179,15 +180,20 @@ def _structuring(rule: Rule, person: str, book: Book, day: date) -> Iterator[Fin
     for direction in Direction:
         if not _currency(rule, book, day, direction).count:
             continue
-        under = {
-            one: total
-            for one in _from(counts_from(day) - timedelta(days=rule.days - 1), day)
-            if (total := _currency(rule, book, one, direction)).count and rule.floor_cents <= total.cents <= rule.cents
-        }
+        under = _under(rule, book, day, direction)
         together = sum(under.values(), Total())
         count = sum(max(1, _large(rule, book, one, direction)) for one in under)
         if day in under and count >= rule.count and together.cents > rule.cents:
             yield _day_finding(rule, person, day, together, direction)
+
+
+def _under(rule: Rule, book: Book, day: date, way: Direction) -> dict[date, Total]:
+    """Return the banking days of a window that ends on `day` whose currency stays below the report."""
+    return {
+        one: total
+        for one in _from(counts_from(day) - timedelta(days=rule.days - 1), day)
+        if (total := _currency(rule, book, one, way)).count and rule.floor_cents <= total.cents <= rule.cents
+    }
 
 
 def _large(rule: Rule, book: Book, day: date, way: Direction) -> int:
@@ -217,6 +223,25 @@ _DAYS: Final[Mapping[Pattern, Callable[[Rule, str, Book, date], Iterator[Finding
     Pattern.VELOCITY: _velocity,
     Pattern.DORMANT_THEN_ACTIVE: _dormant,
 }
+
+
+def counted_days(rule: Rule, book: Book, finding: Finding) -> dict[tuple[date, Direction | None], Total]:
+    """Return what a finding over days counted on each of them; nothing for one that counts movements.
+
+    Shape: `book` as for `day_findings`; days are the movements' own, also where they count with another banking day.
+    """
+    totals: dict[tuple[date, Direction | None], Total]
+    if rule.pattern is Pattern.STRUCTURING:
+        way = Direction(finding.anchor.partition(":")[2])
+        banking = _under(rule, book, finding.day, way)
+        days = [one for last in banking for one in _from(counts_from(last), last)]
+        totals = {(one, way): _sum(rule, book, one, channel=Channel.CURRENCY, way=way) for one in days}
+    elif rule.pattern in (Pattern.VELOCITY, Pattern.DORMANT_THEN_ACTIVE):
+        days = _window(rule, finding.day) if rule.pattern is Pattern.VELOCITY else [finding.day]
+        totals = {(one, None): _sum(rule, book, one) for one in days}
+    else:
+        return {}
+    return {key: total for key, total in totals.items() if total.count}
 
 
 def movement_findings(
