@@ -124,14 +124,16 @@ class Rig:
     def new_id(self) -> str:
         return IdIssuer(self.region.id, (b"i" * 32,)).issue(self.clock.now_ms(), secrets.token_bytes(10))
 
-    async def join(self, party: Party, *, units: int = 10_000, registered: bool = True) -> Holder:
-        """Let somebody have an account with identity in both domains, a linked bank account, and dollars."""
+    async def join(
+        self, party: Party, *, units: int = 10_000, registered: bool = True, bank_holder: str | None = None
+    ) -> Holder:
+        """Let somebody have an account with identity in both domains, a linked bank account of theirs, and dollars."""
         self.made += 1
         holder = Holder(f"0x{self.made:040x}", SigningKey.generate(), f"ref{self.made}")
-        await self.store.run(self._join, holder, party, units, registered)
+        await self.store.run(self._join, holder, party, units, registered, bank_holder or party.name[:80])
         return holder
 
-    def _join(self, store: Store, holder: Holder, party: Party, units: int, registered: bool) -> None:
+    def _join(self, store: Store, holder: Holder, party: Party, units: int, registered: bool, bank_holder: str) -> None:
         now_ms = self.clock.now_ms()
         user_id = str(uuid.uuid4())
         accounts.create_user(store, UserRow(user_id, holder.account, f"user{self.made}", "US-TX", now_ms))
@@ -143,13 +145,20 @@ class Rig:
         public = bytes(holder.key.verify_key)
         row = KeyRow(kid_of(public), public, holder.account, int(Role.CLIENT), 0, "active", NEVER_S, None)
         registry.upsert_key(store, row)
-        details = BankDetails(routing_number="021000021", account_number="12345678", kind="checking", holder="X")
-        sealed = self.people.seal(store, holder.account, details, now_ms)
-        linked = BankAccountRow(holder.bank, user_id, holder.account, sealed, "…5678", "linked", now_ms)
-        banking.link_account(store, linked)
+        self.link(store, holder, user_id, bank_holder)
         if units:
             minted = Posting("Pending:TXD:x", token_account("TXD", holder.account), "TXD", units)
             ledger.post(store, [(f"genesis{self.made}", minted)], release=[], at_ms=now_ms)
+
+    def link(self, store: Store, who: Holder, user_id: str, name: str, number: str = "12345678") -> str:
+        """Link a bank account that somebody holds; return its reference."""
+        now_ms, ref = self.clock.now_ms(), who.bank if number == "12345678" else f"{who.bank}-{number}"
+        details = BankDetails(routing_number="021000021", account_number=number, kind="checking", holder=name)
+        sealed = self.people.seal(store, who.account, details, now_ms)
+        banking.link_account(
+            store, BankAccountRow(ref, user_id, who.account, sealed, f"…{number[-4:]}", "linked", now_ms)
+        )
+        return ref
 
     async def send(self, kind: str, key: SigningKey, **claims: Any) -> str:
         """Store and queue a message, as intake does."""

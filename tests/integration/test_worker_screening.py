@@ -48,7 +48,7 @@ class NobodyListed:
     """Names have tests of their own; here everybody is clear."""
 
     async def look(self, transaction_id: str, account: str, kind: str) -> Finding:
-        return Finding(account, "known", "list", ())
+        return Finding(account, "known", "known", "list", ())
 
     def write(self, store: Store, finding: Finding, actor: str, now_ms: int) -> Stands:
         return Stands(CLEAR, "")

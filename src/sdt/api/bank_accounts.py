@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Body, Path
 
@@ -15,14 +15,17 @@ from sdt.api.services import Services
 from sdt.api.strict_route import StrictRoute
 from sdt.api.users import user_of
 from sdt.domain.envelope import b64url
-from sdt.domain.errors import Unprocessable
+from sdt.domain.errors import Conflict, Unprocessable
 from sdt.domain.personal import BankDetails, check_routing
-from sdt.store import Store, banking
+from sdt.store import Store, banking, registry
 from sdt.store.accounts import UserRow
 from sdt.store.banking import BankAccountRow
 from sdt.workflows.people import People
 
-__all__ = ["link", "router", "shown"]
+__all__ = ["BANK_ACCOUNTS_MAX", "link", "router", "shown"]
+
+BANK_ACCOUNTS_MAX: Final = 10
+"""Whoever holds one of them is screened each time that the account is."""
 
 router = APIRouter(route_class=StrictRoute, tags=["bank accounts"])
 
@@ -30,7 +33,7 @@ router = APIRouter(route_class=StrictRoute, tags=["bank accounts"])
 async def link(services: Services, user: UserRow, given: models.BankAccountIn) -> models.BankAccount:
     """Link a bank account. The same one again gives the same reference: a repeated request does nothing.
 
-    Errors: Unprocessable (routing_number).
+    Errors: Unprocessable (routing_number); Conflict (too_many_bank_accounts).
     """
     if not check_routing(given.routing_number):
         raise Unprocessable("The routing number's check digit does not fit.", code="routing_number")
@@ -39,12 +42,16 @@ async def link(services: Services, user: UserRow, given: models.BankAccountIn) -
 
 
 def _link(store: Store, people: People, user: UserRow, details: BankDetails, at_ms: int) -> BankAccountRow:
+    registry.lock_account(store, user.account)
     key = people.key(store, user.account, at_ms)
     ref = _reference(key, details)
-    for known in banking.accounts_of(store, user.user_id):
+    linked = banking.accounts_of(store, user.user_id)
+    for known in linked:
         # Those from before people had keys of their own have references of another making.
         if known.ref == ref or _reference(key, people.details(store, user.account, known.details_sealed)) == ref:
             return known
+    if len(linked) >= BANK_ACCOUNTS_MAX:
+        raise Conflict(f"{BANK_ACCOUNTS_MAX} bank accounts are linked already.", code="too_many_bank_accounts")
     row = BankAccountRow(
         ref=ref,
         user_id=user.user_id,
@@ -74,7 +81,7 @@ def shown(row: BankAccountRow) -> models.BankAccount:
     "/v1/users/{user_id}/bank-accounts",
     status_code=201,
     summary="Link a bank account",
-    responses=problems(401, 403, 404, 415, 422),
+    responses=problems(401, 403, 404, 409, 415, 422),
     operation_id="linkBankAccount",
 )
 async def _post(

@@ -164,6 +164,7 @@ _ROWS: Final = (
     ("no_proof", 409, "There are no amounts to confirm", "Begin a verification by small credits first, and wait until they stand on the statement."),
     ("micro_entries_exhausted", 409, "All attempts are used", "Begin a new verification."),
     ("proofs_exhausted", 409, "All proofs of this bank account are used", "Link another account."),
+    ("too_many_bank_accounts", 409, "As many bank accounts are linked as one user may have", "Use one that is linked already."),
     ("debits_stopped", 422, "The account's bank returned a debit as not allowed", "Authorise debits anew, by telephone or in writing, on a later day than the return: two officers record it. Or link another account."),
     ("bank_account_closed", 422, "The other bank says that there is no such account", "Link another account."),
     ("routing_number", 422, "This is no bank's routing number", "Check the nine digits; the last one is a check digit."),

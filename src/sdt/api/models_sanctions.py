@@ -34,7 +34,11 @@ class Reviews(BaseModel):
 
 
 class Subject(BaseModel):
-    """Somebody behind the account, as they gave themselves."""
+    """Somebody behind the account, as they gave themselves; or whom its dollars name besides.
+
+    `role` is person, business, control or owner; or holder of a linked bank account, or conductor of currency. An
+    address that is not known is empty.
+    """
 
     role: str
     name: str

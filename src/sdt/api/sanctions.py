@@ -15,14 +15,14 @@ from sdt.api.strict_route import StrictRoute
 from sdt.domain.case import Decision
 from sdt.domain.claims import format_time
 from sdt.domain.errors import NotFound
-from sdt.domain.personal import Business, Party
 from sdt.domain.registry import Role
-from sdt.domain.sanctions.subjects import Found, ownership_note, subjects_of
+from sdt.domain.sanctions.subjects import Found, ownership_note
 from sdt.store import Store, cases, reviews, sanctions, sanctions_matches
 from sdt.store.sanctions import ListRow
 from sdt.store.sanctions_matches import MatchRow, ReviewRow
 from sdt.workflows.sanctions import REASON, found_of
 from sdt.workflows.sanctions_acts import freeze_claims
+from sdt.workflows.screened import Screened, screened_in
 
 __all__ = ["router"]
 
@@ -78,13 +78,13 @@ async def _one(runtime: Running, caller: KnownCaller, case_id: CaseIdPath) -> mo
         raise NotFound("There is no such review.", code="unknown_review")
     case = await services.store.read(cases.case, case_id)
     assert case is not None, "a review is a case"
-    party = await services.people.party(row.account)
+    screened = await services.store.read(screened_in, services.people, row.account)
     found = [await found_of(services.people, match) or [] for match in matches]
     blocked = case.decision == Decision.REPORT and case.second_officer is not None
     return models.ReviewDetails(
         **_review(row).model_dump(),
         takes_two=row.score > services.region.clear_alone_score_max,
-        people=_people(party) if party else None,
+        people=_people(screened) if screened else None,
         found=[_match(match, each) for match, each in zip(matches, found, strict=True)],
         ownership=ownership_note(one for each in found for one in each),
         transactions=held,
@@ -102,11 +102,10 @@ def _details(store: Store, case_id: str) -> tuple[ReviewRow | None, list[MatchRo
     return row, sanctions_matches.matches_of_case(store, case_id), reviews.held_for(store, REASON, case_id)
 
 
-def _people(party: Party) -> list[models.Subject]:
-    born = [None, *(person.born_on for person in party.people)] if isinstance(party, Business) else [party.born_on]
+def _people(screened: Screened) -> list[models.Subject]:
     return [
         models.Subject(role=one.role, name=one.name, street=one.street, city=one.city, born_on=born_on)
-        for one, born_on in zip(subjects_of(party), born, strict=True)
+        for one, _, born_on in screened.asked
     ]
 
 

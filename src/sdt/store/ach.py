@@ -10,6 +10,7 @@ from sdt.store.banking import BankEntryRow
 from sdt.store.bulk import insert_new, update_rows
 from sdt.store.database import Store
 from sdt.store.registry import share_accounts
+from sdt.store.sanctions import UNPAYABLE
 from sdt.store.tables.ach import AchEntry
 
 __all__ = [
@@ -106,12 +107,13 @@ def want(store: Store, row: AchEntryRow) -> bool:
 
 
 _FREE: Final = (
-    "NOT EXISTS (SELECT 1 FROM users u WHERE u.account = e.account AND u.standing IN ('review', 'blocked')) "
+    f"NOT EXISTS (SELECT 1 FROM users u WHERE u.account = e.account AND {UNPAYABLE}) "  # noqa: S608
     "AND NOT (e.is_credit AND (EXISTS (SELECT 1 FROM freezes f "
     "WHERE f.account = e.account AND f.token = e.token AND f.expires_at_s > ?) "
     "OR EXISTS (SELECT 1 FROM blocked_funds h WHERE h.transaction_id = e.reference AND h.ended_at_ms IS NULL)))"
 )
-"""Whoever is in review has no entry in a file; what goes out to a frozen account, or is blocked, waits as well."""
+"""Whoever is in review, or not screened as they are now, has no entry in a file; what goes out to a frozen account, or
+is blocked, waits as well."""
 
 
 def wanted_tokens(store: Store) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 from sdt.domain.errors import Conflict
+from sdt.store import sanctions
 from sdt.store.bulk import insert_new
 from sdt.store.database import Store
 from sdt.store.tables.core import BankAccount, BankEntry
@@ -60,8 +61,9 @@ _ENTRY: Final = ", ".join(BankEntryRow._fields)
 
 
 def link_account(store: Store, row: BankAccountRow) -> None:
-    """Add a bank account. Errors: Conflict when the reference is taken."""
+    """Add a bank account, whose holder is screened from now on. Errors: Conflict when the reference is taken."""
     with store.transaction():
+        sanctions.outdate(store, row.account)
         if not insert_new(store, BankAccount, BankAccountRow._fields, [row], key="ref"):
             raise Conflict("This bank account is linked already.", code="bank_account_linked")
 
@@ -74,8 +76,14 @@ def set_account_status(store: Store, ref: str, status: str) -> None:
 
 
 def set_details(store: Store, ref: str, details_sealed: bytes, *, mask: str | None = None) -> None:
-    """Replace what is known of a bank account, sealed by the caller; without a mask that stays what it was."""
+    """Replace what is known of a bank account, sealed by the caller; without a mask that stays what it was.
+
+    Whoever it names now is screened with its account.
+    """
     with store.transaction():
+        linked = bank_account(store, ref)
+        assert linked is not None, "there is no such bank account"
+        sanctions.outdate(store, linked.account)
         changed = store.execute(
             "UPDATE bank_accounts SET details_sealed = ?, mask = coalesce(CAST(? AS VARCHAR(16)), mask) WHERE ref = ?",
             (details_sealed, mask, ref),

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final, NamedTuple
 
+from sdt.store import sanctions
 from sdt.store.bulk import insert_new
 from sdt.store.database import Store
 from sdt.store.tables.monitoring import CurrencyDeposit
 
-__all__ = ["CONDUCTOR_NOTE", "CurrencyRow", "between", "counted", "give", "of", "put"]
+__all__ = ["CONDUCTOR_NOTE", "CurrencyRow", "HandRow", "between", "counted", "give", "hands", "of", "put"]
 
 CONDUCTOR_NOTE: Final = "conductor"
 """The label under which it is sealed who handed currency in."""
@@ -32,12 +33,21 @@ class CurrencyRow(NamedTuple):
         return f"CurrencyRow({self.transaction_id})"
 
 
+class HandRow(NamedTuple):
+    """Somebody's newest currency for an account: who, sealed, and whether the bank took them for its owner."""
+
+    deposit_id: str
+    by_holder: bool
+    conductor_sealed: bytes
+
+
 _COLUMNS: Final = ", ".join(CurrencyRow._fields)
 
 
 def put(store: Store, row: CurrencyRow) -> bool:
-    """Record a counted deposit once; return whether it is new."""
+    """Record a counted deposit once; return whether it is new. Whoever handed it in is screened with its account."""
     with store.transaction():
+        sanctions.outdate(store, row.account)
         return bool(insert_new(store, CurrencyDeposit, CurrencyRow._fields, [row], key="transaction_id"))
 
 
@@ -59,12 +69,26 @@ def counted(store: Store, deposit_ids: Collection[str]) -> dict[str, CurrencyRow
     return {row[1]: CurrencyRow(*row) for row in found}
 
 
+def hands(store: Store, account: str, limit: int) -> list[HandRow]:
+    """Return by whose hands currency came for an account, as far as it is known; each once, the newest first."""
+    found = store.rows(
+        "SELECT c.deposit_id, c.by_holder, c.conductor_sealed FROM currency_deposits c "
+        "WHERE c.account = ? AND length(c.conductor_sealed) > 0 AND NOT EXISTS (SELECT 1 FROM currency_deposits d "
+        "WHERE d.conductor = c.conductor AND d.account = c.account AND length(d.conductor_sealed) > 0 "
+        "AND (d.counted_at_s, d.transaction_id) > (c.counted_at_s, c.transaction_id)) "
+        "ORDER BY c.counted_at_s DESC, c.transaction_id LIMIT ?",
+        (account, limit),
+    )
+    return [HandRow(deposit_id, bool(by_holder), bytes(sealed)) for deposit_id, by_holder, sealed in found]
+
+
 def give(store: Store, deposit_id: str, transaction_id: str, account: str) -> None:
     """Note for which deposit, and so for whom, currency was counted after all.
 
     The bank's word that its owner handed it in was about the owner that its slip named, if it named one.
     """
     with store.transaction():
+        sanctions.outdate(store, account)
         changed = store.execute(
             "UPDATE currency_deposits SET transaction_id = ?, account = ?, "
             "by_holder = by_holder AND account IN ('', ?) WHERE deposit_id = ?",

@@ -6,8 +6,10 @@ from collections.abc import Collection
 from typing import Final, NamedTuple
 
 from sdt.store.database import Store
+from sdt.store.registry import lock_account
 
 __all__ = [
+    "UNPAYABLE",
     "ListRow",
     "Progress",
     "StandingRow",
@@ -26,6 +28,7 @@ __all__ = [
     "set_standing",
     "standing",
     "standing_of",
+    "unpayable",
     "unscreened",
 ]
 
@@ -165,18 +168,35 @@ def set_standing(store: Store, account: str, standing: str, valid_until_s: int) 
 
 
 def outdate(store: Store, account: str) -> None:
-    """Let an account be screened anew: its people's data changed, or an officer ended what was ignored."""
+    """Let an account be screened anew: whom it names changed, or an officer ended what was ignored.
+
+    Nothing goes out to its bank accounts until that is done. Within the transaction that changes it, and before:
+    whoever writes at this moment how the account stands is waited for, and whoever does after it sees the change.
+    """
+    lock_account(store, account)
     store.execute("UPDATE sanctions_standing SET valid_until_s = 0 WHERE account = ?", (account,))
 
 
+UNPAYABLE: Final = (
+    "(u.standing IN ('review', 'blocked') OR (u.person_sealed IS NOT NULL AND EXISTS "
+    "(SELECT 1 FROM sanctions_standing n WHERE n.account = u.account AND n.valid_until_s = 0)))"
+)
+"""Of a user `u`: not clear, or somebody is named since who is not screened yet. An erased one is screened no more."""
+
+
 def payout_waits(store: Store, transaction_id: str) -> bool:
-    """Return whether a redemption is not paid out now, because its account is not clear."""
+    """Return whether a redemption is not paid out now, because its account is not clear or not screened as it is."""
     found = store.row(
-        "SELECT 1 FROM transactions t JOIN users u ON u.account = t.account "
-        "WHERE t.id = ? AND t.type = 'redeem' AND u.standing IN ('review', 'blocked')",
+        "SELECT 1 FROM transactions t JOIN users u ON u.account = t.account "  # noqa: S608
+        f"WHERE t.id = ? AND t.type = 'redeem' AND {UNPAYABLE}",
         (transaction_id,),
     )
     return found is not None
+
+
+def unpayable(store: Store, account: str) -> bool:
+    """Return whether nothing goes out to an account's bank accounts now: it is not clear, or not screened as it is."""
+    return store.row(f"SELECT 1 FROM users u WHERE u.account = ? AND {UNPAYABLE}", (account,)) is not None  # noqa: S608
 
 
 def held_issues(store: Store, account: str) -> list[str]:

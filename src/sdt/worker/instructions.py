@@ -184,6 +184,8 @@ class Instructions:
 
     def _must_wait(self, store: Store, row: TransactionRow) -> bool:
         now_s = self._clock.now_s()
+        if sanctions.unpayable(store, row.value[1]):
+            return True
         return payouts.held_because(store, row, now_s) is not None or payouts.stopped(store, *row.value, now_s)
 
     def _is_gone(self, store: Store, row: TransactionRow, entry_id: str, units: int) -> bool:

@@ -1,4 +1,4 @@
-"""Sanctions screening of the people behind accounts: binds both domains, and no region's rule switches it off.
+"""Sanctions screening of whom accounts name: binds both domains, and no region's rule switches it off.
 
 Everybody is held against the platform's own list and asked of the vendor; either alone is enough to stop somebody.
 """
@@ -10,9 +10,9 @@ import logging
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from sdt.domain.personal import Business, Party
+from sdt.domain.personal import PersonAddress
 from sdt.domain.region import Region
-from sdt.domain.sanctions.subjects import Found, Subject, asked_of, subjects_of
+from sdt.domain.sanctions.subjects import Found, Subject
 from sdt.domain.sealing import SealBroken
 from sdt.ports.aml import Aml, Purpose, Screening, ScreeningOutcome, ScreeningRequest
 from sdt.ports.kyc import PostalAddress
@@ -21,8 +21,9 @@ from sdt.store.sanctions import ListRow, StandingRow
 from sdt.worker.clock import Clock
 from sdt.workflows.people import People
 from sdt.workflows.sanctions import CLEAR, Finding, Stands, record
+from sdt.workflows.screened import Screened, screened_in
 
-__all__ = ["Sanctions", "Searches", "postal"]
+__all__ = ["Sanctions", "Searches"]
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ _PURPOSES: Final = {
     "issue": Purpose.MINT,
     "redeem": Purpose.BURN,
 }
+_MARK_LENGTH: Final = 16
 
 
 class Searches(Protocol):
@@ -62,15 +64,15 @@ class Sanctions:
         self._clock = clock
 
     async def look(self, transaction_id: str, account: str, kind: str) -> Finding:
-        """Return who behind an account may be listed, by the list in force and by the vendor.
+        """Return who of those an account names may be listed, by the list in force and by the vendor.
 
         Errors: Unavailable when either does not answer: the transaction waits, it never passes unscreened.
         """
-        party = await self._people.party(account)
-        if party is None:
-            return Finding(account, "", "", None)
-        finding = await self._by_list(account, party)
-        vendor = await self._by_vendor(transaction_id, party, _PURPOSES[kind])
+        screened = await self._store.read(screened_in, self._people, account)
+        if screened is None:
+            return Finding(account, "", "", "", None)
+        finding = await self._by_list(account, screened)
+        vendor = await self._by_vendor(transaction_id, screened, _PURPOSES[kind])
         return finding._replace(vendor=vendor)
 
     async def look_again(self, accounts: Sequence[str]) -> list[Finding]:
@@ -78,47 +80,42 @@ class Sanctions:
         known = []
         for account in accounts:
             try:
-                party = await self._people.party(account)
+                screened = await self._store.read(screened_in, self._people, account)
             except SealBroken as error:
                 # They stay due, and are tried again in each round; nobody behind them waits for that.
                 log.error("%s cannot be held against the list: %s", account, error.detail)
                 continue
-            if party is not None:
-                known.append((account, party))
-        subjects = [subjects_of(party) for _, party in known]
-        digest, found = await self._searcher.find(subjects, self._threshold)
+            if screened is not None:
+                known.append((account, screened))
+        digest, found = await self._searcher.find([each.subjects for _, each in known], self._threshold)
         return [
-            Finding(account, await self._fingerprint(account, asked), digest, each)
-            for (account, _), asked, each in zip(known, subjects, found, strict=True)
+            Finding(account, screened.party_digest, screened.digest, digest, each)
+            for (account, screened), each in zip(known, found, strict=True)
         ]
 
     def write(self, store: Store, finding: Finding, actor: str, now_ms: int) -> Stands:
         """Write down what was found, in the open database transaction; return how the account stands by it."""
         return record(store, self._people, finding, actor=actor, now_ms=now_ms)
 
-    async def _by_list(self, account: str, party: Party) -> Finding:
-        subjects = subjects_of(party)
-        fingerprint = await self._fingerprint(account, subjects)
+    async def _by_list(self, account: str, screened: Screened) -> Finding:
         row = await self._searcher.in_force()
         known = await self._store.read(sanctions.standing, account)
-        if known is not None and _holds(known, fingerprint, row.digest, self._clock.now_s()):
-            return Finding(account, fingerprint, row.digest, None)
-        digest, (found,) = await self._searcher.find([subjects], self._threshold)
-        return Finding(account, fingerprint, digest, found)
+        if known is not None and _holds(known, screened.digest, row.digest, self._clock.now_s()):
+            return Finding(account, screened.party_digest, screened.digest, row.digest, None)
+        digest, (found,) = await self._searcher.find([screened.subjects], self._threshold)
+        return Finding(account, screened.party_digest, screened.digest, digest, found)
 
-    async def _fingerprint(self, account: str, subjects: Sequence[Subject]) -> str:
-        return await self._people.fingerprint(account, asked_of(subjects)) or ""
-
-    async def _by_vendor(self, transaction_id: str, party: Party, purpose: Purpose) -> tuple[Found, ...]:
-        everybody = (party, *(party.people if isinstance(party, Business) else ()))
+    async def _by_vendor(self, transaction_id: str, screened: Screened, purpose: Purpose) -> tuple[Found, ...]:
         found = []
-        for n, (named, subject) in enumerate(zip(everybody, subjects_of(party), strict=True)):
+        for n, (subject, address, _) in enumerate(screened.asked):
+            # By its mark where there is one: another may be named before it when the question is asked again.
+            which = subject.mark[:_MARK_LENGTH] or (str(n) if n else "")
             screening = await self._aml.screen(
-                ScreeningRequest(named.name, postal(named), purpose, transaction_id),
-                key=f"screen:{transaction_id}" + f":{n}" * bool(n),
+                ScreeningRequest(subject.name, _postal(address), purpose, transaction_id),
+                key=":".join(filter(None, ("screen", transaction_id, which))),
             )
             if screening.outcome is not ScreeningOutcome.CLEAR:
-                found.append(_of_vendor(subject, n, screening))
+                found.append(_of_vendor(subject, 0 if subject.mark else n, screening))
         return tuple(found)
 
 
@@ -129,7 +126,10 @@ def _holds(known: StandingRow, fingerprint: str, list_digest: str, now_s: int) -
 
 
 def _of_vendor(subject: Subject, n: int, screening: Screening) -> Found:
-    """Return a vendor's hit on the nth behind an account. It names nobody; it holds until the vendor's list changes."""
+    """Return a vendor's hit on the nth behind an account, or on somebody else, who has a mark.
+
+    It names nobody; it holds until the vendor's list changes.
+    """
     edition = screening.sanctions_list.digest
     entry = hashlib.sha256(f"vendor\n{subject.role}\n{n}\n{edition}\n{screening.outcome.value}".encode()).hexdigest()
     return Found(
@@ -146,10 +146,10 @@ def _of_vendor(subject: Subject, n: int, screening: Screening) -> Found:
         score=screening.score,
         reasons=screening.reasons or (screening.outcome.value,),
         share_ppm=subject.share_ppm,
+        mark=subject.mark,
     )
 
 
-def postal(party: Party) -> PostalAddress:
+def _postal(a: PersonAddress) -> PostalAddress:
     """Return an address as vendors take it."""
-    a = party.address
     return PostalAddress(a.street, a.city, a.state, a.postal_code)

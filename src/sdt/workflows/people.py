@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import logging
 import secrets
+from dataclasses import dataclass
 from typing import Final
 
 from sdt.domain import sealing
@@ -21,10 +22,36 @@ from sdt.ports.wrapping import Wrapping
 from sdt.store import Store, accounts, banking, former_parties, person_keys
 from sdt.store.person_keys import PersonKeyRow
 
-__all__ = ["People"]
+__all__ = ["People", "Unlocked"]
 
 _ADOPTED_AT_ONCE: Final = 200
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Unlocked:
+    """Who stands behind one account, with their key unwrapped: for what opens much of theirs at once.
+
+    Errors of whatever opens something: SealBroken.
+    """
+
+    account: str
+    user_id: str
+    party: Party
+    key: bytes
+
+    def details(self, sealed: bytes) -> BankDetails:
+        """Return a bank account of theirs."""
+        details: BankDetails = open_record(sealed, self.account, self.key, BankDetails)
+        return details
+
+    def note(self, label: str, sealed: bytes) -> bytes:
+        """Return a note that was sealed for them under this label."""
+        return sealing.unseal(sealed, f"{self.account} {label}", self.key)
+
+    def fingerprint(self, data: bytes) -> str:
+        """Return a digest of something personal under their key."""
+        return _fingerprint(self.key, data)
 
 
 class People:
@@ -101,7 +128,7 @@ class People:
     def _fingerprint(self, row: PersonKeyRow | None, data: bytes) -> str | None:
         if row is None or row.erased_at_ms is not None or row.wrapped is None:
             return None
-        return hmac.digest(self._key(row), b"fingerprint\n" + data, hashlib.sha256).hex()
+        return _fingerprint(self._key(row), data)
 
     async def adopt(self, at_ms: int) -> int:
         """Give a key to everybody who has none and seal what is theirs with it; return how many got one.
@@ -162,6 +189,17 @@ class People:
         row = person_keys.of_account(store, account)
         return self._opened(account, row) if row else None
 
+    def unlocked(self, store: Store, account: str) -> Unlocked | None:
+        """Return who stands behind an account and what opens the rest, within a database transaction.
+
+        None for nobody, for somebody who was erased, and for one who has no key yet.
+        """
+        row = person_keys.of_account(store, account)
+        if row is None or row.person_sealed is None or row.erased_at_ms is not None or row.wrapped is None:
+            return None
+        key = self._key(row)
+        return Unlocked(account, row.user_id, open_record(row.person_sealed, account, key, Party), key)
+
     def details(self, store: Store, account: str, sealed: bytes) -> BankDetails:
         """Return the bank account sealed for this account, within a database transaction."""
         row = person_keys.of_account(store, account)
@@ -200,6 +238,10 @@ class People:
     def _key(self, row: PersonKeyRow) -> bytes:
         assert row.wrapped is not None
         return self._keys.unwrap(row.wrapped, row.user_id)
+
+
+def _fingerprint(key: bytes, data: bytes) -> str:
+    return hmac.digest(key, b"fingerprint\n" + data, hashlib.sha256).hex()
 
 
 def _nonce() -> bytes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -15,13 +15,14 @@ import msgspec
 from sdt.domain.claims import day_of
 from sdt.domain.errors import Unavailable
 from sdt.domain.registry import NEVER_S
-from sdt.domain.sanctions.subjects import Found, asked_of, subjects_of
+from sdt.domain.sanctions.subjects import Found
 from sdt.domain.transaction import Event
 from sdt.store import Store, cases, reviews, sanctions, sanctions_matches, transactions
 from sdt.store.sanctions import StandingRow
 from sdt.store.sanctions_matches import MatchRow
 from sdt.store.transactions import Change
 from sdt.workflows.people import People
+from sdt.workflows.screened import screened_in
 
 __all__ = [
     "BLOCKED",
@@ -50,11 +51,13 @@ _LABEL: Final = "match"
 class Finding(NamedTuple):
     """What was found about one account. `own` None: people and list are those of the last screening.
 
-    `party_digest` is empty where nobody is known behind the account.
+    `party_digest` is of those behind the account, empty where nobody is known; `asked_digest` of all who were asked
+    about with them.
     """
 
     account: str
     party_digest: str
+    asked_digest: str
     list_digest: str
     own: tuple[Found, ...] | None
     vendor: tuple[Found, ...] = ()
@@ -90,7 +93,7 @@ def record(store: Store, people: People, finding: Finding, *, actor: str, now_ms
         if finding.own is not None or standing != CLEAR:
             sanctions.put_standing(
                 store,
-                StandingRow(account, standing, finding.party_digest, finding.list_digest, valid_until_s, now_ms),
+                StandingRow(account, standing, finding.asked_digest, finding.list_digest, valid_until_s, now_ms),
             )
         if standing != CLEAR:
             _stop_mints(store, account, stands, actor, now_ms)
@@ -98,10 +101,9 @@ def record(store: Store, people: People, finding: Finding, *, actor: str, now_ms
 
 
 def _is_another(store: Store, people: People, finding: Finding) -> bool:
-    """Return whether somebody else is known behind the account than was looked for."""
-    party = people.party_in(store, finding.account)
-    now = people.fingerprint_in(store, finding.account, asked_of(subjects_of(party))) if party else None
-    return now != finding.party_digest
+    """Return whether the account names somebody else than was looked for."""
+    now = screened_in(store, people, finding.account)
+    return now is None or now.digest != finding.asked_digest
 
 
 def hold(store: Store, transaction_id: str, stands: Stands, now_ms: int) -> None:
@@ -126,16 +128,13 @@ def _stop_mints(store: Store, account: str, stands: Stands, actor: str, now_ms: 
 
 def _matches(store: Store, people: People, finding: Finding, now_ms: int) -> tuple[list[str], int]:
     """Write matches that are new or ignored no longer; return their ids, and until when the others are ignored."""
-    known = {
-        (row.source, row.entry_digest): row
-        for row in sanctions_matches.matches_of(store, finding.account)
-        if row.party_digest == finding.party_digest
-    }
+    rows = sanctions_matches.matches_of(store, finding.account)
+    known = {(row.party_digest, row.source, row.entry_digest): row for row in rows}
     fresh, valid_until_s = [], NEVER_S
-    for key, found in _by_entry((*(finding.own or ()), *finding.vendor)).items():
+    for key, found in _by_entry(finding).items():
         row = known.get(key)
         if row is None:
-            fresh.append(_add(store, people, finding, found, now_ms))
+            fresh.append(_add(store, people, finding, key[0], found, now_ms))
         elif row.status == "cleared" and row.ignored_until_s is not None:
             if row.ignored_until_s > now_ms // 1000:
                 valid_until_s = min(valid_until_s, row.ignored_until_s)
@@ -145,20 +144,21 @@ def _matches(store: Store, people: People, finding: Finding, now_ms: int) -> tup
     return fresh, valid_until_s
 
 
-def _by_entry(found: Iterable[Found]) -> dict[tuple[str, str], list[Found]]:
-    groups: dict[tuple[str, str], list[Found]] = defaultdict(list)
-    for one in found:
-        groups[one.source, one.entry_digest].append(one)
+def _by_entry(finding: Finding) -> dict[tuple[str, str, str], list[Found]]:
+    """Group what was found by whom it is about and by entry: what is cleared of one is cleared of nobody else."""
+    groups: dict[tuple[str, str, str], list[Found]] = defaultdict(list)
+    for one in (*(finding.own or ()), *finding.vendor):
+        groups[one.mark or finding.party_digest, one.source, one.entry_digest].append(one)
     return groups
 
 
-def _add(store: Store, people: People, finding: Finding, found: Sequence[Found], now_ms: int) -> str:
+def _add(store: Store, people: People, finding: Finding, of: str, found: Sequence[Found], now_ms: int) -> str:
     best = max(found, key=lambda one: one.score)
     sealed = people.seal_note(store, finding.account, _LABEL, msgspec.json.encode(found), now_ms)
     row = MatchRow(
         id=str(uuid.uuid4()),
         account=finding.account,
-        party_digest=finding.party_digest,
+        party_digest=of,
         source=best.source,
         entry_digest=best.entry_digest,
         uid=best.uid,

@@ -39,6 +39,7 @@ def _unreadable(subject: Subject) -> Found:
         score=100,
         reasons=("nothing of it can be compared",),
         share_ppm=subject.share_ppm,
+        mark=subject.mark,
     )
 
 
@@ -57,4 +58,5 @@ def _found(subject: Subject, hit: Hit) -> Found:
         score=hit.score,
         reasons=hit.reasons,
         share_ppm=subject.share_ppm,
+        mark=subject.mark,
     )

@@ -1,4 +1,7 @@
-"""Whom to hold against a list when an account is screened: a person; or a business, who controls it and who owns it."""
+"""Whom to hold against a list when an account is screened: a person; or a business, who controls it and who owns it.
+
+And whoever else its dollars name: who holds a bank account that is linked, and who handed currency in.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +12,47 @@ import msgspec
 from msgspec import Meta, Struct
 
 from sdt.domain.personal import SHARE_PPM, Business, Party, PersonAddress
+from sdt.domain.sanctions.names import words_of
 
-__all__ = ["COUNTRY", "Found", "Role", "Subject", "asked_of", "ownership_note", "subjects_of"]
+__all__ = [
+    "COUNTRY",
+    "Found",
+    "Role",
+    "Subject",
+    "asked_of",
+    "conductor",
+    "holder",
+    "is_named_in",
+    "ownership_note",
+    "subjects_of",
+]
 
 COUNTRY: Final = "United States"
 """Every address that the platform takes is one of the United States."""
 
-Role = Literal["person", "business", "control", "owner"]
-_ROLES: Final = {"person": "The person", "business": "The business", "control": "Who controls it", "owner": "An owner"}
+Role = Literal["person", "business", "control", "owner", "holder", "conductor"]
+_ROLES: Final = {
+    "person": "The person",
+    "business": "The business",
+    "control": "Who controls it",
+    "owner": "An owner",
+    "holder": "Who holds a linked bank account",
+    "conductor": "Who handed in currency",
+}
 
 
 class Subject(Struct, frozen=True, kw_only=True):
-    """One name with one address. Units: `share_ppm` millionths of the equity, for an owner."""
+    """One name with one address, empty where none is known. Units: `share_ppm` millionths of the equity, for an owner.
+
+    `mark` stands for somebody who is not behind the account: what is cleared of them is cleared of nobody else.
+    """
 
     role: Role
     name: str
     street: str
     city: str
     share_ppm: int = 0
+    mark: str = ""
 
     def __repr__(self) -> str:
         return f"Subject({self.role})"
@@ -38,7 +64,10 @@ class Subject(Struct, frozen=True, kw_only=True):
 
 
 class Found(Struct, frozen=True, kw_only=True):
-    """Somebody listed whom a subject may be. `reasons` are sentences for a reviewer. Units: `score` 0 to 100."""
+    """Somebody listed whom a subject may be. `reasons` are sentences for a reviewer, `mark` is the subject's.
+
+    Units: `score` 0 to 100.
+    """
 
     role: Role
     subject: str
@@ -53,6 +82,7 @@ class Found(Struct, frozen=True, kw_only=True):
     score: int
     reasons: tuple[str, ...]
     share_ppm: int = 0
+    mark: str = ""
 
     def __repr__(self) -> str:
         return f"Found({self.source}, {self.uid}, {self.score})"
@@ -67,7 +97,7 @@ class Found(Struct, frozen=True, kw_only=True):
 
 
 def subjects_of(party: Party) -> tuple[Subject, ...]:
-    """Return everybody who is screened for an account, the account's own party first."""
+    """Return everybody behind an account, the account's own party first."""
     if not isinstance(party, Business):
         return (_subject("person", party.name, party.address),)
     return (
@@ -75,6 +105,24 @@ def subjects_of(party: Party) -> tuple[Subject, ...]:
         _subject("control", party.control.name, party.control.address),
         *(_subject("owner", o.person.name, o.person.address, o.share_ppm) for o in party.owners),
     )
+
+
+def holder(name: str) -> Subject:
+    """Return whoever holds a bank account, as its details and so the entries of an ACH file name them."""
+    return Subject(role="holder", name=name, street="", city="")
+
+
+def conductor(name: str, address: PersonAddress | None) -> Subject:
+    """Return whoever handed in currency, as their document says."""
+    if address is None:
+        return Subject(role="conductor", name=name, street="", city="")
+    return _subject("conductor", name, address)
+
+
+def is_named_in(subject: Subject, subjects: Iterable[Subject]) -> bool:
+    """Return whether one of them has the same name, word for word as names are compared: one search is both's."""
+    words = words_of(subject.name)
+    return any(words_of(one.name) == words for one in subjects)
 
 
 def asked_of(subjects: Iterable[Subject]) -> bytes:

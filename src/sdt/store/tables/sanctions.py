@@ -33,7 +33,7 @@ class SanctionsList(Table):
 
 
 class Standing(Table):
-    """How the people behind an account stand, as last screened: with which data, against which edition, until when.
+    """How the people an account names stand, as last screened: with which data, against which edition, until when.
 
     `party_digest` is keyed with the person's own key: it tells nothing to who has only the table.
     """
@@ -56,6 +56,7 @@ index(Standing, "sanctions_standing_hit", "standing", where="standing <> 'clear'
 class Match(Table):
     """Somebody listed who may be meant by one account's people as they gave themselves. Names and reasons are sealed.
 
+    `party_digest` is of those behind the account together; or of one alone, of a bank account or a counter.
     A cleared match is an ignore-list entry: for these data and this entry of the list, until its time is over.
     """
 

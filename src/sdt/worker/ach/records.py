@@ -44,7 +44,9 @@ class Records:
         return self._each(store, digest, records, day, at_ms, self._return)
 
     def changes(self, store: Store, digest: str, records: Sequence[Change], day: date, at_ms: int) -> int:
-        """Correct bank accounts as other banks say."""
+        """Correct bank accounts as other banks say. Whose they are is locked first of all: they are screened anew."""
+        entries = [ach.by_trace(store, record.original_trace) for record in records]
+        debit_stops.lock_holders(store, sorted({row.account for row in entries if row is not None}))
         return self._each(store, digest, records, day, at_ms, self._change)
 
     def _each(
