@@ -166,26 +166,36 @@ class Client:
         self, kind: str, transaction_id: str, claims: Mapping[str, object], issued_at_s: int | None = None
     ) -> bytes:
         """Return a signed message; the claims every message has are filled in."""
-        return self._sealed(kind, {"transaction_id": transaction_id}, claims, issued_at_s)
+        return self.seal(kind, self.filled_in(kind, transaction_id, claims, issued_at_s))
 
     def sign_act(self, kind: str, act_id: str, claims: Mapping[str, object], issued_at_s: int | None = None) -> bytes:
         """Return an officer's signed act; the claims every act has are filled in."""
-        return self._sealed(kind, {"act_id": act_id}, claims, issued_at_s)
+        return self.seal(kind, self._filled_in(kind, {"act_id": act_id}, claims, issued_at_s))
 
-    def _sealed(
+    def filled_in(
+        self, kind: str, transaction_id: str, claims: Mapping[str, object], issued_at_s: int | None = None
+    ) -> dict[str, object]:
+        """Return all claims of a message that is not signed yet, to be read first and then sealed."""
+        return self._filled_in(kind, {"transaction_id": transaction_id}, claims, issued_at_s)
+
+    def _filled_in(
         self, kind: str, named: Mapping[str, object], claims: Mapping[str, object], issued_at_s: int | None
-    ) -> bytes:
-        assert self.key is not None, "signing needs a key"
+    ) -> dict[str, object]:
         issued_at_s = int(time.time()) if issued_at_s is None else issued_at_s
-        envelope = {
+        return {
             "type": kind,
             "version": 1,
             "network": self.network.name,
             **named,
             "region": self.network.region,
             "issued_at": format_time(issued_at_s),
+            **claims,
         }
-        return seal_envelope(kind, {**envelope, **claims}, self.key)
+
+    def seal(self, kind: str, claims: Mapping[str, object]) -> bytes:
+        """Sign claims that are all there."""
+        assert self.key is not None, "signing needs a key"
+        return seal_envelope(kind, claims, self.key)
 
     async def act(self, kind: str, claims: Mapping[str, object]) -> Any:
         """Sign an officer's act under a new id and send it; returns what became of it.

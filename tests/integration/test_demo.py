@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
 
 import log_sweep
-from sdt.client import Client, public_key_text
+from sdt.cli.app import app
+from sdt.client import ApiProblem, public_key_text
 from sdt.demo.people import PEOPLE, Actor
 from sdt.demo.story import Story
 from sdt.desk.desk import desk_key
-from sdt.domain.message import format_time
+from sdt.domain.errors import Forbidden
 from sdt.local.books import settled_books
-from sdt.local.opening import approved
 from sdt.local.platform import Platform, running
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
@@ -100,44 +102,63 @@ async def test_a_second_run_goes_on_from_where_it_was(tmp_path: Path, monkeypatc
 
 
 async def _officials_act(platform: Platform, story: Story) -> None:
-    """A court's order against Bob, a stop of the gold token, and an issuer held short; the books agree after all."""
-    settings, network = platform.settings, platform.network
+    """A court's order against Bob, a stop of the gold token, and an issuer held short, all by command; the books agree
+    after all.
+    """
+    settings = platform.settings
     bob, alice = story.actors["bob"], story.actors["alice"]
-    order = {"account": bob.account, "token": "TXD", "order": "C-26-1", "authority": "District Court"}
-    keys = [desk_key(settings, name) for name in ("compliance", "approver", "administrator-1", "administrator-2")]
-    async with (
-        Client(network, keys[0]) as officer,
-        Client(network, keys[1]) as approver,
-        Client(network, keys[2]) as first,
-        Client(network, keys[3]) as second,
-    ):
+    order = (f"account={bob.account}", "token=TXD", "order=C-26-1", "authority=District Court")
 
-        async def settled(client: Client, transaction_id: str) -> None:
-            found = await client.wait(transaction_id, until=("completed",))
-            assert found["status"] == "completed", found
+    async def sdt(*words: str) -> Result:
+        options = ("--home", str(settings.home), "--yes", "--json")
+        return await asyncio.to_thread(CliRunner().invoke, app, ["office", *words, *options])
 
-        # When Bob's dollars are frozen and a part of them is seized by two officers
-        before = await _dollars(bob)
-        await settled(officer, await officer.submit("freeze", {**order, "expires_at": format_time(2_000_000_000)}))
-        seize = {**order, "amount": "70", "to": alice.account}
-        await settled(officer, await approved(officer, approver, "seize", seize))
-        # Then they are gone from his account, and he can pay nobody
-        assert await _dollars(bob) == before - 70
-        refused = await bob.client.wait(await story.pay("bob", "alice", "TXD", 1), until=("completed",))
-        assert (refused["status"], refused["code"]) == ("rejected", "frozen")
-        await settled(officer, await officer.submit("unfreeze", order))
-        # When one officer stops gold and two administrators let it go on
-        stop = {"token": "TXG", "reason": "assay"}
-        await settled(officer, await officer.submit("pause", stop))
-        stopped = await story.actors["carol"].client.wait(
-            await story.pay("carol", "dan", "TXG", 5), until=("completed",)
-        )
-        assert (stopped["status"], stopped["code"]) == ("rejected", "paused")
-        await settled(first, await approved(first, second, "resume", stop))
-        # and when they set what the issuer may mint in a week
-        issuer = public_key_text(desk_key(settings, "issuer"))
-        allowance = {"public_key": issuer, "token": "TXD", "limit": "1000", "period_s": 7 * 86_400}
-        await settled(first, await approved(first, second, "set_mint_allowance", allowance))
+    async def signed(kind: str, *claims: str, by: str = "compliance", until: str = "completed") -> str:
+        result = await sdt("sign", kind, *claims, "--as", by)
+        assert result.exit_code == 0, (result.output, result.exception)
+        found = json.loads(result.stdout)
+        assert found["status"] == until, found
+        return str(found["transaction_id"])
+
+    async def approved(transaction_id: str, by: str) -> None:
+        result = await sdt("approve", transaction_id, "--as", by)
+        assert result.exit_code == 0, (result.output, result.exception)
+        found = json.loads(result.stdout)
+        assert (found["transaction_id"], found["status"]) == (transaction_id, "completed"), found
+
+    # When Bob's dollars are frozen and a part of them is seized by two officers
+    before = await _dollars(bob)
+    await signed("freeze", *order, "expires_at=2033-05-18T03:33:20Z")
+    seizure = await signed("seize", *order, "amount=70", f"to={alice.account}", until="held")
+    # (another compliance officer is no approver, whatever they sign)
+    refused = await sdt("approve", seizure, "--as", "compliance-2")
+    assert isinstance(refused.exception, ApiProblem)
+    assert refused.exception.code == "wrong_role"
+    await approved(seizure, "approver")
+    # Then they are gone from his account, and he can pay nobody
+    assert await _dollars(bob) == before - 70
+    stuck = await bob.client.wait(await story.pay("bob", "alice", "TXD", 1), until=("completed",))
+    assert (stuck["status"], stuck["code"]) == ("rejected", "frozen")
+    # until the order is lifted
+    await signed("unfreeze", *order)
+    paid = await bob.client.wait(await story.pay("bob", "alice", "TXD", 1), until=("completed",))
+    assert paid["status"] == "completed"
+    # When one officer stops gold and two administrators let it go on
+    stop = ("token=TXG", "reason=assay")
+    await signed("pause", *stop)
+    stopped = await story.actors["carol"].client.wait(await story.pay("carol", "dan", "TXG", 5), until=("completed",))
+    assert (stopped["status"], stopped["code"]) == ("rejected", "paused")
+    resume = await signed("resume", *stop, by="administrator-1", until="held")
+    # (nobody is their own second officer)
+    alone = await sdt("approve", resume, "--as", "administrator-1")
+    assert isinstance(alone.exception, Forbidden)
+    assert alone.exception.code == "same_officer"
+    await approved(resume, "administrator-2")
+    # and when they set what the issuer may mint in a week
+    issuer = f"public_key={public_key_text(desk_key(settings, 'issuer'))}"
+    claims = (issuer, "token=TXD", "limit=1000", f"period_s:={7 * 86_400}")
+    allowance = await signed("set_mint_allowance", *claims, by="administrator-1", until="held")
+    await approved(allowance, "administrator-2")
     # Then every book says the same
     books = await settled_books(settings, platform.region)
     assert all(one.agree and one.covered for one in books), books

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from api_platform import Holder, Platform, platform
+from command_rig import Commands
 from test_monitoring import DORA, EVE, HOME, SHOP
 from test_office_cases import act, evening, proposed, seen
 
@@ -263,7 +264,7 @@ async def test_nobody_but_compliance_gets_a_report_or_a_record(api: Platform, an
     assert (await report(api, "3f0c1d9e-5b1f-4d6a-9f3c-0a1b2c3d4e5f", ann))[0] == 404
 
 
-async def test_a_travel_record_names_both_sides(api: Platform, ann: Holder) -> None:
+async def test_a_travel_record_names_both_sides(api: Platform, ann: Holder, monkeypatch: pytest.MonkeyPatch) -> None:
     def set_up(store: Store) -> None:
         user(store, 1, DORA)
         user(store, 2, SHOP)
@@ -280,4 +281,10 @@ async def test_a_travel_record_names_both_sides(api: Platform, ann: Holder) -> N
     assert (found["originator"]["name"], found["beneficiary"]["name"]) == ("Dora Plantedname", "Planted Holdings LLC")
     assert (found["amount"], found["originator"]["street"]) == ("300000", "1 Planted Lane")
     assert (await api.get(f"/v1/office/travel-records/{transaction_id(2)}", ann))[1]["code"] == "no_travel_record"
+    # and the officer reads it by command
+    sdt = Commands(api, {"compliance": ann}, monkeypatch)
+    assert await sdt.json("case", "travel", transaction_id(1)) == found
+    shown = await sdt("case", "travel", transaction_id(1))
+    for part in ("worth $3,000.00", "Dora Plantedname, 1 Planted Lane", "Planted Holdings LLC", found["keep_until"]):
+        assert part in " ".join(shown.stdout.split())
     assert currency.of(api.store, []) == {}

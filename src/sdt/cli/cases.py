@@ -69,6 +69,45 @@ async def _get(home: Path, officer: str, case_id: str) -> Any:
         return await client.get(f"/v1/office/cases/{case_id}")
 
 
+@case.command("travel")
+def travel(
+    transaction_id: Annotated[str, typer.Argument(metavar="ID", help="The payment's id.")],
+    officer: AsOfficer = "compliance",
+    home: Home = Path(".sdt"),
+    as_json: Json = False,
+) -> None:
+    """Show who paid whom, of a payment of 3,000 dollars or more: originator and beneficiary as they were recorded.
+
+    [bold]sdt case travel 0192… --as compliance[/bold]
+    """
+    from sdt.local.platform import region_of
+
+    found = run(_travel(home, officer, transaction_id))
+    amount, cents = region_of(home).token(found["token"]).amount(int(found["amount"])), int(found["value_cents"])
+    lines = [
+        f"{found['transaction_id']}  {found['at']}  {amount}, worth ${cents // 100:,}.{cents % 100:02d}",
+        f"originator   {_party(found['originator'], found['payer'])}",
+        f"beneficiary  {_party(found['beneficiary'], found['payee'])}",
+        f"kept until {found['keep_until']}",
+    ]
+    show(found, as_json, "\n".join(lines))
+
+
+async def _travel(home: Path, officer: str, transaction_id: str) -> Any:
+    async with officer_client(home, officer) as client:
+        return await client.get(f"/v1/office/travel-records/{transaction_id}")
+
+
+def _party(party: dict[str, str] | None, account: str) -> str:
+    """Write one side of a payment; of one that was erased, or of whom nothing was known, the account alone."""
+    from rich.markup import escape
+
+    if party is None:
+        return f"{account}, of whom nothing is kept"
+    known = (party[part] for part in ("name", "street", "city", "state", "postal_code", "account"))
+    return escape(", ".join(known))
+
+
 @case.command("take")
 def take(case_id: CaseId, officer: AsOfficer = "compliance", home: Home = Path(".sdt"), as_json: Json = False) -> None:
     """Take a case: from now on it is yours to decide."""

@@ -82,8 +82,8 @@ def write_off(
 ) -> None:
     """Give up what nobody pays. An administrator or the approver agrees.
 
-    Tokens of the loss account are burnt by the issuer alone: `to_sign` of the act that was agreed to says by which
-    message, and `sdt office list --json` shows it.
+    Tokens of the loss account are burnt by the issuer, with the approver: `sdt office agree` prints the command that
+    signs it, and `sdt office list --json` shows its claims as `to_sign`.
     """
     claims = {"deposit": deposit, "amount": amount, "bearer": bearer, "reason": reason}
     _told(run(_act(home, officer, "write_off", claims)), as_json)

@@ -1,4 +1,4 @@
-"""`sdt office`: what officers decide by signed acts, and a second officer's agreement."""
+"""`sdt office`: what officers decide by signed acts and messages, and a second officer's agreement."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sdt.cli.officers import AsOfficer, officer_client, told
-from sdt.cli.options import Home, Json, console, run, show
-from sdt.domain.errors import Forbidden, Invalid
+from sdt.cli.office_messages import SIGN_HELP, approve, sign, waiting
+from sdt.cli.officers import AsOfficer, Claims, Yes, confirm, exactly, officer_client, read_claims, told
+from sdt.cli.options import Home, Json, run, show
 
 if TYPE_CHECKING:
     from sdt.client import Client
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 __all__ = ["office", "second"]
 
 office = typer.Typer(no_args_is_help=True, help="Officers' signed acts, and a second officer's word for them.")
+office.command("sign", help=SIGN_HELP)(sign)
+office.command("waiting")(waiting)
+office.command("approve")(approve)
 
 ActId = Annotated[str, typer.Argument(help="The act's id, as `sdt office list` shows it.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask; what is agreed to is printed all the same.")]
 
 
 @office.command("act")
 def act(
     kind: Annotated[str, typer.Argument(metavar="TYPE", help="The type of act: clear_match, decide_case, …")],
-    claims: Annotated[
-        list[str] | None, typer.Argument(metavar="[CLAIM=TEXT | CLAIM:=JSON]...", help="The act's own claims.")
-    ] = None,
+    claims: Claims = None,
     officer: AsOfficer = "compliance",
     home: Home = Path(".sdt"),
     as_json: Json = False,
@@ -37,23 +37,11 @@ def act(
 
     [bold]sdt office act TYPE case=3f0c… reason="Another date of birth." --as compliance[/bold]
 
-    docs/officials.md lists the acts and their claims. What is refused leaves nothing behind.
+    docs/officials.md lists the acts and their claims. What is refused leaves nothing behind. What goes on chain
+    (a freeze, a pause, an adjustment …) is a message: sdt office sign.
     """
-    found = run(_act(home, officer, kind, dict(_claim(text) for text in claims or ())))
+    found = run(_act(home, officer, kind, read_claims(claims)))
     show(found, as_json, told(found))
-
-
-def _claim(text: str) -> tuple[str, Any]:
-    name, colon, value = text.partition(":=")
-    if colon and "=" not in name:
-        try:
-            return name, json.loads(value)
-        except ValueError:
-            raise Invalid(f"What follows {name}:= is no JSON.", code="claims") from None
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise Invalid(f"{text!r} is not written CLAIM=TEXT or CLAIM:=JSON.", code="claims")
-    return name, value
 
 
 async def _act(home: Path, officer: str, kind: str, claims: dict[str, Any]) -> Any:
@@ -97,9 +85,7 @@ async def second(home: Path, officer: str, act_id: str, kind: str, claims: dict[
     """Read an act's exact bytes and sign their digest: `agree` or `decline`."""
     async with officer_client(home, officer) as client:
         digest, text = await _read(client, act_id)
-        console.print(text, style="dim")
-        if not yes and not typer.confirm(f"{kind} to this?", err=True):
-            raise Forbidden("Nothing was signed.", code="not_confirmed")
+        confirm(text, f"{kind} to this?", yes)
         return await client.act(kind, {"digest": digest, **claims})
 
 
@@ -110,7 +96,7 @@ async def _read(client: Client, act_id: str) -> tuple[str, str]:
     found = await client.get(f"/v1/office/acts/{act_id}")
     raw = found["message"].encode()
     claims = json.loads(open_envelope(raw).payload)
-    return message_digest(raw).hex(), json.dumps(claims, indent=2, ensure_ascii=False)
+    return message_digest(raw).hex(), exactly(claims)
 
 
 @office.command("list")

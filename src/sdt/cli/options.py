@@ -11,7 +11,9 @@ from typing import Annotated, Any, TypeVar
 import typer
 from rich.console import Console
 
-__all__ = ["As", "Home", "Json", "console", "run", "show"]
+from sdt.domain.errors import Unprocessable
+
+__all__ = ["As", "Home", "Json", "console", "run", "show", "show_ended"]
 
 T = TypeVar("T")
 
@@ -35,3 +37,19 @@ def show(found: Any, as_json: bool, text: str) -> None:
         typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
     else:
         console.print(text)
+
+
+def show_ended(what: str, found: dict[str, Any], as_json: bool, more: str = "", well: tuple[str, ...] = ()) -> None:
+    """Print how a transaction ended; other than `completed`, or as one of `well`, is exit status 1.
+
+    Errors: Unprocessable, under the code of the refusal, for a person who reads.
+    """
+    ended_well = found["status"] in ("completed", *well)
+    if not ended_well and not as_json:
+        raise Unprocessable(
+            f"{what} is {found['status']}: {found.get('detail') or ''} (transaction {found['transaction_id']})",
+            code=found.get("code") or "refused",
+        )
+    show(found, as_json, f"{what}: {found['status']}\n  transaction {found['transaction_id']}{more}")
+    if not ended_well:
+        raise typer.Exit(1)

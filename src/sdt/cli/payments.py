@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sdt.cli.options import As, Home, Json, run, show
-from sdt.domain.errors import Unprocessable
+from sdt.cli.options import As, Home, Json, run, show, show_ended
 
 if TYPE_CHECKING:
     from sdt.demo.people import Actor
@@ -161,15 +160,7 @@ def _do(
         finally:
             await who.client.close()
 
-    found = run(whole())
-    if found["status"] != "completed" and not as_json:
-        raise Unprocessable(
-            f"{what} is {found['status']}: {found.get('detail') or ''} (transaction {found['transaction_id']})",
-            code=found.get("code") or "refused",
-        )
-    show(found, as_json, f"{what}: {found['status']}\n  transaction {found['transaction_id']}")
-    if found["status"] != "completed":
-        raise typer.Exit(1)
+    show_ended(what, run(whole()), as_json)
 
 
 async def _actor(home: Path, name: str) -> tuple[Actor, Any]:
