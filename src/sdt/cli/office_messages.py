@@ -78,7 +78,7 @@ async def _sign(home: Path, officer: str, kind: str, claims: dict[str, Any], yes
     async with officer_client(home, officer) as client:
         (transaction_id,) = await client.new_ids()
         whole = client.filled_in(kind, transaction_id, claims)
-        message = read_payload(kind, json.dumps(whole, separators=(",", ":"), ensure_ascii=False).encode())
+        message = read_payload(kind, json.dumps(whole).encode())
         confirm(_shown(whole, message, region_of(home)), f"Sign this {kind}?", yes)
         raw = client.seal(kind, whole)
         await client.put(transaction_id, raw)
