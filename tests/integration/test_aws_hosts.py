@@ -101,14 +101,24 @@ esac
 """A stand-in for Amazon's program, in what of it a host needs."""
 
 
-def run_enclave(folder: Path, looks: list[int | None], starts: int = 0) -> tuple[int, list[str]]:
+AWS = """#!/usr/bin/env bash
+cd "$(dirname "${BASH_SOURCE[0]}")"
+echo "aws $*" >>calls
+exit 255
+"""
+"""A stand-in for Amazon's command line that reaches nobody."""
+
+
+def run_enclave(folder: Path, looks: list[int | None], starts: int = 0, *told_as: str) -> tuple[int, list[str]]:
     """Run a location's enclave while nitro-cli shows these CIDs, one a look; return how it ended, and the calls."""
+    (folder / "aws").write_text(AWS)
+    (folder / "aws").chmod(0o755)
     (folder / "nitro-cli").write_text(NITRO_CLI)
     (folder / "nitro-cli").chmod(0o755)
     shown = [json.dumps([{"EnclaveCID": cid, "State": "RUNNING"}] if cid else [], indent=2) for cid in looks]
     (folder / "looks").write_text("".join(text.replace("\n", "~") + "\n" for text in shown))
     (folder / "starts").write_text(f"{starts}\n")
-    command = ["bash", str(HERE / "hosts/location/enclave"), "/opt/sdt/signer.eif", "2", "1024", "16"]
+    command = ["bash", str(HERE / "hosts/location/enclave"), "/opt/sdt/signer.eif", "2", "1024", "16", *told_as]
     environment = {"PATH": f"{folder}:{os.defpath}", "LOOK_S": "0.01"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     return done.returncode, (folder / "calls").read_text().splitlines()
@@ -126,6 +136,19 @@ def test_a_location_runs_its_enclave_until_it_has_ended_and_then_fails_so_that_i
     assert calls[2:] == ["describe-enclaves"] * 7
 
 
+def test_an_enclave_that_runs_for_a_minute_is_told_of_and_one_that_starts_again_and_again_is_not(
+    tmp_path: Path,
+) -> None:
+    told = "aws cloudwatch put-metric-data --region us-east-1"
+    told += " --namespace sdt/texas --metric-name location-2-enclave --value 1"
+    metric = ("sdt/texas:location-2-enclave", "us-east-1")
+    # Twelve looks five seconds apart are a minute; that nobody can be told ends nothing.
+    for looks, times in (([16] * 25, 2), (([16] * 11 + [None]) * 2, 0)):
+        status, calls = run_enclave(tmp_path, [*looks, None, None], 0, *metric)
+        assert (status, calls.count(told), sum(call.startswith("aws") for call in calls)) == (1, times, times)
+        (tmp_path / "calls").unlink()
+
+
 def test_an_enclave_that_does_not_boot_is_not_waited_for(tmp_path: Path) -> None:
     status, calls = run_enclave(tmp_path, [16], starts=36)
     assert status == 36 and "describe-enclaves" not in calls
@@ -139,5 +162,5 @@ def test_the_hosts_unit_starts_an_enclave_again_however_it_ended() -> None:
     [start] = [line.removeprefix("ExecStart=") for line in unit if line.startswith("ExecStart=")]
     # What it starts is the package's, and gets as much as it takes
     program, *arguments = start.split()
-    assert f"install -m 0755 {Path(program).name} {program}" in script and len(arguments) == 4
+    assert f"install -m 0755 {Path(program).name} {program}" in script and len(arguments) == 6
     assert os.access(HERE / "hosts/location" / Path(program).name, os.X_OK)

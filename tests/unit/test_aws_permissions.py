@@ -76,7 +76,7 @@ AT_HOME_ONLY = {
 }
 """What the code can call, and no role may."""
 
-NOT_NARROWER = {"ec2", "ecr:GetAuthorizationToken"}
+NOT_NARROWER = {"ec2", "ecr:GetAuthorizationToken", "cloudwatch:PutMetricData"}
 """Services and actions for which IAM knows no resource, or none before it is made."""
 
 

@@ -99,6 +99,10 @@ def test_every_queue_has_dead_letters_that_wake_somebody() -> None:
     assert ends == targets | {"InvocationsDead"}
 
 
+HOST_TELLS = {"Fn::Sub": "location-${Party}-enclave"}
+"""What a location's host counts itself: no log leaves it."""
+
+
 def alarms() -> Iterator[tuple[str, Mapping[str, Any]]]:
     for template in ALL:
         for name, alarm in template.resources("AWS::CloudWatch::Alarm"):
@@ -149,8 +153,17 @@ def test_every_metric_that_an_alarm_takes_from_a_log_is_counted() -> None:
         filter_["Properties"]["MetricTransformations"][0]["MetricName"]
         for _, filter_ in read("logs").resources("AWS::Logs::MetricFilter")
     }
-    wanted = {alarm["MetricName"] for _, alarm in alarms() if isinstance(alarm["Namespace"], Mapping)}
-    assert wanted == counted
+    ours = [alarm["MetricName"] for _, alarm in alarms() if isinstance(alarm["Namespace"], Mapping)]
+    assert {name for name in ours if name != HOST_TELLS} == counted
+
+
+def test_a_locations_host_tells_what_its_alarm_misses() -> None:
+    (alarm,) = [each for _, each in alarms() if each["MetricName"] == HOST_TELLS]
+    assert (alarm["Namespace"], alarm["TreatMissingData"]) == ({"Fn::Sub": "sdt/${RegionName}"}, "breaching")
+    (host,) = [each for name, each in read("enclave").resources("AWS::EC2::Instance") if name == "Host"]
+    assert '"sdt/${RegionName}" ${AWS::Region}' in host["Properties"]["UserData"]["Fn::Base64"]["Fn::Sub"]
+    script = (HERE / "hosts/location/install").read_text()
+    assert "namespace=$4 region=$5" in script and "$namespace:location-$party-enclave $region" in script
 
 
 # Secrets
