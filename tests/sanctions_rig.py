@@ -314,8 +314,11 @@ def edited(tmp_path: Path, old: str, new: str, name: str = "next") -> Path:
     return folder
 
 
-async def put(rig: Rig, folder: Path, day: str, *, older: bool = False) -> str:
-    """Load a list as the operator and put it in force as an officer."""
-    loaded = load(rig.store, rig.home, folder, list_date=date.fromisoformat(day), by="operator", now_ms=1)
+async def put(rig: Rig, folder: Path, day: str, *, older: bool = False, alone: bool = False) -> str:
+    """Load a list as the operator and put it in force as an officer, with a second one where it takes two."""
+    now_ms = rig.clock.now_ms()
+    loaded = load(rig.store, rig.home, folder, list_date=date.fromisoformat(day), by="operator", now_ms=now_ms)
     act = await rig.act("set_sanctions_list", "ann", digest=loaded.row.digest, list_date=day, older=older)
+    if act.status == "waiting" and not alone:
+        act = await rig.agreed(act)
     return act.status

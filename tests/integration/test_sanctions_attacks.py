@@ -147,21 +147,6 @@ async def test_an_ignore_that_ends_while_another_match_is_looked_at_is_over(rig:
     assert reopened.status == "open"
 
 
-async def test_a_much_shorter_list_takes_two(rig: Rig, tmp_path: Path) -> None:
-    # given a newer list that lacks most of those who are on the one in force
-    folder = edited(tmp_path, "-", "-", "short")
-    lines = (folder / "sdn.csv").read_bytes().splitlines(keepends=True)
-    (folder / "sdn.csv").write_bytes(lines[0])
-    kept = lines[0].split(b",")[0]
-    for name in ("alt.csv", "add.csv"):
-        rows = [row for row in (folder / name).read_bytes().splitlines(keepends=True) if row.split(b",")[0] == kept]
-        (folder / name).write_bytes(b"".join(rows) or b"\x1a")
-    before = await rig.searcher.in_force()
-    # then one officer alone does not put it in force
-    assert await put(rig, folder, "2026-02-01") == "waiting"
-    assert (await rig.searcher.in_force()).digest == before.digest
-
-
 async def test_a_list_of_a_day_to_come_is_refused(rig: Rig, tmp_path: Path) -> None:
     with pytest.raises(Unprocessable) as refused:
         await put(rig, edited(tmp_path, "PRETENDER", "SOMEBODY"), "2199-01-01")

@@ -213,7 +213,7 @@ async def new_list(rig: Rig, tmp_path: Path, old: bytes, new: bytes, day: str = 
     loaded = load(
         rig.store, rig.home, folder, list_date=date.fromisoformat(day), by="operator", now_ms=rig.clock.now_ms()
     )
-    await rig.act("set_sanctions_list", "ann", digest=loaded.row.digest, list_date=day, older=False)
+    await rig.agreed(await rig.act("set_sanctions_list", "ann", digest=loaded.row.digest, list_date=day, older=False))
     return loaded.row.digest
 
 

@@ -90,7 +90,7 @@ async def test_lists_that_are_old_damaged_or_half_do_not_come_into_force(rig: Ri
     older = edited(tmp_path, "PRETENDER", "SOMEBODY", "older")
     with pytest.raises(Unprocessable, match="older"):
         await put(rig, older, "2025-12-01")
-    assert await put(rig, older, "2025-12-01", older=True) == "waiting"
+    assert await put(rig, older, "2025-12-01", older=True, alone=True) == "waiting"
     assert (await rig.searcher.in_force()).digest == before.digest
     # given the list in force, then there is nothing to do; and none of another day or digest
     with pytest.raises(Conflict, match="in force already"):
@@ -98,7 +98,14 @@ async def test_lists_that_are_old_damaged_or_half_do_not_come_into_force(rig: Ri
     with pytest.raises(NotFound):
         await rig.act("set_sanctions_list", "ann", digest="0" * 64, list_date="2026-03-01", older=False)
     # given lists that are empty, damaged or half, then they are not even loaded
-    for name, data in (("sdn.csv", b""), ("sdn.csv", b"1,2\r\n"), ("alt.csv", b'1,2,"aka","X",-0- \r\n')):
+    for name, data in (
+        ("sdn.csv", b""),
+        ("sdn.csv", b"1,2\r\n\x1a"),
+        ("alt.csv", b'1,2,"aka","X",-0- \r\n\x1a'),
+        ("alt.csv", b""),
+        ("add.csv", b"\r\n\x1a"),
+        ("add.csv", (INVENTED / "add.csv").read_bytes().splitlines(keepends=True)[0]),
+    ):
         folder = edited(tmp_path, "-", "-", f"bad-{name}-{len(data)}")
         (folder / name).write_bytes(data)
         with pytest.raises(BadList):

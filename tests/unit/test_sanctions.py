@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from sdt.cli.app import app
 from sdt.domain.sanctions.index import Index
-from sdt.domain.sanctions.lists import BadList, diff, read_csv, read_xml
+from sdt.domain.sanctions.lists import BadList, check_whole, diff, read_csv, read_xml
 from sdt.domain.sanctions.match import likeness
 from sdt.domain.sanctions.names import words_of
 
@@ -20,8 +20,8 @@ SDN = (
     b'1,"FALSENAME, Viktor",individual,"TEST",-0- ,-0- ,-0- ,-0- ,-0- ,-0- ,-0- ,-0- \r\n'
     b'2,"EXAMPLE FRONT TRADING LLC",-0- ,"TEST",-0- ,-0- ,-0- ,-0- ,-0- ,-0- ,-0- ,"said to be nobody"\r\n\x1a'
 )
-ALT = b'1,10,"aka","FALSCHNAME, Wiktor",-0- \r\n'
-ADD = b'2,20,"1 Nowhere Street","Nowhere","Nowhere",-0- \r\n'
+ALT = b'1,10,"aka","FALSCHNAME, Wiktor",-0- \r\n\x1a'
+ADD = b'2,20,"1 Nowhere Street","Nowhere","Nowhere",-0- \r\n\x1a'
 DAY = date(2026, 1, 5)
 XML = b"""<?xml version="1.0"?>
 <sdnList xmlns="https://example.test/sdn"><publshInformation><Publish_Date>01/05/2026</Publish_Date></publshInformation>
@@ -66,6 +66,22 @@ def test_a_new_edition_says_what_changed() -> None:
 def test_a_damaged_list_is_refused(sdn: bytes, alt: bytes, add: bytes, words: str) -> None:
     with pytest.raises(BadList, match=words):
         read_csv(sdn, alt, add, DAY)
+
+
+@pytest.mark.parametrize("name", ["sdn.csv", "alt.csv", "add.csv"])
+def test_a_file_that_is_empty_or_cut_off_at_a_line_is_refused(name: str) -> None:
+    whole = {"sdn.csv": SDN, "alt.csv": ALT, "add.csv": ADD}
+    for closing in (b"\x1a", b"\x1a\r\n", b""):
+        check_whole({each: data.replace(b"\x1a", b"") + closing for each, data in whole.items()})
+    for half in (b"", b"\x1a", b"\r\n\x1a\r\n", whole[name].splitlines(keepends=True)[0]):
+        with pytest.raises(BadList, match=name):
+            check_whole({**whole, name: half})
+
+
+def test_a_document_that_is_cut_off_anywhere_is_refused() -> None:
+    for end in range(0, len(XML), 7):
+        with pytest.raises(BadList):
+            read_xml(XML[:end])
 
 
 @pytest.mark.parametrize(

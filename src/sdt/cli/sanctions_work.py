@@ -72,7 +72,8 @@ def load(
 
     [bold]sdt sanctions load ofac-2026-11-26/ --date 2026-11-26[/bold]
 
-    An empty, damaged or half list is refused, and so is an older one without --force: the one in force stays.
+    An empty, damaged or half list is refused, and so is an older one without --force: the one in force stays. One that
+    lacks or changes a tenth of the one in force waits for a second officer.
     """
     loaded = _load(home, folder, date.fromisoformat(list_date) if list_date else None)
     row = loaded.row

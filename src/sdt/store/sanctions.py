@@ -34,7 +34,10 @@ __all__ = [
 
 
 class ListRow(NamedTuple):
-    """One edition of the list. Counts say what it changed against the one in force when it was loaded."""
+    """One edition of the list. Counts say what it changed against the one in force when it was loaded.
+
+    `addresses` is None of what was loaded before they were counted.
+    """
 
     digest: str
     list_date: str
@@ -49,6 +52,7 @@ class ListRow(NamedTuple):
     put_by: str | None = None
     superseded_at_ms: int | None = None
     rescreened_at_ms: int | None = None
+    addresses: int | None = None
 
 
 class StandingRow(NamedTuple):

@@ -264,9 +264,25 @@ def _loaded(acting: Acting, act: SetSanctionsList) -> tuple[ListRow, ListRow | N
 
 
 def _unusual_takes_two(acting: Acting, act: SetSanctionsList) -> bool:
-    """An older list does, and one on which a tenth of the entries are missing: nobody empties the list alone."""
+    """An older list does, and one that is much another than the list in force: nobody empties the list alone.
+
+    What it changes was found when it was loaded, against the list in force then: if that is another now, nobody knows.
+    """
     row, before = _loaded(acting, act)
-    return before is not None and (row.list_date < before.list_date or 10 * row.entries < 9 * before.entries)
+    if before is None:
+        return False
+    return (
+        row.list_date < before.list_date
+        or row.loaded_at_ms < (before.in_force_at_ms or 0)
+        or 10 * (row.removed + row.changed) >= before.entries
+        or _a_tenth_fewer(row.entries, before.entries)
+        or _a_tenth_fewer(row.names, before.names)
+        or _a_tenth_fewer(row.addresses, before.addresses)
+    )
+
+
+def _a_tenth_fewer(now: int | None, before: int | None) -> bool:
+    return now is not None and before is not None and now < before and 10 * now <= 9 * before
 
 
 def _set_list(acting: Acting, act: SetSanctionsList) -> Mapping[str, Any]:

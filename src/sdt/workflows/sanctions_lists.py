@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from sdt.adapters.ach.marks import sync
 from sdt.domain.errors import Conflict, NotFound, Unavailable
-from sdt.domain.sanctions.lists import BadList, Diff, Edition, diff, merge, read_csv, read_xml
+from sdt.domain.sanctions.lists import BadList, Diff, Edition, check_whole, diff, merge, read_csv, read_xml
 from sdt.store import Store, sanctions
 from sdt.store.sanctions import ListRow
 
@@ -34,20 +34,21 @@ class Loaded(NamedTuple):
     change: Diff | None
 
 
-def read_folder(folder: Path, list_date: date | None = None) -> Edition:
+def read_folder(folder: Path, list_date: date | None = None, *, kept: bool = False) -> Edition:
     """Return the list in a folder: OFAC's XML or CSV files, the consolidated list beside the SDN list if it is there.
 
-    CSV files carry no date: it is `list_date`, or the day on which the file was written.
+    CSV files carry no date: it is `list_date`, or the day on which the file was written. Files that are `kept` under
+    their digest were judged when they were loaded, and are not judged again for being whole.
     Errors: NotFound where there is no list; BadList.
     """
-    found = [_read(folder, names, xml, list_date) for names, xml in zip(_CSV, _XML, strict=True)]
+    found = [_read(folder, names, xml, list_date, kept) for names, xml in zip(_CSV, _XML, strict=True)]
     sdn, consolidated = found
     if sdn is None:
         raise NotFound(f"{folder} has neither {_XML[0]} nor {', '.join(_CSV[0])}.", code="sanctions_list_missing")
     return merge(sdn, consolidated) if consolidated is not None else sdn
 
 
-def _read(folder: Path, names: tuple[str, ...], xml: str, list_date: date | None) -> Edition | None:
+def _read(folder: Path, names: tuple[str, ...], xml: str, list_date: date | None, kept: bool) -> Edition | None:
     if (folder / xml).is_file():
         return read_xml(_bytes(folder / xml))
     files = [folder / name for name in names]
@@ -59,6 +60,8 @@ def _read(folder: Path, names: tuple[str, ...], xml: str, list_date: date | None
         raise BadList(f"The list lacks {missing}: names without aliases and addresses are half a list.")
     day = list_date or datetime.fromtimestamp(files[0].stat().st_mtime, UTC).date()
     sdn, alt, add = (_bytes(file) for file in files)
+    if not kept:
+        check_whole(dict(zip(names, (sdn, alt, add), strict=True)))
     return read_csv(sdn, alt, add, day)
 
 
@@ -93,6 +96,7 @@ def load(store: Store, home: Path, folder: Path, *, list_date: date | None, by: 
         changed=len(change.changed) if change else 0,
         loaded_at_ms=now_ms,
         loaded_by=by,
+        addresses=sum(len(entry.addresses) for entry in edition.entries.values()),
     )
     new = sanctions.add_list(store, row)
     known = sanctions.edition(store, digest)
@@ -127,7 +131,7 @@ def open_edition(home: Path, row: ListRow) -> Edition:
     """Return a list that was loaded, if its files are still what they were. Errors: Unavailable."""
     folder = folder_of(home, row.digest)
     try:
-        edition = read_folder(folder, date.fromisoformat(row.list_date))
+        edition = read_folder(folder, date.fromisoformat(row.list_date), kept=True)
     except (NotFound, BadList, OSError):
         raise Unavailable("The files of the sanctions list in force cannot be read.", code="sanctions_list") from None
     if edition.digest.hex() != row.digest:

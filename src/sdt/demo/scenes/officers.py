@@ -36,8 +36,13 @@ async def act_of_two(
     officers: tuple[str, str] = ("compliance", "compliance-2"),
 ) -> Any:
     """One officer signs, another reads the exact bytes and agrees; return the act as it stands then."""
+    made = await act(stage, kind, claims, officers[0])
+    return await agreed(stage, made["act_id"], officers)
+
+
+async def agreed(stage: Stage, act_id: str, officers: tuple[str, str] = ("compliance", "compliance-2")) -> Any:
+    """Let another officer read the exact bytes of an act that waits and agree; return the act as it stands then."""
     first, second = (stage.official(name) for name in officers)
-    made = await first.act(kind, claims)
-    read = await second.get(f"/v1/office/acts/{made['act_id']}")
+    read = await second.get(f"/v1/office/acts/{act_id}")
     await second.act("agree", {"digest": message_digest(read["message"].encode()).hex()})
-    return await first.get(f"/v1/office/acts/{made['act_id']}")
+    return await first.get(f"/v1/office/acts/{act_id}")

@@ -16,7 +16,7 @@ from typing import Any, Final
 from sdt.backends import open_database
 from sdt.demo.acts import deposit, redeem
 from sdt.demo.scenes.banking import bank_date, cut_off, entry_of, stopped_clock
-from sdt.demo.scenes.officers import act, act_of_two, case_of
+from sdt.demo.scenes.officers import act, act_of_two, agreed, case_of
 from sdt.demo.scenes.scene import Scene
 from sdt.demo.scenes.stage import Stage
 from sdt.domain.ach.calendar import add_banking_days
@@ -135,7 +135,11 @@ async def _new_list(stage: Stage, *names: str) -> None:
             ).row
         finally:
             store.close()
-    await act(stage, "set_sanctions_list", {"digest": row.digest, "list_date": row.list_date, "older": False})
+    claims = {"digest": row.digest, "list_date": row.list_date, "older": False}
+    made = await act(stage, "set_sanctions_list", claims)
+    if made["status"] == "waiting":
+        # Whom this scene put on the list the last time it was played is on it no longer: that takes two.
+        await agreed(stage, made["act_id"])
 
 
 async def _decide(stage: Stage, kind: str, case: Any, more: Mapping[str, object]) -> None:

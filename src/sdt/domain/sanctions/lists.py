@@ -20,7 +20,7 @@ from defusedxml.ElementTree import fromstring
 
 from sdt.domain.errors import Invalid
 
-__all__ = ["Address", "BadList", "Diff", "Edition", "Listed", "diff", "merge", "read_csv", "read_xml"]
+__all__ = ["Address", "BadList", "Diff", "Edition", "Listed", "check_whole", "diff", "merge", "read_csv", "read_xml"]
 
 LIST_BYTES_MAX: Final = 128 * 1024 * 1024
 ENTRIES_MAX: Final = 1_000_000
@@ -28,6 +28,8 @@ _ABSENT: Final = "-0-"
 _SDN_COLUMNS: Final = 12
 _ALT_COLUMNS: Final = 5
 _ADD_COLUMNS: Final = 6
+_CLOSING: Final = b"\x1a\r\n "
+"""The control character of an old operating system at the end of a file, and what may stand after it."""
 _WEAK: Final = re.compile(r"a\.k\.a\. '(.+?)'(?=[.;)]|$)")
 """In the flat files weak aliases stand among the remarks."""
 
@@ -119,6 +121,20 @@ def read_csv(sdn: bytes, alt: bytes, add: bytes, list_date: date) -> Edition:
                 entries, "add", int(uid), addresses=(Address(street, intern(city), intern(country)),)
             )
     return Edition(list_date, _digest(sdn, alt, add), entries)
+
+
+def check_whole(files: Mapping[str, bytes]) -> None:
+    """Refuse CSV files of one list of which one is empty, or cut off where a line ends. Errors: BadList, naming it.
+
+    OFAC's files end with a control character. A copy may have lost it, but then in every file of the list.
+    """
+    for name, data in files.items():
+        if not data.strip(_CLOSING):
+            raise BadList(f"{name} is empty: names without aliases and addresses are half a list.")
+    closed = {name for name, data in files.items() if _CLOSING[:1] in data[-len(_CLOSING) :]}
+    if closed and len(closed) < len(files):
+        cut = ", ".join(name for name in files if name not in closed)
+        raise BadList(f"{cut} lacks the character that ends the other files of the list: it is not whole.")
 
 
 def merge(first: Edition, second: Edition) -> Edition:

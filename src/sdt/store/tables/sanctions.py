@@ -27,6 +27,7 @@ class SanctionsList(Table):
     put_by = text(64, null=True)
     superseded_at_ms = BigIntegerField(null=True)
     rescreened_at_ms = BigIntegerField(null=True)
+    addresses = IntegerField(null=True)
 
     class Meta:
         table_name = "sanctions_lists"
