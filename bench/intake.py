@@ -186,7 +186,8 @@ def measure(count: int) -> Figures:
         home = Path(folder)
         _prepare(home)
         environment = {k: v for k, v in os.environ.items() if not k.startswith("SDT_")}
-        environment |= {"SDT_NETWORK": NETWORK, "SDT_API__BACKLOG_MAX": "10000000"}
+        environment |= {"SDT_NETWORK": NETWORK}
+        environment |= dict.fromkeys(("SDT_API__BACKLOG_MAX", "SDT_API__ACCOUNT_BACKLOG_MAX"), "10000000")
         process = subprocess.Popen(
             [sys.executable, "-m", "sdt.api", "--home", folder], stdout=subprocess.PIPE, text=True, env=environment
         )

@@ -298,6 +298,28 @@ async def test_an_overfull_backlog_is_refused_until_it_has_shrunk(tmp_path: Path
         assert row.status is Status.ACCEPTED
 
 
+async def test_an_account_that_has_its_share_of_the_backlog_is_refused_alone(tmp_path: Path) -> None:
+    # given a region that lets two transactions of one account wait
+    async with platform(tmp_path, Limits(account_backlog_max=2)) as api:
+        alice, bob = await api.settle(Holder("alice")), await api.settle(Holder("bob"))
+        sent = [await api.signed_transfer(alice, bob) for _ in range(3)]
+        for id_, message in sent[:2]:
+            assert (await api.put(id_, message))[0] == 202
+        # when a third of Alice comes, then she is told to wait, whether it was counted yet or not
+        for _ in range(2):
+            status, answer = await api.put(*sent[2])
+            assert (status, answer["code"]) == (429, "account_backlog")
+            await api.app.runtime.backlog.look()
+        # and Bob is taken, as is a repetition of Alice's first
+        assert (await api.put(*await api.signed_transfer(bob, alice)))[0] == 202
+        assert (await api.put(*sent[0]))[0] == 202
+        # when one is done, then there is room again
+        await api.store.run(_reject, sent[0][0])
+        async with asyncio.timeout(5):
+            while (await api.put(*sent[2]))[0] != 202:
+                await asyncio.sleep(0.1)
+
+
 @pytest.mark.slow
 async def test_all_of_it_is_the_same_on_postgresql(tmp_path: Path, postgres_database: str) -> None:
     # given the API over PostgreSQL

@@ -235,6 +235,7 @@ HOT: Final[dict[str, Callable[[Store], object]]] = {
     "history of a token": lambda s: transactions.history(s, address(7), token=TOKEN, status=Status.SCREENED),
     "balances": lambda s: ledger.balances(s, "c7"),
     "backlog": transactions.counts_by_status,
+    "backlog of accounts": lambda s: intake.waiting_of_accounts(s, 2),
     "oldest": lambda s: transactions.oldest_live_age_ms(s, NOW_MS),
     "standstill": lambda s: standstill.longest_wait_ms(s, NOW_MS),
     "screening reads": lambda s: transactions.get_many(s, NEW, lock=True),

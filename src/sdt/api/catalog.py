@@ -170,6 +170,7 @@ _ROWS: Final = (
     ("routing_number", 422, "This is no bank's routing number", "Check the nine digits; the last one is a check digit."),
     ("date_of_birth", 422, "The date of birth cannot be", "Write it as YYYY-MM-DD, a day of the calendar in the past."),
     # The platform itself.
+    ("account_backlog", 429, "More of the account is waiting to be settled than one account may have", "Try again after `Retry-After` seconds with the same id and bytes."),
     ("backlog", 429, "More is waiting to be settled than the region allows", "Try again after `Retry-After` seconds with the same id and bytes."),
     ("too_many_attestations", 429, "Too many ask for attestations at once", "Try again after `Retry-After` seconds."),
     ("internal", 500, "Something is wrong on our side", "Try again with the same id and bytes; tell us the `incident`."),

@@ -38,7 +38,7 @@ class Runtime:
     def __init__(self, services: Services) -> None:
         self.services = services
         self.keys = KeyCache(services.store)
-        self.backlog = Backlog(services.store, services.limits.backlog_max)
+        self.backlog = Backlog(services.store, services.limits.backlog_max, services.limits.account_backlog_max)
         self.dispatch = Dispatch(services.store, services.queue, services.now_ms)
         self.intake = Intake(services, self.keys, self.backlog, self.dispatch)
         self.waiting = Waiting(services.store)

@@ -17,6 +17,7 @@ from sdt.api.backlog import Backlog
 from sdt.api.dispatch import Dispatch
 from sdt.api.keys import KeyCache
 from sdt.api.services import Services
+from sdt.domain.authority import speaks_for
 from sdt.domain.envelope import Envelope, open_envelope
 from sdt.domain.errors import Conflict, Invalid, SdtError, Unprocessable
 from sdt.domain.message import Signed
@@ -166,7 +167,7 @@ class Intake:
                     code="register_with_person",
                 )
             fee = check_act(signed, key, services.region, services.network, now_ms // 1000)
-            self._backlog.check()
+            self._backlog.check(speaks_for(signed.message))
         except SdtError as error:
             return _Late(signed, error)
         return row_of(signed, fee, now_ms)
@@ -210,7 +211,7 @@ class Intake:
             for verdict in verdicts
         ]
         new = [row for row, outcome in zip(rows, stored, strict=True) if outcome.outcome == "new"]
-        self._backlog.add(len(new))
+        self._backlog.add(row.account for row in new)
         self._dispatch.send([(row.id, row.account or row.kid) for row in new])
         return answers
 

@@ -40,6 +40,7 @@ def open_services(settings: Settings, public_url: str) -> Services:
             request_bytes_max=settings.api.request_bytes_max,
             messages_max=settings.api.messages_per_request_max,
             backlog_max=settings.api.backlog_max,
+            account_backlog_max=settings.api.account_backlog_max,
             gather_ms=settings.api.gather_ms,
             wait_s_max=settings.api.wait_s_max,
             proof_age_s_max=settings.api.proof_age_s_max,

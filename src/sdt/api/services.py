@@ -31,6 +31,7 @@ class Limits:
     request_bytes_max: int = 4_718_592
     messages_max: int = 500
     backlog_max: int = 20_000
+    account_backlog_max: int = 5_000
     gather_ms: float = 2.0
     wait_s_max: float = 30.0
     proof_age_s_max: float = 60.0

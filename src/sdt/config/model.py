@@ -192,6 +192,7 @@ class Api(Section):
     request_bytes_max: Count
     messages_per_request_max: Count
     backlog_max: Count
+    account_backlog_max: Count
     wait_s_max: Duration
     proof_age_s_max: Duration
     filer: str

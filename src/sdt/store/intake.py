@@ -12,7 +12,7 @@ from sdt.store.database import Store
 from sdt.store.standing import STATUS
 from sdt.store.tables.core import LIVE, UNFINISHED, Transaction
 
-__all__ = ["AcceptedRow", "Stored", "insert_accepted", "known_of", "mark_queued", "unqueued"]
+__all__ = ["AcceptedRow", "Stored", "insert_accepted", "known_of", "mark_queued", "unqueued", "waiting_of_accounts"]
 
 Outcome = Literal["new", "same", "conflict", "waits"]
 
@@ -154,3 +154,16 @@ def unqueued(store: Store, older_than_ms: int, limit: int) -> list[tuple[str, st
         "AND queued_at_ms IS NULL AND accepted_at_ms < ? ORDER BY seq LIMIT ?",
         (older_than_ms, limit),
     )
+
+
+def waiting_of_accounts(store: Store, least: int) -> dict[str, int]:
+    """Return the accounts that have at least so many transactions on their way to settlement, with how many."""
+    found = store.rows(
+        "SELECT account, count(*) FROM ("  # noqa: S608
+        f"SELECT account FROM transactions WHERE status IN ('accepted', 'screened', 'submitted') AND {LIVE} "
+        "UNION ALL SELECT account FROM transactions WHERE status = 'batched' "
+        f"AND batch_number IN (SELECT number FROM batches WHERE {UNFINISHED})"
+        ") AS waiting WHERE account IS NOT NULL GROUP BY account HAVING count(*) >= ?",
+        (least,),
+    )
+    return {account: int(count) for account, count in found}
