@@ -15,7 +15,7 @@ from sdt.domain.identity_acts import DecideIdentity
 from sdt.domain.personal import Party, Person, PersonAddress
 from sdt.domain.registry import Role
 from sdt.ports.kyc import KycApplication, KycBusiness, KycOutcome, KycOwner, KycPerson, PostalAddress
-from sdt.store import Store, accounts, cases, documents, examinations, former_parties, outbox
+from sdt.store import Store, accounts, cases, documents, examinations, former_parties, outbox, sanctions
 from sdt.store.cases import Filter, open_case
 from sdt.store.examinations import ExaminationRow
 from sdt.workflows.office import Acting, Entry
@@ -204,11 +204,17 @@ def _open_case(store: Store, row: ExaminationRow, reasons: Sequence[str], actor:
 
 
 def _move(store: Store, before: ExaminationRow, after: ExaminationRow) -> None:
-    """Write where a check stands; whom the account's record names while it leaves `passed` is kept as that."""
+    """Write where a check stands; whom the account's record names while it leaves `passed` is kept as that.
+
+    Where another has passed from now on, others are behind the account: it is screened anew.
+    """
     passed = IdentityStatus.PASSED.value
+    is_another = former_parties.last_passed(store, before.account) is not None
     if before.status == passed and after.status != passed:
         former_parties.keep(store, before.account, before.round, passed=True, at_ms=after.updated_at_ms)
     examinations.put(store, after)
+    if is_another and after.status == passed:
+        sanctions.outdate(store, after.account)
 
 
 def _seconds(moment: datetime | None) -> int | None:

@@ -32,12 +32,14 @@ log = logging.getLogger(__name__)
 class Unlocked:
     """Who stands behind one account, with their key unwrapped: for what opens much of theirs at once.
 
+    `party` is with whom the identity check passed last; `says` whom a check that has not passed is about, if another.
     Errors of whatever opens something: SealBroken.
     """
 
     account: str
     user_id: str
     party: Party
+    says: Party | None
     key: bytes
 
     def details(self, sealed: bytes) -> BankDetails:
@@ -198,7 +200,10 @@ class People:
         if row is None or row.person_sealed is None or row.erased_at_ms is not None or row.wrapped is None:
             return None
         key = self._key(row)
-        return Unlocked(account, row.user_id, open_record(row.person_sealed, account, key, Party), key)
+        says: Party = open_record(row.person_sealed, account, key, Party)
+        passed = former_parties.last_passed(store, account)
+        party: Party = says if passed is None else open_record(passed, account, key, Party)
+        return Unlocked(account, row.user_id, party, None if says == party else says, key)
 
     def details(self, store: Store, account: str, sealed: bytes) -> BankDetails:
         """Return the bank account sealed for this account, within a database transaction."""

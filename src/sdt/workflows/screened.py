@@ -1,4 +1,4 @@
-"""Who is screened for an account: everybody behind it, and everybody else whom its dollars name.
+"""Who is screened for an account: everybody behind it or said to be, and everybody else whom its dollars name.
 
 A payout's file names the holder of the bank account, and currency comes by somebody's hand: neither needs to be who
 stands behind the account.
@@ -78,7 +78,7 @@ def screened_in(store: Store, people: People, account: str) -> Screened | None:
         return None
     own = tuple(_behind(known.party))
     behind = [one.subject for one in own]
-    others = [*_holders(store, known, behind), *_hands(store, known, behind)]
+    others = [*_unproven(known, behind), *_holders(store, known, behind), *_hands(store, known, behind)]
     asked = (*own, *sorted(others, key=lambda one: one.subject.canonical))
     everybody = [one.subject for one in asked]
     return Screened(asked, known.fingerprint(asked_of(behind)), known.fingerprint(asked_of(everybody)))
@@ -92,6 +92,12 @@ def _behind(party: Party) -> Iterator[Asked]:
         born, addresses = [None, *born], [party.address, *addresses]
     for subject, address, born_on in zip(subjects_of(party), addresses, born, strict=True):
         yield Asked(subject, address, born_on)
+
+
+def _unproven(known: Unlocked, behind: Sequence[Subject]) -> list[Asked]:
+    """Return who is said to be behind the account by data that nobody has established: in a renewal, or after one."""
+    said = () if known.says is None else _behind(known.says)
+    return [one._replace(subject=_marked(one.subject, known)) for one in said if one.subject not in behind]
 
 
 def _holders(store: Store, known: Unlocked, behind: Sequence[Subject]) -> list[Asked]:
