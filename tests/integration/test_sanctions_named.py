@@ -71,10 +71,12 @@ def _corrected(store: Store, rig: Rig, who: Holder, name: str) -> None:
     banking.set_details(store, who.bank, sealed)
 
 
-def _handed_in(store: Store, rig: Rig, who: Holder, name: str, *, by_holder: bool = False) -> None:
+def _handed_in(
+    store: Store, rig: Rig, who: Holder, name: str, *, by_holder: bool = False, home: PostalAddress = HOME
+) -> None:
     """Count currency that somebody brings, as the worker writes it."""
     given, family = name.split()
-    hand = Conductor(given, family, date(1980, 5, 17), HOME, "passport", "X1", "US")
+    hand = Conductor(given, family, date(1980, 5, 17), home, "passport", "X1", "US")
     note = rig.people.seal_note(store, who.account, CONDUCTOR_NOTE, msgspec.json.encode(hand), rig.clock.now_ms())
     of = str(uuid.uuid4())
     currency.put(store, CurrencyRow(of, f"cur_{of}", who.account, "TXD", 500, by_holder, name, note, rig.clock.now_s()))
@@ -213,6 +215,14 @@ async def test_whoever_hands_in_currency_is_screened_before_it_is_minted(asking:
     issue = await rig.issue(who, deposit)
     await rig.screen()
     assert await rig.status(issue) == REVIEW
+
+
+async def test_an_address_that_is_none_of_the_states_leaves_the_name(rig: Rig) -> None:
+    who = await rig.join(person("Alice", "Archer"))
+    abroad = PostalAddress("1 Rue Longue", "Lyon", "", "69001 CEDEX")
+    await rig.store.run(_handed_in, rig, who, "Viktor Falsename", home=abroad)
+    assert await rig.rescreen() == 1
+    assert await _standing(rig, who) == "review"
 
 
 async def test_what_was_sealed_for_another_account_keeps_nobody_from_being_screened(rig: Rig) -> None:

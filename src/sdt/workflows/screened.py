@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec import Struct, structs
@@ -33,7 +33,7 @@ class _Hand(Struct, frozen=True):
     given_name: str
     family_name: str
     born_on: str
-    address: dict[str, str]
+    address: Any
 
     @property
     def home(self) -> PersonAddress | None:
