@@ -28,7 +28,7 @@ from sdt.adapters.vendor.shipped import SHIPPED
 from sdt.adapters.vendor.spec import ApiKey, Basic, BreakerSpec, Hmac, OAuth2
 from sdt.adapters.vendor.trace import FILE
 from sdt.adapters.vendor.transport import filled_path
-from sdt.domain.errors import NotFound, Unavailable, Unprocessable
+from sdt.domain.errors import Conflict, NotFound, Unavailable, Unprocessable
 from sdt.ports.bank import BookTransfer
 from sdt.ports.evidence import StateUnknown, VendorFault
 
@@ -131,6 +131,75 @@ async def test_a_refusal_to_say_what_became_of_an_order_is_no_refusal_of_the_ord
 
     with pytest.raises(StateUnknown):
         await order(client)
+    await client.close()
+
+
+REFUSALS = [(404, "<html>"), (400, "no"), (409, '{"code":"in_progress"}'), (422, '{"code":"no"}')]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+@pytest.mark.parametrize("asked", [[(404, "{}")], None])
+async def test_a_refusal_of_what_is_sent_again_is_no_refusal_of_what_went_unanswered(
+    vendor: Vendor, refusal: tuple[int, str], asked: list[tuple[int, str]] | None
+) -> None:
+    client = speaker(vendor.url, quick_folder() if asked else other({"ask": None}))
+    vendor.answers = ["hang up", *(asked or []), refusal]
+
+    with pytest.raises(StateUnknown):
+        await order(client)
+
+    vendor.answers = [refusal]
+    with pytest.raises((Unprocessable, NotFound, Conflict)) as raised:
+        await order(client)
+    assert raised.value.kind.worker == "reject"
+    await client.close()
+
+
+async def became(client: MappedVendor) -> BookTransfer | None:
+    return await client.became("book_transfer", BookTransfer, {"order": ORDER}, "k")
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_what_became_of_an_order_is_asked_for_and_nothing_is_sent(vendor: Vendor, late: bool) -> None:
+    client = speaker(vendor.url, quick_folder(timeout_s=0.3))
+    vendor.answers = [*([(404, '{"code":"request_unknown"}')] * late), (200, DONE)]
+
+    found = await became(client)
+
+    assert found is not None
+    assert found.transfer_id == "t"
+    assert vendor.asked == [("GET", "/v1/requests/book.k", "")] * (1 + late)
+    await client.close()
+
+
+async def test_that_an_order_was_not_done_is_believed_when_it_is_said_twice(vendor: Vendor) -> None:
+    client = speaker(vendor.url, quick_folder(timeout_s=0.3))
+    vendor.answers = [(404, '{"code":"request_unknown"}')] * 2
+    begun = time.monotonic()
+
+    assert await became(client) is None
+
+    assert time.monotonic() - begun > 0.3
+    await client.close()
+
+
+@pytest.mark.parametrize("answer", [*REFUSALS[:3], (503, ""), "hang up"])
+async def test_a_closed_way_to_a_vendor_is_not_its_word_that_an_order_was_not_done(vendor: Vendor, answer: Any) -> None:
+    client = speaker(vendor.url, quick_folder(timeout_s=0.3))
+    vendor.answers = [answer] * 2
+
+    with pytest.raises(StateUnknown):
+        await became(client)
+    await client.close()
+
+
+async def test_a_vendor_that_cannot_be_asked_has_not_said_that_an_order_was_not_done(vendor: Vendor) -> None:
+    client = speaker(vendor.url, other({"ask": None}))
+
+    with pytest.raises(StateUnknown):
+        await became(client)
+
+    assert vendor.asked == []
     await client.close()
 
 

@@ -13,14 +13,17 @@ import pytest
 from ach_rig import Rig, ach_config
 from nacl.signing import SigningKey
 from sandbox_servers import Sandbox, sandbox
+from test_bank_entries import tell
 
 from domain_messages import envelope_claims, sealed, texas
+from sdt.domain.ach.entry_life import EntryEvent
 from sdt.domain.claims import format_time
 from sdt.domain.envelope import message_digest
-from sdt.domain.errors import Conflict
+from sdt.domain.errors import Conflict, NotFound, SdtError, Unprocessable
 from sdt.domain.ledger import payout_suspended, redeem_postings, suspense_ended
 from sdt.domain.transaction import Event
 from sdt.ports.bank import AchEntry, AchOrder, Bank
+from sdt.ports.evidence import StateUnknown
 from sdt.store import Store, banking, ledger, outbox, transactions
 from sdt.store.transactions import Change
 from sdt.worker.instructions import Instructions
@@ -84,16 +87,16 @@ def burnt(store: Store, ref: str) -> None:
         transactions.move(store, [Change(row.id, step)], actor="lane", at_ms=NOW_MS)
 
 
-def instructions(rig: Rig, dies: str = "") -> Instructions:
-    vendors: Any = SimpleNamespace(bank=Dying(rig.bank, dies))
+def instructions(rig: Rig, bank: Any) -> Instructions:
+    vendors: Any = SimpleNamespace(bank=bank)
     config = ach_config(delivery="api")
     return Instructions(rig.store, texas(), vendors, rig.people, None, config, rig.clock)  # type: ignore[arg-type]
 
 
-async def work(rig: Rig, dies: str = "") -> None:
+async def work(rig: Rig, dies: str = "", bank: Any = None) -> None:
     rig.store.execute("UPDATE outbox SET due_at_ms = 0")
     try:
-        await instructions(rig, dies).work()
+        await instructions(rig, bank or Dying(rig.bank, dies)).work()
     except asyncio.CancelledError:
         assert dies
 
@@ -152,3 +155,83 @@ async def test_what_is_not_here_any_more_is_not_paid_out_of_suspense(rig: Rig) -
     await work(rig)
     assert banking.entry(rig.store, again) is None
     assert outbox.is_open(rig.store, "instruct", again)
+
+
+class Sent:
+    """The bank, of which the worker first gets no answer and then others: a way that is closed, or its own word."""
+
+    def __init__(self, bank: Bank, *answers: SdtError, asked: SdtError | None = None, done: bool = False) -> None:
+        self.bank = bank
+        self.answers = list(answers)
+        self.asked = asked
+        self.done = done
+
+    async def originate(self, order: AchOrder, *, key: str) -> AchEntry:
+        if not self.answers:
+            return await self.bank.originate(order, key=key)
+        if self.done:
+            await self.bank.originate(order, key=key)
+        raise self.answers.pop(0)
+
+    async def originated(self, order: AchOrder, *, key: str) -> AchEntry | None:
+        if self.asked is not None:
+            raise self.asked
+        return await self.bank.originated(order, key=key)
+
+
+GATEWAY, SCHEMA, IN_PROGRESS = (
+    NotFound("x", code="http_404"),
+    Unprocessable("x", code="schema"),
+    Conflict("x", code="in_progress"),
+)
+
+
+async def sent(rig: Rig, bank: Sent) -> None:
+    for _ in range(len(bank.answers)):
+        await work(rig, bank=bank)
+
+
+def is_blockable(store: Store) -> bool:
+    try:
+        with store.transaction():
+            blocking.block_payout(store, transaction_id(1), reference="case", actor="x", at_ms=NOW_MS)
+    except Conflict:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("refusal", [GATEWAY, SCHEMA, IN_PROGRESS], ids=str)
+async def test_a_refusal_after_an_unanswered_order_is_no_word_on_that_order(rig: Rig, refusal: SdtError) -> None:
+    await sent(rig, Sent(rig.bank, StateUnknown("x"), refusal, asked=StateUnknown("x")))
+    assert rig.status(ENTRY) == "unknown"
+    # Repetition does not help: an officer has the instruction.
+    assert [kind for kind, _ in rig.cases()] == ["vendor"]
+    assert not is_blockable(rig.store)
+    found = banking.entry(rig.store, ENTRY)
+    assert found is not None
+    assert tell(rig.store, found, EntryEvent.SETTLE) == "settled"
+    assert [kind for kind, _ in rig.cases()] == ["vendor"]
+
+
+async def test_what_the_bank_has_whatever_it_says_is_filed(rig: Rig) -> None:
+    await sent(rig, Sent(rig.bank, StateUnknown("x"), GATEWAY, done=True))
+    assert rig.status(ENTRY) == "filed"
+    assert await orders_at_bank(rig) == 100
+    assert rig.cases() == []
+
+
+@pytest.mark.parametrize(("refusal", "stands"), [(SCHEMA, "created"), (IN_PROGRESS, "unknown")], ids=str)
+async def test_what_the_bank_itself_denies_is_free_again_unless_it_knows_the_key(
+    rig: Rig, server: Sandbox, refusal: SdtError, stands: str
+) -> None:
+    bank = server.bank(timeout_s=0.3)
+    await sent(rig, Sent(bank, StateUnknown("x"), refusal))
+    assert rig.status(ENTRY) == stands
+    assert is_blockable(rig.store) is (stands == "created")
+    await bank.close()
+
+
+async def test_a_refusal_of_what_was_never_sent_before_is_the_banks_word(rig: Rig) -> None:
+    await sent(rig, Sent(rig.bank, Unprocessable("x", code="no"), asked=StateUnknown("x")))
+    assert rig.status(ENTRY) == "created"
+    assert is_blockable(rig.store)

@@ -190,6 +190,13 @@ class Bank(Protocol):
         """Hand an ACH entry to the bank."""
         ...
 
+    async def originated(self, order: AchOrder, key: str) -> AchEntry | None:
+        """Return what became of an order that may have reached the bank; None when the bank itself says it has none.
+
+        Errors: StateUnknown when it does not say so plainly.
+        """
+        ...
+
     async def ach_entry(self, entry_id: str) -> AchEntry:
         """Return an entry as it stands now."""
         ...

@@ -8,6 +8,7 @@ to the bank is written down before it is sent.
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ from sdt.domain.region import Region
 from sdt.domain.transaction import Event, Status
 from sdt.observing import tracing
 from sdt.observing.context import about
-from sdt.ports.bank import AchDirection, AchOrder, ExternalAccount, SecCode
+from sdt.ports.bank import AchDirection, AchEntry, AchOrder, ExternalAccount, SecCode
 from sdt.ports.evidence import VendorFault
 from sdt.store import Store, ach, banking, outbox, registry, sanctions, transactions
 from sdt.store.ach import AchEntryRow
@@ -45,6 +46,8 @@ from sdt.workflows.debit_authorisation import authorised
 from sdt.workflows.people import People
 
 __all__ = ["Instructions"]
+
+log = logging.getLogger(__name__)
 
 ACTOR: Final = "worker:instructions"
 ROUND: Final = 50
@@ -233,15 +236,38 @@ class Instructions:
             sec_code=SecCode(sec_code_of(business=business, is_credit=is_credit, authorised=how)),
             reference=row.id,
         )
-        if await self._store.run(self._intended, row, linked.ref, entry):
+        stood = await self._store.run(self._intended, row, linked.ref, entry)
+        if stood is not None:
             try:
-                filed = await self._vendors.bank.originate(order, key=entry.id.removeprefix("ach:"))
+                filed = await self._vendors.bank.originate(order, key=_key(entry))
             except SdtError as error:
-                if error.kind.worker == "reject" and not isinstance(error, VendorFault):
-                    await self._store.run(self._tell, entry.id, EntryEvent.MISS)
-                raise
+                if error.kind.worker != "reject" or isinstance(error, VendorFault):
+                    raise
+                found = await self._at_bank_after(error, order, entry, stood)
+                if found is None:
+                    raise
+                filed = found
             await self._store.run(self._filed, entry.id, filed.entry_id)
         return True
+
+    async def _at_bank_after(
+        self, refusal: SdtError, order: AchOrder, entry: BankEntryRow, stood: EntryStatus
+    ) -> AchEntry | None:
+        """Return what the bank has of an order that is refused now; when it has nothing, the entry is free again.
+
+        What was sent before without an answer may be there whatever is said to its repetition, and a conflict says that
+        the key is known: then the entry stays `unknown`, unless the bank itself, asked about it, has another word.
+        """
+        if stood is EntryStatus.UNKNOWN or isinstance(refusal, Conflict):
+            try:
+                found = await self._vendors.bank.originated(order, key=_key(entry))
+            except SdtError as error:
+                log.warning("whether the bank has %s is not known: %s", entry.id, error.code)
+                return None
+            if found is not None or isinstance(refusal, Conflict):
+                return found
+        await self._store.run(self._tell, entry.id, EntryEvent.MISS)
+        return None
 
     def _authorised(self, store: Store, bank_ref: str, entry: BankEntryRow) -> Authorised:
         today = bank_today(store, self._clock.now_ms())
@@ -266,9 +292,10 @@ class Instructions:
             updated_at_ms=self._clock.now_ms(),
         )
 
-    def _intended(self, store: Store, row: TransactionRow, bank_ref: str, entry: BankEntryRow) -> bool:
-        """Write down that the bank is about to have an order, before it has; False when it is not to have it now.
+    def _intended(self, store: Store, row: TransactionRow, bank_ref: str, entry: BankEntryRow) -> EntryStatus | None:
+        """Write down that the bank is about to have an order, before it has; None when it is not to have it now.
 
+        Return how the entry stood before: `created`, or `unknown` when the bank may have it from an earlier call.
         Until it answers the entry is `unknown`: it counts as the bank's, and asking again is the same order again.
         Whether it may go is judged in this very transaction: an order or a block that is committed before holds it, and
         a stop on debits ends it.
@@ -278,7 +305,7 @@ class Instructions:
         standing = banking.entry(store, entry.id, lock=True)
         assert standing is not None, "it was just written"
         if standing.status not in (EntryStatus.CREATED, EntryStatus.UNKNOWN):
-            return False
+            return None
         if standing.status == EntryStatus.CREATED:
             if entry.direction == "credit" and self._must_wait(store, row):
                 raise PayoutHeld("This payout waits.")
@@ -286,9 +313,9 @@ class Instructions:
             assert linked is not None, "what is linked stays so"
             if entry.direction == "debit" and (refusal := self._no_debit(store, row, linked)):
                 self._tell(store, entry.id, EntryEvent.REFUSE, bank_entries.UNASKED[refusal])
-                return False
+                return None
             self._tell(store, entry.id, EntryEvent.LOSE)
-        return True
+        return EntryStatus(standing.status)
 
     def _filed(self, store: Store, entry_id: str, external_id: str) -> None:
         """The bank has it: note its own number, with the posting that says the money is under way."""
@@ -322,3 +349,8 @@ class Instructions:
         if current is not None and current.status == Status.AWAITING_FUNDS:
             change = Change(transaction_id, Event.REJECT, code=code, detail=_REFUSALS[code])
             transactions.move(store, [change], actor=ACTOR, at_ms=self._clock.now_ms())
+
+
+def _key(entry: BankEntryRow) -> str:
+    """Return the idempotency key of an entry's order: the same in every call."""
+    return entry.id.removeprefix("ach:")

@@ -19,12 +19,14 @@ class HttpBank:
     async def originate(self, order: AchOrder, key: str) -> AchEntry:
         """Hand an ACH entry to the bank."""
         entry = await self._ach.call("originate", AchEntry, {"order": order}, key)
-        same(
-            direction=(order.direction, entry.direction),
-            account=(order.account, entry.account),
-            amount=(order.amount, entry.amount),
-            reference=(order.reference, entry.reference),
-        )
+        _same_entry(order, entry)
+        return entry
+
+    async def originated(self, order: AchOrder, key: str) -> AchEntry | None:
+        """Return what became of an order that may have reached the bank; None when the bank has none."""
+        entry = await self._ach.became("originate", AchEntry, {"order": order}, key)
+        if entry is not None:
+            _same_entry(order, entry)
         return entry
 
     async def ach_entry(self, entry_id: str) -> AchEntry:
@@ -72,3 +74,12 @@ class HttpBank:
         """Close the connections."""
         await self._ach.close()
         await self._treasury.close()
+
+
+def _same_entry(order: AchOrder, entry: AchEntry) -> None:
+    same(
+        direction=(order.direction, entry.direction),
+        account=(order.account, entry.account),
+        amount=(order.amount, entry.amount),
+        reference=(order.reference, entry.reference),
+    )

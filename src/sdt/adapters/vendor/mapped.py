@@ -2,7 +2,7 @@
 
 An order that went unanswered may have been done. Then the vendor is asked what became of it, and is sent the order
 again, under the same key, only after it said that it knows nothing of it; where it knows no keys, after it said so
-twice, with the time of a whole try between.
+twice, with the time of a whole try between. A refusal of what is sent again says nothing of what went unanswered.
 What a vendor writes into an error is not passed on, for it may name a person: only its code is.
 """
 
@@ -25,7 +25,7 @@ from sdt.adapters.vendor.breaker import Breaker, BreakerState
 from sdt.adapters.vendor.errors import VendorFolderInvalid
 from sdt.adapters.vendor.folder import SPEC_FILE, CompiledAsk, CompiledOperation, Folder
 from sdt.adapters.vendor.mapping import MappingFailed
-from sdt.adapters.vendor.messages import Prepared, addressed, our_answer, prepare, read_answer
+from sdt.adapters.vendor.messages import Prepared, addressed, our_answer, prepare, read_answer, values_of
 from sdt.adapters.vendor.spec import Outcome
 from sdt.adapters.vendor.trace import Trace
 from sdt.adapters.vendor.transport import BadAddress, NotDone, PerhapsDone, Transport
@@ -44,6 +44,8 @@ R = TypeVar("R")
 DONE: Final = (200, 201, 202)
 ASIDE_BYTES: Final = 65_536
 """A larger message is read, checked and mapped beside the event loop."""
+_NO_CODE: Final = "http_{}"
+"""The code of a refusal in which the vendor names none."""
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 _OUTCOMES: Final[Mapping[int, Outcome]] = {
     400: "refused",
@@ -132,6 +134,28 @@ class MappedVendor:
         assert isinstance(answer, wanted)
         return answer
 
+    async def became(self, name: str, wanted: type[Answer], arguments: Mapping[str, Any], key: str) -> Answer | None:
+        """Return what became of an order that may have been done, or None when it was not.
+
+        None is the vendor's own word, said twice with the time of a whole try between: a way there that is closed, or
+        an order that is under way still, looks like one that it knows nothing of.
+        Errors: StateUnknown when the vendor cannot be asked or does not say plainly; Unavailable; VendorFault; NotFound
+        for an id that no vendor could have given.
+        """
+        operation = self._folder.operations[name]
+        if operation.ask is None:
+            raise self._state_unknown()
+        if not self._breaker.allows():
+            raise self._unavailable()
+        values = values_of(operation, dict(arguments), key)
+        for wait_s in (0, self._spec.timeout_s):
+            await asyncio.sleep(wait_s)
+            if (found := await self._became(operation, values, plainly=True)) is not None:
+                answer = await self._ours(operation, found)
+                assert isinstance(answer, wanted)
+                return answer
+        return None
+
     def health(self) -> VendorHealth:
         """Return how the vendor does."""
         return VendorHealth(self._spec.kind, self._spec.name, self._breaker.state, dict(self._outcomes))
@@ -156,12 +180,12 @@ class MappedVendor:
             await self._pause(attempt)
             # A vendor that knows no keys is asked each time: an earlier call, before a crash of ours, may have done it.
             asked = keyless or (unknown and operation.ask is not None)
-            if asked and (found := await self._became(operation, prepared)) is not None:
+            if asked and (found := await self._became(operation, prepared.values)) is not None:
                 return found
             if keyless and unknown:
                 # What went unanswered may be under way still, and no key keeps it single: it is given time to arrive.
                 await asyncio.sleep(self._spec.timeout_s)
-                if (found := await self._became(operation, prepared)) is not None:
+                if (found := await self._became(operation, prepared.values)) is not None:
                     return found
             try:
                 return await self._try(operation, prepared)
@@ -169,32 +193,41 @@ class MappedVendor:
                 continue
             except PerhapsDone:
                 unknown = True
+            except (Unprocessable, NotFound, Conflict):
+                if unknown:
+                    raise self._state_unknown() from None
+                raise
         if unknown:
             # The next call asks once more before it sends anything: by then an order without a key had its time, too.
             await (asyncio.sleep(self._spec.timeout_s) if keyless else self._pause(self._spec.attempts))
-            if operation.ask is not None and (found := await self._became(operation, prepared)) is not None:
+            if operation.ask is not None and (found := await self._became(operation, prepared.values)) is not None:
                 return found
-            raise StateUnknown(f"The {self._spec.kind} vendor did not say whether it did it.")
+            raise self._state_unknown()
         raise self._unavailable()
 
-    async def _became(self, operation: CompiledOperation, prepared: Prepared) -> _Answered | None:
+    async def _became(
+        self, operation: CompiledOperation, values: dict[str, Any], *, plainly: bool = False
+    ) -> _Answered | None:
         """Return what became of an order, or None when the vendor knows nothing of it.
 
+        `plainly`: a 404 counts only with a code of the vendor's, for whoever stands before it may say a bare one, too.
         Errors: StateUnknown when this is not answered plainly; VendorFault.
         """
         ask = operation.ask
         assert ask is not None, "an order without a key can be asked about"
-        path = addressed(ask.spec.path, ask.query, prepared.values, operation.kind.name)
-        question = Prepared(path, b"", {}, None, prepared.values)
+        path = addressed(ask.spec.path, ask.query, values, operation.kind.name)
+        question = Prepared(path, b"", {}, None, values)
         try:
             answered = await self._try(operation, question, ask)
             if ask.absent is not None and ask.absent(answered.value) is True:
                 return None
-        except NotFound:
+        except NotFound as error:
+            if plainly and error.code == _NO_CODE.format(404):
+                raise self._state_unknown() from None
             return None
         except (NotDone, PerhapsDone, Unprocessable, Conflict):
             # A refusal to answer the question is no refusal of the order.
-            raise StateUnknown(f"The {self._spec.kind} vendor did not say whether it did it.") from None
+            raise self._state_unknown() from None
         except MappingFailed as error:
             raise VendorFault(f"{operation.kind.name}: ask.absent: {error}.") from None
         return answered
@@ -223,7 +256,7 @@ class MappedVendor:
             value = await _aside(len(document) > ASIDE_BYTES, read_answer, document)
             self._check_refused(value)
             return _Answered(value, document, ask)
-        code = self._code(document) or f"http_{status}"
+        code = self._code(document) or _NO_CODE.format(status)
         if outcome == "fault":
             raise VendorFault(f"The {self._spec.kind} vendor refused to talk to us: {code}.")
         raise _REFUSALS[outcome](f"The {self._spec.kind} vendor refused: {code}.", code=code)
@@ -338,6 +371,9 @@ class MappedVendor:
     def _unavailable(self) -> Unavailable:
         kind = self._spec.kind
         return Unavailable(f"The {kind} vendor does not answer.", code=f"{kind}_unavailable")
+
+    def _state_unknown(self) -> StateUnknown:
+        return StateUnknown(f"The {self._spec.kind} vendor did not say whether it did it.")
 
 
 async def _aside(large: bool, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

@@ -23,7 +23,7 @@ from sdt.adapters.vendor.transport import BadAddress, filled_path, query_text
 from sdt.domain.errors import NotFound, SdtError, Unprocessable
 from sdt.ports.evidence import Evidence, VendorFault
 
-__all__ = ["Prepared", "addressed", "key_text", "our_answer", "prepare", "read_answer"]
+__all__ = ["Prepared", "addressed", "key_text", "our_answer", "prepare", "read_answer", "values_of"]
 
 _KEY = re.compile(r"[!-~]{1,200}", re.ASCII)
 _NAMESPACE: Final = uuid.UUID("6f2b1c54-3f0a-5c7e-9a51-8a5d0f7e2c11")
@@ -47,11 +47,9 @@ def prepare(operation: CompiledOperation, arguments: dict[str, Any], key: str | 
     not fit our message; NotFound for an id that no vendor could have given.
     """
     spec, name = operation.spec, operation.kind.name
-    values = {parameter: to_json(arguments[parameter]) for parameter in operation.kind.parameters}
+    values = values_of(operation, arguments, key)
     headers: dict[str, str] = {}
     sent: Any = None
-    if key is not None:
-        values["key"] = key_text(spec.idempotency or Idempotency(), name, key)
     if operation.request is not None:
         sent = _mapped(operation.request, values, f"{name}: {spec.request}")
     if spec.idempotency is not None and spec.idempotency.header is not None:
@@ -69,6 +67,14 @@ def prepare(operation: CompiledOperation, arguments: dict[str, Any], key: str | 
     if body:
         headers["Content-Type"] = "application/json"
     return Prepared(path, body, headers, sent, values)
+
+
+def values_of(operation: CompiledOperation, arguments: dict[str, Any], key: str | None) -> dict[str, Any]:
+    """Return what mappings and paths are made from: our message and, of an order, its key as the vendor takes it."""
+    values = {parameter: to_json(arguments[parameter]) for parameter in operation.kind.parameters}
+    if key is not None:
+        values["key"] = key_text(operation.spec.idempotency or Idempotency(), operation.kind.name, key)
+    return values
 
 
 def addressed(template: PathTemplate, query: dict[str, Mapper], values: dict[str, Any], name: str) -> str:
