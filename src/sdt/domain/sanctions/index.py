@@ -27,6 +27,8 @@ NEAR: Final = 0.8
 """Words less alike than this are not looked up for one another."""
 HITS_MAX: Final = 20
 CANDIDATES_MAX: Final = 400
+COVERED_PART: Final = 0.8
+"""Of the threshold: a listed name scores no more than what of it is covered, but for words alike by sound alone."""
 COVERED_MAX: Final = 150
 """More than the listed names of one word that a long name has room for: they are covered whole, and hit nobody."""
 
@@ -84,7 +86,7 @@ class Index:
         if not words:
             return ()
         best = self._weakly(words, threshold)
-        for place in self._candidates(words):
+        for place in self._candidates(words, threshold):
             listed_words, listed_name, entry = self._names[place]
             found = score_words(words, listed_words)
             known = best.get(entry.uid)
@@ -116,7 +118,7 @@ class Index:
             for name, entry in self._weak.get(tuple(sorted(words)), ())
         }
 
-    def _candidates(self, words: Words) -> Iterable[int]:
+    def _candidates(self, words: Words, threshold: int) -> Iterable[int]:
         """Return the places of names that share most of the words, and of names that the words cover for the most part.
 
         Of each kind those with more of it first. Words of one entry beside the name of another do not hide that name:
@@ -140,17 +142,19 @@ class Index:
         enough = max(shared.values(), default=0.0) * 0.5
         ranked = sorted((place for place, size in shared.items() if size >= enough), key=lambda p: -shared[p])
         exact = self._whole.get(whole, [])
-        return dict.fromkeys([*exact, *direct, *ranked[:CANDIDATES_MAX], *self._covered(likest)])
+        return dict.fromkeys(
+            [*exact, *direct, *ranked[:CANDIDATES_MAX], *self._covered(likest, COVERED_PART * threshold / 100)]
+        )
 
-    def _covered(self, likest: Mapping[str, float]) -> list[int]:
-        """Return the places of names of which at least half the letters are asked for, the whole and longest first."""
+    def _covered(self, likest: Mapping[str, float], part: float) -> list[int]:
+        """Return the places of names of whose letters at least a part is asked for, the whole and longest first."""
         covered: dict[int, float] = defaultdict(float)
         for word, like in likest.items():
             for place in self._having[word]:
                 covered[place] += len(word) * like
-        halves = [(size / self._letters[p], self._letters[p], p) for p, size in covered.items()]
-        halves = sorted((half for half in halves if half[0] >= 0.5), reverse=True)
-        return [place for _, _, place in halves[:COVERED_MAX]]
+        letters = self._letters
+        ranked = [(size / letters[p], letters[p], p) for p, size in covered.items() if size >= part * letters[p]]
+        return [place for _, _, place in sorted(ranked, reverse=True)[:COVERED_MAX]]
 
     def _near_words(self, word: str) -> tuple[tuple[str, float], ...]:
         found = process.extract(
