@@ -26,6 +26,7 @@ from peewee import IntegrityError
 from databases import database_at
 from domain_messages import texas
 from sdt.domain import reserve_plan
+from sdt.domain.ach.calendar import add_banking_days, banking_day_of, is_banking_day
 from sdt.domain.ach.entry_life import EntryEvent, EntryStatus
 from sdt.domain.authority import parties
 from sdt.domain.batch import SkipReason
@@ -284,8 +285,14 @@ class Days(RuleBasedStateMachine):
     # --- the bank ---
 
     def time_passes(self, days: int) -> None:
-        """Weekends and holidays are days on which nothing else happens."""
-        self.clock.day += timedelta(days=days)
+        """The next day on which anything happens is a banking day: never a weekend's, never a holiday."""
+        self.day_begins(banking_day_of(self.clock.day + timedelta(days=days)))
+
+    def day_begins(self, day: date) -> None:
+        between = [self.clock.day + timedelta(days=n) for n in range(1, (day - self.clock.day).days)]
+        if any(each.weekday() < 5 and not is_banking_day(each) for each in between):
+            SEEN["holiday"] += 1
+        self.clock.day = day
 
     def debit_settles(self, pick: int, crash: bool, again: bool) -> None:
         if found := self.entries("debit", EntryStatus.FILED):
@@ -448,7 +455,15 @@ class Days(RuleBasedStateMachine):
     def payout_is_blocked(self, pick: int, crash: bool) -> None:
         known = {e.transaction_id for e in self.entries("credit", *EntryStatus)}
         if waiting := [row for row in self.of_type("redeem", Status.SETTLED) if row.id not in known]:
-            self._block(blocking.block_payout, waiting[pick % len(waiting)].id, crash)
+            id_ = waiting[pick % len(waiting)].id
+            before = self.outside(id_)
+            self._block(blocking.block_payout, id_, crash)
+            assert self.outside(id_) == before, "a payout that is blocked waits as any other"
+
+    def outside(self, id_: str) -> list[tuple[Any, ...]]:
+        """What is told of a transaction to whoever it is of: how it stands, and what happened to it."""
+        row, told = self.row(id_), "SELECT event, status, detail FROM events WHERE transaction_id = ? ORDER BY seq"
+        return [(row.status, row.code, row.detail), *self.store.rows(told, (id_,))]
 
     def _block(self, block: Callable[..., bool], id_: str, crash: bool) -> None:
         self.once(lambda: block(self.store, id_, reference="case", actor="office", at_ms=self.clock.now_ms()), crash)
@@ -542,6 +557,7 @@ class Days(RuleBasedStateMachine):
             if number not in left_out:
                 step()
                 self.every_promise()
+        self.day_begins(add_banking_days(self.clock.day, 1))
 
     def every_promise(self) -> None:
         """Between two steps of a day, too."""
@@ -627,7 +643,8 @@ class Days(RuleBasedStateMachine):
             SEEN["blocked " + {"redeem": "payout"}.get(row.type, row.type)] += 1
             if row.type == "deposit":
                 assert (row.status, row.code) == (Status.IN_REVIEW, "in_review") or row.status is Status.RETURNED
-                assert "block" not in f"{row.code} {row.detail}" and "sanction" not in f"{row.code} {row.detail}"
+            words = str(self.outside(id_))
+            assert "block" not in words and "sanction" not in words
 
 
 def days(path: Path, examples: int, steps: int) -> None:
@@ -655,7 +672,7 @@ def days(path: Path, examples: int, steps: int) -> None:
 def test_random_days_keep_every_promise(tmp_path: Path) -> None:
     SEEN.clear()
     days(tmp_path, 60, 60)
-    wanted = {"mint", "clawback", "remint", "blocked deposit", "blocked payout", "debt", "suspense"}
+    wanted = {"mint", "clawback", "remint", "blocked deposit", "blocked payout", "debt", "suspense", "holiday"}
     assert wanted - SEEN.keys() == set(), dict(SEEN)
 
 
@@ -669,6 +686,12 @@ def planted(module: ModuleType, name: str, fault: Any) -> Iterator[None]:
         setattr(module, name, good)
 
 
+def _tells(store: Store, row: Any, side: str, *rest: Any, note: Any = blocking._note) -> None:
+    note(store, row, side, *rest)
+    if side == "payout":
+        store.execute("UPDATE transactions SET code = 'sanctions_block' WHERE id = ?", (row.id,))
+
+
 def _nothing(*_: Any, **__: Any) -> Any:
     return []
 
@@ -680,6 +703,7 @@ FAULTS: dict[str, tuple[ModuleType, str, Any]] = {
     "a payout that came back is not booked": (bank_entries, "payout_returned", _nothing),
     "a clawback burns and settles nothing": (projection, "clawback_postings", _nothing),
     "a mint on the way is not seen": (debts, "mints_on_the_way", lambda *_: False),
+    "a payout tells that it is blocked": (blocking, "_note", _tells),
     "known facts count again": (bank_entries, "follow", lambda status, event: EntryStatus.SETTLED),
 }
 
