@@ -1,4 +1,4 @@
-"""Names labelled same or different by others, and every name of a real list."""
+"""Names labelled same or different by others, and names of a real list."""
 
 from __future__ import annotations
 
@@ -47,9 +47,10 @@ def test_names_are_told_apart_as_people_do(sdt_data: Path, half: str) -> None:
     assert _f1(rows[half == "held out" :: 2]) >= F1_MIN
 
 
-def test_every_listed_name_and_alias_is_found_exactly(edition: Edition, index: Index) -> None:
+def test_every_seventh_listed_name_and_every_short_one_is_found_exactly(edition: Edition, index: Index) -> None:
     names = [(entry.uid, name) for entry in edition.entries.values() for name in entry.names]
     assert len(names) > 17_000
+    # All of them would be four minutes of a processor.
     for uid, name in names[::7] + [pair for pair in names if len(pair[1]) < 6]:
         assert any(hit.listed.uid == uid and hit.score == 100 for hit in index.search(name)), (uid, name)
 
