@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 import pytest_asyncio
@@ -12,7 +12,7 @@ import pytest_asyncio
 from otlp_collector import Collector, collecting
 from ports import free_port
 from sdt.observing import tracing
-from sdt.observing.start import traced
+from sdt.observing.start import decide, traced
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -64,6 +64,59 @@ async def test_a_caller_may_decline_and_cannot_ask_for_more_than_its_share(colle
     assert collector.spans == [], "who does not want to be traced is not"
     await _sent(collector, 0, False, PARENT)
     assert len(collector.spans) == 2, "inside the platform whoever began the trace has decided"
+
+
+async def test_chance_takes_its_share_at_the_door_alone(collector: Collector) -> None:
+    import asyncio
+
+    def work() -> None:
+        # A sample of none: what is in the database's groups was decided on when its request came in.
+        with (
+            traced("test", endpoint=collector.url, sample=0, door=True),
+            tracing.span("intake.commit", parent=PARENT, messages=1),
+        ):
+            pass
+
+    await asyncio.to_thread(work)
+    assert [(span.name, span.parent_id) for span in collector.spans] == [("intake.commit", PARENT[36:52])]
+
+
+@pytest.fixture
+def share(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Decide without spans, with so large a share, until the test is over."""
+    monkeypatch.setattr(tracing, "_exporting", None)
+    return lambda sample: decide(endpoint="http://127.0.0.1:1", sample=sample)
+
+
+def _at_the_door(parent: str) -> str:
+    with tracing.span("request", parent=parent, root=True) as spanning:
+        assert spanning is None
+        with tracing.span("inside"):
+            return tracing.current()
+
+
+def test_who_only_decides_takes_the_callers_trace_or_makes_one(share: Callable[[float], None]) -> None:
+    share(1)
+    assert _at_the_door(PARENT) == PARENT
+    made = {_at_the_door("") for _ in range(3)}
+    assert len({text[3:35] for text in made}) == 3
+    assert all(tracing.traceparent_of(text) == text for text in made)
+    assert tracing.current() == ""
+
+
+def test_who_only_decides_grants_no_more_than_its_share(share: Callable[[float], None]) -> None:
+    share(1)
+    assert _at_the_door(PARENT[:-1] + "0") == "", "who does not want to be traced is not"
+    share(0)
+    assert [_at_the_door(parent) for parent in (PARENT, "")] == ["", ""], "a flag from outside does not decide"
+    with tracing.span("intake.commit", parent=PARENT):
+        assert tracing.current() == PARENT, "what was decided stays"
+
+
+def test_without_a_collector_nobody_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracing, "_exporting", None)
+    decide(endpoint="", sample=1)
+    assert not tracing.started()
 
 
 async def test_an_error_is_told_by_its_type_alone(collector: Collector) -> None:

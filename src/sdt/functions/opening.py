@@ -28,8 +28,10 @@ def open_api() -> ApiFunction:
     """Open the API. Errors: ConfigurationInvalid; those of the store and the vault."""
     from sdt.api.opening import open_services
     from sdt.functions.api import ApiFunction
+    from sdt.observing.start import decide
 
     settings = _settings("api")
+    decide(endpoint=settings.telemetry.endpoint, sample=settings.telemetry.sample)
     services = open_services(settings, settings.api.url)
     # One request at a time: nobody else's is worth waiting for.
     return ApiFunction(replace(services, limits=replace(services.limits, gather_ms=0)))

@@ -1,4 +1,4 @@
-"""Turning traces on where settings name a collector, and off again at the end."""
+"""Turning traces on where settings name a collector."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from sdt.domain.errors import Unavailable
 
-__all__ = ["traced"]
+__all__ = ["decide", "traced"]
 
 
 @contextmanager
@@ -31,3 +31,16 @@ def traced(process: str, *, region: str = "", endpoint: str, sample: float, door
         yield
     finally:
         exporting.stop()
+
+
+def decide(*, endpoint: str, sample: float) -> None:
+    """Decide who is traced, for as long as this process lives, and make no spans: nothing of OpenTelemetry is imported.
+
+    Without an endpoint nobody is.
+    """
+    if not endpoint:
+        return
+    from sdt.observing.deciding import Deciding
+    from sdt.observing.tracing import set_exporting
+
+    set_exporting(Deciding(sample))

@@ -66,6 +66,7 @@ class Exporting:
         self._provider.add_span_processor(
             BatchSpanProcessor(exporter, max_queue_size=QUEUE_MAX, schedule_delay_millis=EVERY_MS)
         )
+        self._door = door
         self._tracer = self._provider.get_tracer("sdt")
 
     def current(self) -> str:
@@ -81,12 +82,13 @@ class Exporting:
 
     @contextmanager
     def span(
-        self, name: str, parent: str | None, links: Sequence[str], attributes: Mapping[str, str | int]
+        self, name: str, parent: str | None, links: Sequence[str], attributes: Mapping[str, str | int], *, root: bool
     ) -> Iterator[Any]:
         """Trace the work inside; an exception is told by its type alone."""
         with self._tracer.start_as_current_span(
             name,
-            context=None if parent is None else _context(parent),
+            # Behind the door a request was decided on already: chance takes no second share of it.
+            context=None if parent is None else _context(parent, remote=root or not self._door),
             attributes=_attributes(attributes),
             links=[Link(_parsed(link)) for link in links],
             record_exception=False,
@@ -118,15 +120,15 @@ def start(process: str, region: str, endpoint: str, sample: float, *, door: bool
     return exporting
 
 
-def _parsed(traceparent: str) -> SpanContext:
+def _parsed(traceparent: str, *, remote: bool = True) -> SpanContext:
     _, trace_id, span_id, flags = traceparent.split("-")
-    return SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(int(flags, 16)))
+    return SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=remote, trace_flags=TraceFlags(int(flags, 16)))
 
 
-def _context(parent: str) -> Any:
+def _context(parent: str, *, remote: bool = True) -> Any:
     """Return the context under a traceparent; an empty one begins anew."""
     empty = trace.set_span_in_context(trace.INVALID_SPAN)
-    return trace.set_span_in_context(NonRecordingSpan(_parsed(parent))) if parent else empty
+    return trace.set_span_in_context(NonRecordingSpan(_parsed(parent, remote=remote))) if parent else empty
 
 
 def _attributes(given: Mapping[str, str | int]) -> dict[str, str | int]:

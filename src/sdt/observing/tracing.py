@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sdt.observing.context import about
 
 if TYPE_CHECKING:
+    from sdt.observing.deciding import Deciding
     from sdt.observing.telemetry import Exporting
 
 __all__ = ["LINKS_MAX", "current", "past", "set_exporting", "span", "started", "traceparent_of"]
@@ -32,17 +33,17 @@ ATTRIBUTES: Final = frozenset(
 
 _TRACEPARENT: Final = re.compile("00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-0[01]")
 _OFF: Final[AbstractContextManager[None]] = nullcontext()
-_exporting: Exporting | None = None
+_exporting: Exporting | Deciding | None = None
 
 
-def set_exporting(exporting: Exporting | None) -> None:
-    """Turn traces on or off. For `sdt.observing.telemetry` alone."""
+def set_exporting(exporting: Exporting | Deciding | None) -> None:
+    """Turn traces on or off. For `sdt.observing` alone."""
     global _exporting
     _exporting = exporting
 
 
 def started() -> bool:
-    """Return whether this process makes traces."""
+    """Return whether this process makes traces, or decides who is traced."""
     return _exporting is not None
 
 
@@ -71,7 +72,7 @@ def span(
 
 @contextmanager
 def _spanned(
-    exporting: Exporting,
+    exporting: Exporting | Deciding,
     name: str,
     parent: str | None,
     links: Sequence[str],
@@ -82,7 +83,8 @@ def _spanned(
     if not root and not (exporting.current() if parent is None else parent):
         yield None
         return
-    with exporting.span(name, parent, links[:LINKS_MAX], attributes) as spanning, about(trace_id=exporting.trace_id()):
+    spanned = exporting.span(name, parent, links[:LINKS_MAX], attributes, root=root)
+    with spanned as spanning, about(trace_id=exporting.trace_id()):
         yield spanning
 
 
