@@ -77,6 +77,16 @@ def test_a_currency_report_fits_the_layout_and_says_what_was_counted() -> None:
     assert b'TotalAmount="10001" PartyCount="7" ActivityCount="1"' in made
 
 
+def test_a_report_of_a_day_that_grew_amends_the_one_before() -> None:
+    assert (values(_ctr(), "EFilingPriorDocumentNumber"), values(_ctr(), "InitialReportIndicator")) == ([], ["Y"])
+    for number, written in (("31000123456789", "31000123456789"), ("REF-1", "0" * 14)):
+        made = _ctr(prior=number)
+        CTR.validate(made.decode())
+        assert values(made, "EFilingPriorDocumentNumber") == [written]
+        assert values(made, "CorrectsAmendsPriorReportIndicator") == ["Y"]
+        assert values(made, "InitialReportIndicator") != ["Y"], "one of them alone"
+
+
 def test_what_is_not_known_is_marked_and_not_left_out() -> None:
     nobody = Involved(Part.ON_OWN_BEHALF, subject_of(None, (ACCOUNT,)), 10_000_01, 1)
     made = _ctr(involved=[nobody])

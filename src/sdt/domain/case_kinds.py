@@ -15,12 +15,13 @@ from sdt.domain.case import (
     Decision,
     blocking_report_due,
     ctr_due,
+    reopen,
     sar_due,
 )
 from sdt.domain.monitoring.of_region import LegalStatus
 from sdt.domain.registry import Role
 
-__all__ = ["KINDS", "SETTLED", "CaseKind", "Clock", "due_on", "kinds_of"]
+__all__ = ["KINDS", "SETTLED", "CaseKind", "Clock", "due_on", "kinds_of", "open_anew"]
 
 
 class Clock(Enum):
@@ -91,3 +92,11 @@ def due_on(kind: str, case: Case, legal_status: LegalStatus) -> date | None:
     if case.filed_on is not None:
         return case.filed_on + timedelta(days=SAR_CONTINUING_DAYS)
     return sar_due(case.detected_on, suspect_known=case.suspect_known, legal_status=legal_status)
+
+
+def open_anew(kind: str, case: Case, found_on: date) -> Case:
+    """Open a settled case anew on what monitoring found on this day. Errors: Conflict.
+
+    A report of currency is due by the day that it is of, also where more of that day is booked after it was handed in.
+    """
+    return reopen(case, case.detected_on if KINDS[kind].clock is Clock.CURRENCY else found_on)

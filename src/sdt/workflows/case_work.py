@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any, Final
@@ -28,13 +28,14 @@ from sdt.domain.case_acts import (
     WatchAddress,
     day_of,
 )
-from sdt.domain.case_kinds import KINDS
+from sdt.domain.case_kinds import KINDS, open_anew
 from sdt.domain.errors import Conflict, NotFound, Unprocessable
 from sdt.domain.office import ACT_LIFE_S, ActStatus
 from sdt.domain.region import Region
 from sdt.domain.registry import Role
 from sdt.store import cases, office, registry, watch
-from sdt.store.cases import CaseRow
+from sdt.store.cases import CaseEventRow, CaseRow
+from sdt.store.findings import FOUND_AGAIN
 from sdt.workflows.office import Acting, Entry, always
 
 __all__ = ["CASE_ACTS", "PRIVATE_EVENTS", "case_tokens"]
@@ -201,7 +202,24 @@ def _report_made(acting: Acting, act: RecordReport) -> Mapping[str, Any]:
 def _filed(acting: Acting, act: MarkFiled) -> Mapping[str, Any]:
     row = _case(acting, act)
     state = steps.mark_filed(row.state, _past_day(acting, act.filed_on), act.confirmation)
-    return _write(acting, row, state, "filed", act.confirmation)
+    done = _write(acting, row, state, "filed", act.confirmation)
+    missed = _missed(cases.events_of(acting.store, row.id))
+    if missed is None:
+        return done
+    found_on = acting.region.business_day.date_of(missed.at_ms // 1000)
+    return _write(acting, row, open_anew(row.kind, state, found_on), "reopened", missed.detail)
+
+
+def _missed(events: Sequence[CaseEventRow]) -> CaseEventRow | None:
+    """Return what monitoring found last and the filed report cannot have in it: after the report was made or, where no
+    making was noted, after the second officer agreed to it."""
+    opened = max((n for n, one in enumerate(events) if one.event == "reopened"), default=-1)
+    since = events[opened + 1 :]
+    for mark in ("report_made", "agreed"):
+        marked = [n for n, one in enumerate(since) if one.event == mark]
+        if marked:
+            return next((one for one in reversed(since[marked[-1] :]) if one.event == FOUND_AGAIN), None)
+    return None
 
 
 def _past_day(acting: Acting, text: str) -> date:

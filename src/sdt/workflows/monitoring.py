@@ -114,10 +114,8 @@ def write_page(store: Store, region: Region, look: Look, today: date, at_ms: int
 
 
 def _write(store: Store, region: Region, noticed: Iterable[Noticed], today: date, at_ms: int) -> None:
-    statutes = {rule.id: rule.statute for rule in region.monitors}
     for one in noticed:
-        statute = statutes[one.finding.rule]
-        findings.note(store, one.finding, one.accounts, statute=statute, today=today, at_ms=at_ms)
+        findings.note(store, region, one.finding, one.accounts, today=today, at_ms=at_ms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,7 @@ async def _currency(store: Store, people: People, region: Region, filer: Filer, 
     if not counted:
         raise Conflict("No currency is recorded for this case.", code="nothing_to_report")
     involved = await _involved(people, counted)
-    return ctr(filer, day, filing, sum(one.units for one in counted), len(counted), involved)
+    return ctr(filer, day, filing, sum(one.units for one in counted), len(counted), involved, _prior(row))
 
 
 async def _involved(people: People, counted: Sequence[CurrencyRow]) -> list[Involved]:
@@ -147,9 +147,14 @@ async def _suspicion(store: Store, people: People, region: Region, filer: Filer,
         cents=noticed.cents if noticed else 0,
         subjects=subjects if row.suspect_known else (),
         narrative=_narrative(region, row, facts, [note for note in notes if note]),
-        prior=row.confirmation if row.status != CaseStatus.REPORTED else None,
+        prior=_prior(row),
     )
     return sar(filer, filing, suspicion)
+
+
+def _prior(row: CaseRow) -> str | None:
+    """Return the number of the report that comes before the one that is to be made: a case opened anew has one."""
+    return row.confirmation if row.status != CaseStatus.REPORTED else None
 
 
 def _accounts(store: Store, row: CaseRow, facts: dict[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
 
-from sdt.domain.fincen.elements import YES, Element, day, document, dollars, group, text
+from sdt.domain.fincen.elements import YES, Element, day, document, dollars, group, prior_number, text
 from sdt.domain.fincen.parties import Filer, Subject, address, filer_parties, names
 
 __all__ = ["Involved", "Part", "ctr"]
@@ -37,28 +37,41 @@ class Involved:
     count: int
 
 
-def ctr(filer: Filer, on: date, filing: date, cents: int, count: int, involved: Sequence[Involved]) -> bytes:
+def ctr(
+    filer: Filer,
+    on: date,
+    filing: date,
+    cents: int,
+    count: int,
+    involved: Sequence[Involved],
+    prior: str | None = None,
+) -> bytes:
     """Return the report of one business day's currency taken in. Amounts are rounded up to whole dollars.
 
+    `prior` is the BSA Identifier of the report of this day that this one amends: it says the whole day again.
     Units: cents.
     """
     assert cents > 0, "a report is of some currency"
     assert involved, "a report is about somebody"
     activity = Element(
         "Activity",
-        tuple(_activity(filer, on, filing, cents, involved)),
+        tuple(_activity(filer, on, filing, cents, involved, prior)),
     )
     parties = sum(1 for element in activity.content if isinstance(element, Element) and element.name == "Party")
     return document("CTRX", "EFL_CTRXBatchSchema.xsd", -(-cents // 100), parties, activity)
 
 
-def _activity(filer: Filer, on: date, filing: date, cents: int, involved: Sequence[Involved]) -> Iterator[Element]:
+def _activity(
+    filer: Filer, on: date, filing: date, cents: int, involved: Sequence[Involved], prior: str | None
+) -> Iterator[Element]:
+    if prior is not None:
+        yield prior_number(prior)
     yield from text("FilingDateText", day(filing))
     yield from group(
         "ActivityAssociation",
-        [Element("CorrectsAmendsPriorReportIndicator", "")],
+        [Element("CorrectsAmendsPriorReportIndicator", "" if prior is None else YES)],
         [Element("FinCENDirectBackFileIndicator", "")],
-        [Element("InitialReportIndicator", YES)],
+        [Element("InitialReportIndicator", YES if prior is None else "")],
     )
     yield from filer_parties(filer, tin_code="2", cash_in_cents=cents, coverage=(on, on))
     for one in involved:

@@ -9,7 +9,7 @@ from typing import Final
 
 from anyascii import anyascii
 
-__all__ = ["YES", "Element", "day", "document", "dollars", "group", "text", "value"]
+__all__ = ["YES", "Element", "day", "document", "dollars", "group", "prior_number", "text", "value"]
 
 NAMESPACE: Final = "www.fincen.gov/base"
 YES: Final = "Y"
@@ -36,6 +36,14 @@ def text(name: str, content: str | None, most: int = 150) -> Iterator[Element]:
 def group(name: str, *parts: Iterable[Element]) -> Iterator[Element]:
     """Yield an element of others, in their order."""
     yield Element(name, tuple(element for part in parts for element in part))
+
+
+def prior_number(known: str) -> Element:
+    """Return the BSA Identifier of the report before this one; 14 zeros stand for one that is not known.
+
+    Source: the guides to both forms, EFilingPriorDocumentNumber.
+    """
+    return Element("EFilingPriorDocumentNumber", known if len(known) == 14 and known.isdigit() else "0" * 14)
 
 
 def value(content: str, most: int) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
-from sdt.domain.fincen.elements import YES, Element, day, document, dollars, group, text, value
+from sdt.domain.fincen.elements import YES, Element, day, document, dollars, group, prior_number, text, value
 from sdt.domain.fincen.parties import Filer, Subject, address, filer_parties, identification, names
 
 __all__ = ["Suspicion", "sar"]
@@ -52,10 +52,9 @@ def sar(filer: Filer, filing: date, suspicion: Suspicion) -> bytes:
 
 
 def _activity(filer: Filer, filing: date, suspicion: Suspicion) -> Iterator[Element]:
-    # 14 zeros stand for a number that is not known. Source: the guide, EFilingPriorDocumentNumber.
     prior = suspicion.prior
     if prior is not None:
-        yield Element("EFilingPriorDocumentNumber", prior if len(prior) == 14 and prior.isdigit() else "0" * 14)
+        yield prior_number(prior)
     yield from text("FilingDateText", day(filing))
     yield from group(
         "ActivityAssociation",
