@@ -54,16 +54,16 @@ def database_migrate(home: Home = Path(".sdt"), as_json: Json = False) -> None:
 def database_verify(home: Home = Path(".sdt"), as_json: Json = False) -> None:
     """Recompute the seals over the event log: any changed, missing or added event breaks one.
 
-    Adds up every account of the ledger anew, too.
+    Adds up every account of the ledger anew, too, and holds amount and fee of each payment against its signed batch.
     """
     from sdt.backends import open_database
     from sdt.deployed import load_deployed
-    from sdt.store import events, ledger
+    from sdt.store import carried, events, ledger
 
     store = open_database(load_deployed(home, check_files=False))
     try:
         count = events.verify_seals(store)
-        wrong = ledger.discrepancies(store)
+        wrong = ledger.discrepancies(store) + carried.differences(store)
     finally:
         store.close()
     text = f"The event log is whole under its {count} seals; the ledger adds up."
