@@ -505,6 +505,37 @@ def _reverse(rig: Rig, entry: str, discovered_on: str, scope: int = 0) -> None:
         handled.handler(acting, act)
 
 
+async def test_a_return_that_says_our_own_file_was_wrong_is_an_officers_and_one_for_want_of_funds_is_not(
+    rig: Rig,
+) -> None:
+    linked = rig.user(1)
+    entries = {code: rig.deposit(n, linked) for n, code in ((1, "R01"), (2, "R25"), (3, "R11"))}
+    await rig.round(2)
+    with rig.store.transaction():
+        for n, (code, entry) in enumerate(entries.items(), 1):
+            row = ach.entry(rig.store, entry)
+            assert row is not None
+            record = Return(
+                kind="return",
+                code=code,
+                original_trace=row.trace or "",
+                original_rdfi="11100002",
+                trace_number=f"02100002{n:07}",
+                cents=row.units,
+                was_credit=False,
+                information="",
+                died_on="",
+            )
+            assert rig.desk.receiver.records.returns(rig.store, "0" * 64, [record], date(2026, 12, 24), 1) == 0
+    assert {rig.status(entry) for entry in entries.values()} == {S.RETURNED}
+    found = rig.store.rows("SELECT kind, facts FROM cases")
+    assert {(kind, json.loads(facts)["code"]) for kind, facts in found} == {
+        ("ach_return", "R11"),
+        ("ach_return", "R25"),
+    }
+    assert all("find what was wrong" in json.loads(facts)["to_do"] for _, facts in found)
+
+
 async def test_health_says_where_files_stand_and_how_often_debits_come_back(rig: Rig) -> None:
     linked = rig.user(1)
     rig.deposit(1, linked)

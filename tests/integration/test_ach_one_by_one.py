@@ -39,6 +39,7 @@ class Stated:
 
     lines: list[StatementLine] = field(default_factory=list)
     status: AchStatus = AchStatus.WINDOW_PASSED
+    code: str = "R10"
     asked: list[str] = field(default_factory=list)
 
     def say(self, flow: Flow, units: int, subject: str, reference: str) -> None:
@@ -52,7 +53,7 @@ class Stated:
 
     async def ach_entry(self, entry_id: str) -> Any:
         self.asked.append(entry_id)
-        code = "R10" if self.status is AchStatus.RETURNED else None
+        code = self.code if self.status is AchStatus.RETURNED else None
         return SimpleNamespace(status=self.status, settled_day=2, window_passed_day=4, return_code=code)
 
 
@@ -132,6 +133,20 @@ async def test_a_line_that_comes_before_the_banks_word_waits_for_it_and_is_a_cas
     stated.status = AchStatus.RETURNED
     await worker.look()
     assert worker.status(entry) is EntryStatus.RETURNED
+
+
+@pytest.mark.parametrize(("code", "cases"), [("R01", []), ("R16", ["ach_return"]), ("R25", ["ach_return"])])
+async def test_a_return_that_nothing_but_an_officer_follows_up_is_a_case(
+    worker: Worker, stated: Stated, code: str, cases: list[str]
+) -> None:
+    entry = deposit(worker.store, 1)
+    tell(worker.store, entry, E.FILE)
+    banking.update_entry(worker.store, entry.id, status="filed", code=None, at_ms=1, external_id="bank-1")
+    stated.status, stated.code = AchStatus.RETURNED, code
+    for _ in range(2):
+        await worker.look()
+    assert worker.status(entry) is EntryStatus.RETURNED
+    assert kinds_of_cases(worker.store) == cases
 
 
 async def test_a_return_seen_before_its_line_is_explained_by_it(worker: Worker, stated: Stated) -> None:

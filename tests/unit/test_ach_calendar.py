@@ -22,7 +22,7 @@ from sdt.domain.ach.calendar import (
     next_banking_day,
     settlement_of,
 )
-from sdt.domain.ach.codes import CHANGES, RETURNS, Action, Family, is_late
+from sdt.domain.ach.codes import CHANGES, RETURNS, Action, Family, is_late, is_officers
 
 PUBLISHED = {
     2024: "01-01 01-15 02-19 05-27 06-19 07-04 09-02 10-14 11-11 11-28 12-25",
@@ -127,9 +127,18 @@ def test_codes_are_whole_and_counted_in_the_rates_that_banks_watch() -> None:
         *("R11", "R29", "R51"),
     }
     assert {code for code, of in RETURNS.items() if of.family is Family.ADMINISTRATIVE} == {"R02", "R03", "R04"}
-    assert RETURNS["R01"].action is Action.RETRY
+    assert RETURNS["R01"].action is Action.ASK_AGAIN
     assert all(code == of.code and of.title for code, of in RETURNS.items())
     assert CHANGES["C03"].corrects == ("routing", "account")
+
+
+def test_what_needs_an_officer_is_a_case_and_nothing_is_made_again_by_itself() -> None:
+    ours = {"R11", "R18", "R19", "R21", "R22", "R25", "R26", "R27", "R28", "R36"}
+    assert {code for code in RETURNS if is_officers(code)} >= ours | {"R06", "R14", "R16"}
+    assert not any(is_officers(code) for code in ("R01", "R02", "R09", "R10"))
+    assert is_officers("R99"), "an unknown code"
+    for of in RETURNS.values():
+        assert is_officers(of.code) is ("officer" in of.action.value), of.code
 
 
 def test_deadlines_of_returns() -> None:

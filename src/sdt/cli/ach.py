@@ -85,9 +85,12 @@ def codes(
 ) -> None:
     """Say what a return or a notification of change means, how long it may take, and what the platform does.
 
+    Whatever its code, a return ends its deposit or, after the mint, is owed; a payout is minted again or kept apart.
+
     [bold]sdt ach codes R10[/bold]
     """
     from sdt.domain.ach.codes import CHANGES, RETURNS
+    from sdt.domain.ach.corrections import APPLIED
 
     rows = [
         {
@@ -104,7 +107,7 @@ def codes(
             "code": c.code,
             "title": c.title,
             "deadline": "ours: 6 banking days, or before the next entry",
-            "action": f"correct {', '.join(c.corrects) or 'nothing: our own notice was refused'}",
+            "action": _followed(c.corrects, applied=c.code in APPLIED),
             "family": "change",
         }
         for c in CHANGES.values()
@@ -119,3 +122,12 @@ def codes(
     for row in rows:
         console.print(f"[bold]{row['code']}[/bold]  {row['title']}")
         console.print(f"      in time: {row['deadline']}; then: {row['action']}", style="dim")
+
+
+def _followed(corrects: tuple[str, ...], *, applied: bool) -> str:
+    if not corrects:
+        return "an officer's case: a notice of ours was refused, and we send none"
+    named = ", ".join(corrects)
+    if applied:
+        return f"the linked bank account is corrected at once ({named}), or is an officer's case where that makes none"
+    return f"an officer's case: correct {named}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
+from sdt.domain.ach.codes import RETURNS, is_officers
 from sdt.domain.ach.entry_life import EntryEvent, EntryStatus
 from sdt.domain.claims import day_of
 from sdt.domain.ledger import metal_taken_in
@@ -96,6 +97,30 @@ class Counterparties:
         for event in (event for event, has in happened.items() if has):
             code = found.return_code if event is EntryEvent.RETURN else None
             bank_entries.apply(store, self._region, entry, event, code=code, on=on, at_ms=now_ms)
+        if happened[EntryEvent.RETURN] and is_officers(found.return_code or ""):
+            self._officers(store, entry, found.return_code or "")
+
+    def _officers(self, store: Store, entry: BankEntryRow, code: str) -> None:
+        """Open the case of a return that nothing but an officer follows up."""
+        row, known, now_ms = transactions.get(store, entry.transaction_id), RETURNS.get(code), self._clock.now_ms()
+        cases.open_case(
+            store,
+            kind="ach_return",
+            key=f"{entry.id}:{code}",
+            facts={
+                "entry": entry.id,
+                "token": entry.token,
+                "units": entry.units,
+                "code": code,
+                "title": known.title if known else "an unknown code",
+                "to_do": known.action.value if known else "",
+            },
+            detected_on=day_of(now_ms),
+            actor=ACTOR,
+            at_ms=now_ms,
+            account=row.account if row else None,
+            transaction_id=entry.transaction_id,
+        )
 
     @staticmethod
     def _stopped(store: Store, entry: BankEntryRow, code: str) -> None:

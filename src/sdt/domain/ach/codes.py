@@ -13,20 +13,33 @@ from typing import Final
 
 from sdt.domain.ach.calendar import add_banking_days
 
-__all__ = ["AS_OF", "CHANGES", "RETURNS", "Action", "ChangeCode", "Deadline", "Family", "ReturnCode", "is_late"]
+__all__ = [
+    "AS_OF",
+    "CHANGES",
+    "RETURNS",
+    "Action",
+    "ChangeCode",
+    "Deadline",
+    "Family",
+    "ReturnCode",
+    "is_late",
+    "is_officers",
+]
 
 AS_OF: Final = date(2026, 3, 20)
 
 
 class Action(Enum):
-    """What we do when an entry comes back."""
+    """What happens when an entry comes back, besides what undoes it. No entry is presented or made again by itself."""
 
-    RETRY = "present it again, at most twice within 180 days"
-    STOP_ACCOUNT = "no more entries to this bank account"
+    ASK_AGAIN = "nothing is presented again: the depositor may make another deposit"
+    STOP_ACCOUNT = "no more debits and proofs of this bank account: its holder links another"
     STOP_DEBITS = "no more debits of this bank account without a new authorization"
-    CORRECT = "correct the entry and make a new one"
-    HOLD = "hold the account and hand it to an officer"
-    ASK_BANK = "ask our bank"
+    CORRECT = "an officer's case: find what was wrong with our entry, for nothing is made again by itself"
+    HOLD = "an officer's case: decide whether the account is frozen"
+    ASK_BANK = "an officer's case: ask our bank"
+    UNDONE = "our bank sent the return back: an officer has what that leaves owed to nobody"
+    STANDS = "the return stands after all: an officer's case"
 
 
 class Family(Enum):
@@ -83,7 +96,7 @@ _REFUSED = Deadline.AFTER_REFUSAL
 _FIVE, _AFTER = Deadline.FIVE_BANKING_DAYS, Deadline.TWO_AFTER_DISHONORED
 _A = Action
 _TABLE: Final = (
-    ("R01", "Insufficient funds", _TWO, _A.RETRY),
+    ("R01", "Insufficient funds", _TWO, _A.ASK_AGAIN),
     ("R02", "Account closed", _TWO, _A.STOP_ACCOUNT),
     ("R03", "No account, or unable to locate account", _TWO, _A.STOP_ACCOUNT),
     ("R04", "Invalid account number structure", _TWO, _A.STOP_ACCOUNT),
@@ -91,7 +104,7 @@ _TABLE: Final = (
     ("R06", "Returned at the request of the originating bank", _ASK, _A.ASK_BANK),
     ("R07", "Authorization revoked by the customer", _SIXTY, _A.STOP_DEBITS),
     ("R08", "Payment stopped", _TWO, _A.STOP_DEBITS),
-    ("R09", "Uncollected funds", _TWO, _A.RETRY),
+    ("R09", "Uncollected funds", _TWO, _A.ASK_AGAIN),
     ("R10", "Customer says the originator is not known or not authorized to debit", _SIXTY, _A.STOP_DEBITS),
     ("R11", "Customer says the entry is not as authorized", _SIXTY, _A.CORRECT),
     ("R12", "Account sold to another bank", _TWO, _A.STOP_ACCOUNT),
@@ -134,19 +147,19 @@ _TABLE: Final = (
     ("R51", "Item of a re-presented check is ineligible or improper", _SIXTY, _A.STOP_DEBITS),
     ("R52", "Stop payment on the item of a re-presented check", _SIXTY, _A.STOP_DEBITS),
     ("R53", "Item and re-presented check entry both presented", _SIXTY, _A.HOLD),
-    ("R61", "Dishonored: misrouted return", _FIVE, _A.ASK_BANK),
-    ("R62", "Dishonored: return of an erroneous or reversing debit", _FIVE, _A.ASK_BANK),
-    ("R67", "Dishonored: duplicate return", _FIVE, _A.ASK_BANK),
-    ("R68", "Dishonored: untimely return", _FIVE, _A.ASK_BANK),
-    ("R69", "Dishonored: field errors", _FIVE, _A.ASK_BANK),
-    ("R70", "Dishonored: permissible return not accepted or not asked for", _FIVE, _A.ASK_BANK),
-    ("R71", "Contested: misrouted dishonored return", _AFTER, _A.ASK_BANK),
-    ("R72", "Contested: untimely dishonored return", _AFTER, _A.ASK_BANK),
-    ("R73", "Contested: the return was timely", _AFTER, _A.HOLD),
-    ("R74", "Contested: the return is corrected", _AFTER, _A.HOLD),
-    ("R75", "Contested: the return was no duplicate", _AFTER, _A.HOLD),
-    ("R76", "Contested: no errors found", _AFTER, _A.HOLD),
-    ("R77", "Contested: the dishonored return is not accepted", _AFTER, _A.HOLD),
+    ("R61", "Dishonored: misrouted return", _FIVE, _A.UNDONE),
+    ("R62", "Dishonored: return of an erroneous or reversing debit", _FIVE, _A.UNDONE),
+    ("R67", "Dishonored: duplicate return", _FIVE, _A.UNDONE),
+    ("R68", "Dishonored: untimely return", _FIVE, _A.UNDONE),
+    ("R69", "Dishonored: field errors", _FIVE, _A.UNDONE),
+    ("R70", "Dishonored: permissible return not accepted or not asked for", _FIVE, _A.UNDONE),
+    ("R71", "Contested: misrouted dishonored return", _AFTER, _A.STANDS),
+    ("R72", "Contested: untimely dishonored return", _AFTER, _A.STANDS),
+    ("R73", "Contested: the return was timely", _AFTER, _A.STANDS),
+    ("R74", "Contested: the return is corrected", _AFTER, _A.STANDS),
+    ("R75", "Contested: the return was no duplicate", _AFTER, _A.STANDS),
+    ("R76", "Contested: no errors found", _AFTER, _A.STANDS),
+    ("R77", "Contested: the dishonored return is not accepted", _AFTER, _A.STANDS),
     ("R80", "International payment: coding error", _TWO, _A.ASK_BANK),
     ("R81", "International payment: no part in the program", _TWO, _A.ASK_BANK),
     ("R82", "International payment: invalid foreign bank", _TWO, _A.ASK_BANK),
@@ -193,6 +206,15 @@ CHANGES: Final = {
         ("C69", "Incorrect transaction code", ()),
     )
 }
+
+
+_OWN_WAYS: Final = frozenset({Action.ASK_AGAIN, Action.STOP_ACCOUNT, Action.STOP_DEBITS})
+
+
+def is_officers(code: str) -> bool:
+    """Return whether a return is an officer's case by its code: an unknown one is."""
+    known = RETURNS.get(code)
+    return known is None or known.action not in _OWN_WAYS
 
 
 def is_late(code: str, settled_on: date, arrived_on: date) -> bool:

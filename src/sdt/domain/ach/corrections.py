@@ -14,7 +14,7 @@ import msgspec
 from sdt.domain.ach.calendar import add_banking_days
 from sdt.domain.personal import BankDetails, check_routing
 
-__all__ = ["CHANGE_BANKING_DAYS", "corrected", "due_on"]
+__all__ = ["APPLIED", "CHANGE_BANKING_DAYS", "corrected", "due_on"]
 
 CHANGE_BANKING_DAYS: Final = 6
 Fields = dict[str, str]
@@ -38,6 +38,9 @@ _READ: Final[dict[str, Callable[[str], Fields]]] = {
     "C06": lambda text: _with_kind({"account_number": text[:17].strip()}, text[20:22]),
     "C07": lambda text: _with_kind({"routing_number": text[:9], "account_number": text[9:26].strip()}, text[26:28]),
 }
+
+APPLIED: Final = frozenset(_READ)
+"""The codes whose change is made without an officer, where it makes a bank account that can be."""
 
 
 def corrected(details: BankDetails, code: str, text: str) -> BankDetails | None:

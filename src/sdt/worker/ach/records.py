@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Final, TypeVar
 
-from sdt.domain.ach.codes import CHANGES, RETURNS, Action, is_late
+from sdt.domain.ach.codes import CHANGES, RETURNS, is_late, is_officers
 from sdt.domain.ach.corrections import corrected, due_on
 from sdt.domain.ach.dishonor import last_day
 from sdt.domain.ach.entry_life import EntryEvent
@@ -103,7 +103,7 @@ class Records:
         bank_proof.noted_return(store, row.bank_ref, record.code)
         late = settled_on is not None and is_late(record.code, date.fromisoformat(settled_on), day)
         known = RETURNS.get(record.code)
-        if late or known is None or known.action in (Action.HOLD, Action.ASK_BANK):
+        if late or is_officers(record.code):
             self._facts.case(
                 store,
                 f"{row.id}:{record.key}",
