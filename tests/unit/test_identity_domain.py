@@ -14,7 +14,7 @@ from sdt.domain.errors import Invalid, Unprocessable
 from sdt.domain.identity import REASONS, IdentityStatus, Next, next_step, renewable_from, shown
 from sdt.domain.ownership import OWNER_PPM_MIN, OWNER_RULES, check_owners
 from sdt.domain.personal import SHARE_PPM, Business, Owner, Person, PersonAddress
-from sdt.domain.retention import Relationship, erasable_from, retention_of
+from sdt.domain.retention import Relationship, kept
 from sdt.sandbox.kyc_magic import _BY_FAMILY_NAME, _BY_SSN, _BY_WORD, _IN_A_DOCUMENT
 
 HOME = PersonAddress(street="1 Main St", city="Austin", state="TX", postal_code="78701")
@@ -35,17 +35,29 @@ SHOP = Business(legal_name="Shop LLC", kind="llc", ein_last4="4711", formed_in="
 )
 def test_the_longest_duty_that_applies_counts(bank: bool, value: bool, name: str, day: date) -> None:
     relationship = Relationship(date(2026, 11, 26), bank, value)
-    assert retention_of(relationship).name == name
-    assert erasable_from(relationship) == day
+    assert (kept(relationship).duty.name, kept(relationship).erasable_from) == (name, day)
 
 
 @given(st.dates(date(1990, 1, 1), date(2080, 1, 1)), st.booleans(), st.booleans())
 def test_nobody_is_erased_before_the_years_are_over(ended: date, bank: bool, value: bool) -> None:
     relationship = Relationship(ended, bank, value)
-    years = retention_of(relationship).years
-    day = erasable_from(relationship)
+    day, duty, _ = kept(relationship)
+    years = duty.years
     assert timedelta(0) <= day - ended - timedelta(days=365 * years) <= timedelta(days=years // 4 + 2)
     assert (day.month, day.day) == (ended.month, ended.day) or (ended.month, ended.day) == (2, 29)
+
+
+@pytest.mark.parametrize(
+    ("value", "until", "since"),
+    [(False, date(2035, 12, 20), date(2030, 12, 20)), (True, date(2036, 1, 10), date(2026, 1, 10))],
+)
+def test_a_report_is_kept_five_years_from_its_filing_unless_something_else_is_kept_longer(
+    value: bool, until: date, since: date
+) -> None:
+    found = kept(Relationship(date(2026, 1, 10), False, value, filed_on=date(2030, 12, 20)))
+    assert (found.erasable_from, found.since) == (until, since)
+    # nobody who is refused by it learns that it is a report
+    assert not any(word in f"{found.duty}".lower() for word in ("sar", "report", "1020.320", "1022.320"))
 
 
 def test_reasons_are_a_closed_set_and_tell_no_suspicion() -> None:

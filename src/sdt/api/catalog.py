@@ -132,7 +132,7 @@ _ROWS: Final = (
     ("unknown_hold", 404, "No such hold stands on the account", "Name the act that placed it."),
     ("legal_hold", 409, "An order forbids to erase the person", "Lift the legal hold first."),
     ("retention", 409, "The law keeps what is known of the person", "`detail` says until when, `statute` why."),
-    ("relationship_open", 409, "The relationship is not over", "Tokens, transactions under way and open cases come first."),
+    ("relationship_open", 409, "The relationship is not over", "Tokens, transactions under way, what is owed and open cases come first."),
     ("erased_already", 409, "This person was erased already", "Nothing is left to do."),
     # What it asks for.
     ("handle", 422, "No handle is written like this", "Letters, digits and single dots, hyphens or underscores between them."),

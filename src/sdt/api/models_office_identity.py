@@ -55,7 +55,10 @@ class Look(BaseModel):
 
 
 class Retention(BaseModel):
-    """Until when what is known is kept, and why; both are null while the relationship is not over."""
+    """Until when what is known is kept, and why; both are null while the relationship is not over.
+
+    A hold, or what compliance alone knows of, may keep it longer.
+    """
 
     erasable_from: str | None
     statute: str | None

@@ -17,7 +17,7 @@ from sdt.domain.claims import format_time
 from sdt.domain.errors import Conflict, NotFound
 from sdt.domain.personal import Business
 from sdt.domain.registry import Role
-from sdt.domain.retention import erasable_from, retention_of
+from sdt.domain.retention import kept
 from sdt.store import Store, accounts, documents, examinations, legal_holds, person_keys, personal_reads
 from sdt.store.examinations import ExaminationRow
 from sdt.store.personal_reads import PersonalReadRow
@@ -70,20 +70,18 @@ async def _list(
     return models.OfficeIdentities(identities=shown, next=rows[limit - 1].account if len(rows) > limit else None)
 
 
-def _details(store: Store, account: str, now_s: int) -> models.OfficeIdentityDetails:
+def _details(store: Store, account: str, now_s: int, compliance: bool) -> models.OfficeIdentityDetails:
     row, user = examinations.get(store, account), accounts.user_by_account(store, account)
     keys = person_keys.of_account(store, account)
     if row is None or user is None or keys is None:
         raise NotFound("This account has no identity check.", code="unknown_application")
     retention = models.Retention(erasable_from=None, statute=None)
     try:
-        ended = relationship_of(store, user)
+        day, duty, _ = kept(relationship_of(store, user, reports=compliance))
     except Conflict:
         pass  # it is not over: nothing is due yet
     else:
-        retention = models.Retention(
-            erasable_from=erasable_from(ended).isoformat(), statute=retention_of(ended).statute
-        )
+        retention = models.Retention(erasable_from=day.isoformat(), statute=duty.statute)
     return models.OfficeIdentityDetails.model_validate(
         _members(row, now_s)
         | {
@@ -119,7 +117,8 @@ def _details(store: Store, account: str, now_s: int) -> models.OfficeIdentityDet
 async def _one(runtime: Running, caller: KnownCaller, account: Account) -> models.OfficeIdentityDetails:
     """Answer with a check and what belongs to it: documents by digest, orders to keep, retention, who looked."""
     caller.holds(OFFICERS)
-    return await runtime.services.store.read(_details, account, runtime.services.now_s)
+    compliance = bool(caller.key.roles & Role.COMPLIANCE_OFFICER)
+    return await runtime.services.store.read(_details, account, runtime.services.now_s, compliance)
 
 
 async def _look(services: Services, caller: KnownCaller, account: str, what: str) -> None:

@@ -6,7 +6,7 @@ from typing import Final, Literal, NamedTuple
 
 from sdt.store.database import Store
 
-__all__ = ["BlockedRow", "block", "get", "in_force", "of_account", "unblock"]
+__all__ = ["BlockedRow", "block", "get", "in_force", "last_ended_ms", "of_account", "unblock"]
 
 Side = Literal["deposit", "payout"]
 
@@ -73,3 +73,9 @@ def of_account(store: Store, account: str) -> list[str]:
         (account,),
     )
     return [transaction_id for (transaction_id,) in found]
+
+
+def last_ended_ms(store: Store, account: str) -> int:
+    """Return when the newest block of an account's dollars ended, 0 for none that did. Units: unix milliseconds."""
+    (at_ms,) = store.row("SELECT max(ended_at_ms) FROM blocked_funds WHERE account = ?", (account,))
+    return int(at_ms or 0)

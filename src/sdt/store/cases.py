@@ -29,11 +29,13 @@ __all__ = [
     "cases",
     "events_of",
     "evidence_of",
+    "last_filed_on",
     "load",
     "open_case",
     "record",
     "save",
     "token_of",
+    "unsettled",
 ]
 
 
@@ -249,12 +251,22 @@ def load(store: Store, today: date) -> list[Load]:
 
 def unsettled(store: Store, account: str) -> bool:
     """Return whether any case about an account is still open, of whatever kind."""
-    settled = [status.value for status in SETTLED]
-    found = store.row(
-        f"SELECT 1 FROM cases WHERE account = ? AND NOT {store.among('status')} LIMIT 1",  # noqa: S608
-        (account, store.listed(settled)),
-    )
-    return found is not None
+    about, values = _about(store, account)
+    return store.row(f"SELECT 1 FROM cases WHERE {_UNSETTLED} AND {about} LIMIT 1", values) is not None  # noqa: S608
+
+
+def last_filed_on(store: Store, account: str) -> date | None:
+    """Return the day of the newest report that is about an account. For the compliance role alone."""
+    about, values = _about(store, account)
+    (day,) = store.row(f"SELECT max(filed_on) FROM cases WHERE filed_on IS NOT NULL AND {about}", values)  # noqa: S608
+    return date.fromisoformat(day) if day else None
+
+
+def _about(store: Store, account: str) -> tuple[str, tuple[str, str, str]]:
+    """Return the condition that a case is about an account: by itself, by its facts, or by who stands behind it."""
+    person = store.member("facts", "person")
+    theirs = f"{person} IN (SELECT p.person FROM person_accounts p WHERE p.account = ?)"  # noqa: S608
+    return f"(account = ? OR facts LIKE ? OR {theirs})", (account, f'%"{account}"%', account)
 
 
 def save(

@@ -25,12 +25,17 @@ __all__ = [
     "balances",
     "discrepancies",
     "hold",
+    "is_uneven",
     "open_accounts",
+    "owed",
     "post",
     "release_holds",
     "supply",
     "token_balances",
 ]
+
+_OF_TRANSACTIONS: Final = ("Pending", "Payout", "Delivery", "Suspense", "Unclaimed", "Blocked", "Receivable")
+"""The kinds of ledger accounts that each are one deposit's or redemption's."""
 
 
 class Balance(NamedTuple):
@@ -179,6 +184,18 @@ def owed(store: Store, names: Sequence[str]) -> dict[str, int]:
         (store.listed(names),),
     )
     return {name: int(net) for name, net in found}
+
+
+def is_uneven(store: Store, account: str) -> bool:
+    """Return whether anything of an account's deposits and redemptions is still owed, kept apart or blocked."""
+    kinds = ", ".join(f"('{kind}')" for kind in _OF_TRANSACTIONS)
+    found = store.row(
+        f"WITH kinds (kind) AS (VALUES {kinds}) SELECT 1 FROM transactions t CROSS JOIN kinds k "  # noqa: S608
+        "JOIN ledger_accounts a ON a.name = k.kind || ':' || t.token || ':' || t.id "
+        "WHERE t.account = ? AND t.type IN ('deposit', 'redeem') AND a.debits <> a.credits LIMIT 1",
+        (account,),
+    )
+    return found is not None
 
 
 def open_accounts(store: Store, prefix: str) -> list[tuple[str, int]]:

@@ -12,12 +12,13 @@ from typing import Any, Final
 from sdt.domain.errors import Conflict, NotFound
 from sdt.domain.identity_acts import ErasePerson, LegalHold, LiftLegalHold
 from sdt.domain.registry import Role
-from sdt.domain.retention import Relationship, erasable_from, retention_of
+from sdt.domain.retention import Relationship, kept
 from sdt.domain.transaction import FINAL, Status
 from sdt.store import (
     Store,
     accounts,
     banking,
+    blocked,
     cases,
     documents,
     former_parties,
@@ -25,11 +26,13 @@ from sdt.store import (
     legal_holds,
     outbox,
     person_keys,
+    sanctions,
 )
 from sdt.store.accounts import UserRow
 from sdt.store.legal_holds import LegalHoldRow
 from sdt.store.standing import STATUS, UPDATED_AT_MS
 from sdt.workflows.office import Acting, Entry
+from sdt.workflows.sanctions import BLOCKED
 
 __all__ = ["ENTRIES", "TOPIC", "relationship_of"]
 
@@ -37,18 +40,29 @@ TOPIC: Final = "erasure"
 """The outbox's topic: what the worker clears after a person was erased."""
 
 
-def relationship_of(store: Store, user: UserRow) -> Relationship:
-    """Return what there was with a person. Errors: Conflict (relationship_open) while it is not over."""
+def relationship_of(store: Store, user: UserRow, *, reports: bool) -> Relationship:
+    """Return what there was with a person; `reports` that were filed about them for the compliance role alone.
+
+    Errors: Conflict (relationship_open) while it is not over.
+    """
     account = user.account
     if any(balance.posted or balance.held for balance in ledger.balances(store, account)):
         raise Conflict("The account still holds tokens.", code="relationship_open")
     last_ms, count, open_ = _transactions(store, account)
     if open_:
         raise Conflict("A transaction of the account is under way.", code="relationship_open")
+    if ledger.is_uneven(store, account) or blocked.of_account(store, account):
+        raise Conflict("Something is still owed to the account, or by it.", code="relationship_open")
+    if sanctions.standing_of(store, account) == BLOCKED:
+        raise Conflict("The account is in review.", code="relationship_open")
     attested_s = max((i.expires_at_s for i in accounts.identities_of(store, account) if i.tier), default=0)
-    ended_s = max(last_ms // 1000, user.created_at_ms // 1000, attested_s)
+    # Records of what was blocked are kept from the day on which it no longer is.
+    ended_s = max(max(last_ms, user.created_at_ms, blocked.last_ended_ms(store, account)) // 1000, attested_s)
     return Relationship(
-        datetime.fromtimestamp(ended_s, UTC).date(), bool(banking.accounts_of(store, user.user_id)), count > 0
+        datetime.fromtimestamp(ended_s, UTC).date(),
+        bool(banking.accounts_of(store, user.user_id)),
+        count > 0,
+        cases.last_filed_on(store, account) if reports else None,
     )
 
 
@@ -89,15 +103,14 @@ def _check(acting: Acting, act: ErasePerson) -> UserRow:
         raise Conflict("An order forbids it: lift the legal hold first.", code="legal_hold")
     if cases.unsettled(acting.store, act.account):
         raise Conflict("A case about this account is open.", code="relationship_open")
-    relationship = relationship_of(acting.store, user)
-    day, kept = erasable_from(relationship), retention_of(relationship)
+    day, duty, since = kept(relationship_of(acting.store, user, reports=True))
     if _today(acting) < day:
         raise Conflict(
             f"What is known of this person is kept until {day}.",
             code="retention",
-            rule=f"retention-{kept.name}",
-            statute=kept.statute,
-            effective=relationship.ended_on.isoformat(),
+            rule=f"retention-{duty.name}",
+            statute=duty.statute,
+            effective=since.isoformat(),
         )
     return user
 
