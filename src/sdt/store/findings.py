@@ -154,9 +154,10 @@ def _of_days(store: Store, region: Region, finding: Finding, accounts: Sequence[
     first = counts_from(finding.day) - timedelta(days=_rule(region, finding).days - 1)
     of_currency = finding.pattern in (Pattern.CURRENCY_REPORT, Pattern.STRUCTURING)
     channels = [Channel.CURRENCY] if of_currency else list(Channel)
+    # The sum keeps PostgreSQL from walking back over everybody's movements to days that are long past.
     found = store.rows(
         f"SELECT transaction_id FROM movements WHERE {store.among('account')} AND {store.among('channel')} "  # noqa: S608
-        "AND at_s >= ? AND at_s < ? ORDER BY seq DESC LIMIT ?",
+        "AND at_s >= ? AND at_s < ? ORDER BY seq + 0 DESC LIMIT ?",
         (
             store.listed([*accounts, finding.person]),
             store.listed([channel.value for channel in channels]),
