@@ -250,9 +250,10 @@ def test_whose_attestation_is_on_its_way_waits_for_no_second_one(store: Store, r
 
 
 READS_TRANSACTIONS = {
-    "api/waiting.py", "store/bank_facts.py", "store/cases.py", "store/examinations.py", "store/intake.py",
+    "api/waiting.py", "store/bank_facts.py", "store/carried.py", "store/cases.py", "store/examinations.py",
+    "store/intake.py",
     "store/ledger.py", "store/movements.py", "store/moves.py", "store/outbox.py", "store/reviews.py",
-    "store/sanctions.py", "store/transactions.py",
+    "store/sanctions.py", "store/standstill.py", "store/transactions.py",
     "workflows/erasure.py", "workflows/sanctions_acts.py",
 }  # fmt: skip
 """Files with SQL over transactions, each looked at: they take a status from `store.standing`, or want one of those that
