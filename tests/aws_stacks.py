@@ -26,6 +26,7 @@ TOLD_BY_OTHERS: Final = {
     "FolderArn": f"arn:aws:elasticfilesystem:{_HERE}:file-system/fs-0a1b2c3d4e5f60718",
     "ImagesArn": f"arn:aws:ecr:{_HERE}:repository/sdt-texas-settlement",
     "ProxyResourceId": "prx-0a1b2c3d4e5f60718",
+    "DatabaseMasterSecretArn": f"arn:aws:secretsmanager:{_HERE}:secret:rds!db-0c6a4b8e-52d8-47a1-8a52-a1b2c3",
     "DatabaseResourceId": "db-ABCDEFGHIJKLMNOPQRSTUVWXYZ",
     "ApiId": "a1b2c3d4e5",
 }

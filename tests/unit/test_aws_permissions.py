@@ -44,6 +44,27 @@ OPERATOR_WITHOUT = {
 }
 """What code behind these commands can call, and an operator may not."""
 
+SESSIONS_COMMANDS = (
+    ("sdt.cli.region", "open_"),
+    ("sdt.cli.secrets", "rewrap"),
+    ("sdt.cli.keys", "generate"),
+    ("sdt.cli.parameters", "publish"),
+    *(("sdt.cli.database", f"database_{name}") for name in ("migrate", "role", "scrub")),
+)
+"""What docs/aws.md says that a machine inside the network is for."""
+SESSION_BESIDE = {
+    # How people come to it.
+    "ssm:UpdateInstanceInformation",
+    *("ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel"),
+    *("ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel"),
+    *("elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"),  # the home folder
+}
+SESSION_WITHOUT = {
+    # Keys that are missing are made at a first start; on AWS the stack makes them.
+    *("secretsmanager:CreateSecret", "secretsmanager:ListSecrets", "secretsmanager:PutSecretValue"),
+}
+"""What code behind these commands can call, and no session may."""
+
 LAMBDA = {
     *("logs:CreateLogStream", "logs:PutLogEvents"),  # its log
     *("ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface"),
@@ -76,7 +97,7 @@ AT_HOME_ONLY = {
 }
 """What the code can call, and no role may."""
 
-NOT_NARROWER = {"ec2", "ecr:GetAuthorizationToken", "cloudwatch:PutMetricData"}
+NOT_NARROWER = {"ec2", "ecr:GetAuthorizationToken", "cloudwatch:PutMetricData", "ssmmessages"}
 """Services and actions for which IAM knows no resource, or none before it is made."""
 
 
@@ -127,10 +148,42 @@ def test_an_operator_may_do_what_the_operators_commands_call_and_reads_no_secret
     assert called - allowed == OPERATOR_WITHOUT
 
 
-def test_an_operator_writes_what_publish_writes_and_no_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_session_inside_the_network_may_do_what_its_commands_call() -> None:
+    called = set().union(*(actions_from(*place) for place in SESSIONS_COMMANDS))
+    allowed = {action for action, _ in granted("SessionRole")}
+    assert allowed - called == SESSION_BESIDE
+    assert called - allowed == SESSION_WITHOUT
+
+
+def test_a_session_is_a_machines_whose_role_the_key_of_people_lets_in() -> None:
+    role = next(r for n, r in read("roles-processes").resources("AWS::IAM::Role") if n == "SessionRole")["Properties"]
+    (trusted,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trusted["Principal"] == {"Service": "ec2.amazonaws.com"}
+    profiles = [p["Properties"] for _, p in read("roles-processes").resources("AWS::IAM::InstanceProfile")]
+    assert [profile["Roles"] for profile in profiles] == [[{"Ref": "SessionRole"}]]
+    statements = dict(read("keys").resources("AWS::KMS::Key"))["PersonalKey"]["Properties"]["KeyPolicy"]["Statement"]
+    (using,) = [each for each in statements if "kms:Decrypt" in each["Action"]]
+    role_arn = using["Condition"]["ArnLike"]["aws:PrincipalArn"]["Fn::Sub"]
+    assert fnmatchcase("role/" + role["RoleName"]["Fn::Sub"], role_arn.rpartition(":")[2])
+
+
+def test_a_session_reads_no_vendors_secret() -> None:
+    read_ = [
+        str(each)
+        for action, statement in granted("SessionRole")
+        if action == "secretsmanager:GetSecretValue"
+        for each in listed(statement["Resource"])
+    ]
+    assert len(read_) == 3 and not [each for each in read_ if "vendors" in each or "${RegionName}/*" in each]
+
+
+@pytest.mark.parametrize("role", ["OperatorRole", "SessionRole"])
+def test_who_publishes_writes_what_publish_writes_and_no_setting(
+    role: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     resources = [
         each
-        for action, statement in granted("OperatorRole")
+        for action, statement in granted(role)
         if action == "ssm:PutParameter"
         for each in listed(statement["Resource"])
     ]
