@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final, NamedTuple
 
-__all__ = ["OFAC", "RETENTIONS", "Kept", "Relationship", "Retention", "kept"]
+__all__ = ["OFAC", "RETENTIONS", "Kept", "Relationship", "Retention", "kept", "years_before"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +69,11 @@ def _after(day: date, years: int) -> date:
         return day.replace(year=day.year + years)
     except ValueError:  # the 29th of February
         return date(day.year + years, 3, 1)
+
+
+def years_before(day: date, years: int) -> date:
+    """Return the day on which years that are over on `day` began: what is older has been kept so long."""
+    try:
+        return day.replace(year=day.year - years)
+    except ValueError:  # the 29th of February
+        return date(day.year - years, 2, 28)

@@ -68,10 +68,10 @@ def returns_of(store: Store, entry_id: str) -> list[RecordRow]:
 
 
 def source_of(store: Store, record: str) -> tuple[str, str, bytes] | None:
-    """Return (digest, day, sealed bytes) of the file in which a record first came."""
+    """Return (digest, day, sealed bytes) of the file in which a record first came; None once it was emptied."""
     found = store.row(
         "SELECT i.digest, i.day, i.data_sealed FROM ach_records r JOIN ach_inbound i ON i.digest = r.digest "
-        "WHERE r.record = ?",
+        "WHERE r.record = ? AND length(i.data_sealed) > 0",
         (record,),
     )
     return (found[0], found[1], bytes(found[2])) if found else None

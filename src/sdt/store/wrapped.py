@@ -56,10 +56,10 @@ def put_key(store: Store, user_id: str, old: bytes, new: bytes) -> bool:
 
 
 def file_heads(store: Store, of: Sealed, after: str, size: int, limit: int) -> list[tuple[str, bytes]]:
-    """Return files, the first after `after`, with the first `size` bytes of each."""
+    """Return files that were not emptied, the first after `after`, with the first `size` bytes of each."""
     found = store.rows(
         f"SELECT {of.name}, substr(data_sealed, 1, ?) FROM {of.table} WHERE {of.name} > ? "  # noqa: S608 - our names
-        f"ORDER BY {of.name} LIMIT ?",
+        f"AND length(data_sealed) > 0 ORDER BY {of.name} LIMIT ?",
         (size, after, limit),
     )
     return [(name, bytes(head)) for name, head in found]

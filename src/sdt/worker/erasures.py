@@ -1,4 +1,4 @@
-"""After a person was erased: their documents' files go, and what a database keeps of overwritten rows."""
+"""After a person was erased, or files of the bank emptied: documents' files go, and what a database keeps of rows."""
 
 from __future__ import annotations
 
@@ -43,11 +43,14 @@ class Erasures:
         due = await self._store.read(outbox.due, [TOPIC], self._clock.now_ms(), ROUND)
         if not due:
             return 0
+        tables = list(TABLES)
         for row in due:
-            for id in json.loads(row.payload)["files"]:
+            asked = json.loads(row.payload)
+            tables += asked.get("tables", ())
+            for id in asked["files"]:
                 await asyncio.to_thread(self._papers.remove, id)
         try:
-            await self._store.scrub(*TABLES)
+            await self._store.scrub(*dict.fromkeys(tables))
         except SdtError as error:
             log.warning("overwritten rows are cleared later: %s", error.code)
             for row in due:

@@ -1,6 +1,6 @@
 """What outlived the time its sender gave it: ended, and its hold voided. From `batched` on nothing expires.
 
-What the outbox told long ago is forgotten here too.
+What the outbox told long ago is forgotten here too, and what the bank's files say of people once the years are over.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from sdt.store import Store, ledger, office, outbox, transactions
 from sdt.store.transactions import Change
 from sdt.worker.clock import Clock
 from sdt.workflows import counted
+from sdt.workflows.old_files import empty_old_files
 
 __all__ = ["Expiry"]
 
@@ -41,6 +42,7 @@ class Expiry:
             if self._clock.now_s() - pruned_s > PRUNE_PERIOD_S:
                 pruned_s = self._clock.now_s()
                 await self._store.run(outbox.prune, self._clock.now_ms() - TOLD_KEPT_MS, PRUNE_MAX)
+                await self._store.run(empty_old_files, self._clock.now_ms())
             await asyncio.sleep(self._period_s)
 
     def expire(self, store: Store) -> int:

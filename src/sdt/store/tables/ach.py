@@ -57,7 +57,10 @@ index(AchEntry, "ach_entries_returned", "returned_on", where="returned_on IS NOT
 
 
 class AchFile(Table):
-    """One file that we made, sealed, stored before it is sent. Its name and its digest are its own for ever."""
+    """One file that we made, sealed, stored before it is sent. Its name and its digest are its own for ever.
+
+    `data_sealed` is empty once nothing in it must be kept; so it is with those that came in.
+    """
 
     name = text(48, primary_key=True)
     token = text(12)
