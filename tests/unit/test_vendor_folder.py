@@ -13,6 +13,7 @@ from sdt.adapters.vendor.check import check_folder
 from sdt.adapters.vendor.errors import VendorFolderInvalid
 from sdt.adapters.vendor.folder import load_folder
 from sdt.adapters.vendor.kinds import KINDS
+from sdt.adapters.vendor.named import personal
 from sdt.adapters.vendor.schemas import PATTERN_TEXT_MAX, Schema, SchemaInvalid
 from sdt.adapters.vendor.shipped import SHIPPED, shipped
 
@@ -161,6 +162,44 @@ def test_a_list_that_lets_a_person_into_the_trace_is_refused(folder: Path) -> No
 def test_personal_data_in_an_address_is_refused(folder: Path) -> None:
     edit(folder, "vendor.toml", 'path = "/v1/applications"', 'path = "/v1/{party.family_name}"')
     assert any("personal data would stand in the address" in one for one in problems(folder))
+
+
+@pytest.mark.parametrize("name", ["givenName", "family_name", "dateOfBirth", "SSNLast4", "address", "documentNumber"])
+@pytest.mark.parametrize("file", ["application.sample.json", "application.schema.json"])
+def test_an_answer_that_is_kept_as_evidence_names_nobody(folder: Path, file: str, name: str) -> None:
+    if file == "application.sample.json":
+        edit(folder, file, "{", f'{{ "{name}": "Ada",')
+        edit(folder, "application.schema.json", '"additionalProperties": false', '"additionalProperties": true')
+    else:
+        edit(folder, file, '"properties": {', f'"properties": {{ "{name}": {{ "type": "string" }},')
+    (problem,) = problems(folder)
+    assert f"{file}: operations.application: the exact bytes" in problem
+    assert f": {name} would outlive" in problem
+    assert "Ada" not in problem
+
+
+def test_names_of_what_is_nobody_s_are_no_persons() -> None:
+    plain = ["account", "walletRef", "wallet_address", "reasons", "businessState", "list_name", "expiresAtMs", "tier"]
+    assert personal(plain) == []
+
+
+@pytest.mark.parametrize("folder_name", ["sandbox-kyc", "plains-kyc"])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"additionalProperties": false', '"additionalProperties": true'),
+        ('"additionalProperties": false', '"patternProperties": {"^x": {"type": "string"}}'),
+        ('"type": "integer"', '"description": "of any type"'),
+        ('"items": {', '"unevaluatedItems": {'),
+    ],
+)
+def test_a_schema_that_cannot_tell_is_a_remark(tmp_path: Path, folder_name: str, old: str, new: str) -> None:
+    folder = Path(shutil.copytree(SHIPPED / folder_name, tmp_path / "acme"))
+    edit(folder, load_folder(folder).operations["application"].spec.answer_schema, old, new)
+    report = check_folder(load_folder(folder))
+    assert report.problems == []
+    (remark,) = report.remarks
+    assert "see that the vendor names nobody" in remark
 
 
 def test_a_file_that_nothing_names_is_a_remark(folder: Path) -> None:

@@ -13,6 +13,7 @@ from sdt.adapters.vendor.canonical import personal_values
 from sdt.adapters.vendor.folder import SPEC_FILE, CompiledOperation, Folder, unused
 from sdt.adapters.vendor.mapped import MappedVendor
 from sdt.adapters.vendor.messages import Prepared, addressed, our_answer, prepare, read_answer
+from sdt.adapters.vendor.named import EVIDENCE_OF_PEOPLE, members_of, personal
 from sdt.adapters.vendor.samples import SAMPLES
 from sdt.adapters.vendor.trace import redacted
 from sdt.adapters.vendor.transport import BadAddress, checked_url
@@ -82,6 +83,8 @@ def _answer(folder: Folder, operation: CompiledOperation, report: Report) -> Any
         return None
     report.tried.append(f"{name}: answer")
     _refuse_persons(folder, answer, read_answer(document), f"operations.{name}.answer", report)
+    if (folder.spec.kind, name) in EVIDENCE_OF_PEOPLE:
+        _refuse_named(folder, operation, read_answer(document), report)
     return answer
 
 
@@ -121,6 +124,26 @@ def _refuse_persons(folder: Folder, message: Any, theirs: Any, at: str, report: 
     if leaks:
         report.problems.append(
             f"{folder.path / SPEC_FILE}: trace.keep: {len(leaks)} personal values of {at} would be written down"
+        )
+
+
+def _refuse_named(folder: Folder, operation: CompiledOperation, document: Any, report: Report) -> None:
+    """An answer whose bytes are kept in the clear names nobody, as far as its sample and schema tell."""
+    spec, name = operation.spec, operation.kind.name
+    kept = f"operations.{name}: the exact bytes of this answer are kept as evidence"
+    for file, names in (
+        (spec.answer_sample, members_of(document)),
+        (spec.answer_schema, operation.answer_schema.names),
+    ):
+        if found := personal(names):
+            report.problems.append(
+                f"{folder.path / file}: {kept}: {', '.join(found)} would outlive a person who is erased; "
+                "ask for an answer without"
+            )
+    if not operation.answer_schema.closed:
+        report.remarks.append(
+            f"{folder.path / spec.answer_schema}: {kept}, and members that it does not name would fit: see that the "
+            "vendor names nobody there, and refuse what is not expected (additionalProperties: false)"
         )
 
 

@@ -64,6 +64,8 @@ class Schema:
             for name in value
         )
         """Every member that the schema names."""
+        self.closed = _closed(schema) and all(_closed(below) for below in schema.get("$defs", {}).values())
+        """Whether nothing fits that has a member which the schema does not name."""
 
     def problem(self, value: Any) -> str | None:
         """Return where a message does not fit, told by the schema's own words and never the message's; None if it does.
@@ -91,6 +93,26 @@ def _check(schema: Any) -> None:
         if key == "patternProperties" and isinstance(value, dict):
             for pattern in value:
                 _check_pattern(pattern)
+
+
+def _closed(schema: Any) -> bool:
+    if not isinstance(schema, dict):
+        return schema is False
+    if "enum" in schema or "const" in schema or "$ref" in schema:
+        return True
+    for choice in ("anyOf", "oneOf"):
+        if choice in schema:
+            return all(_closed(one) for one in schema[choice])
+    types = schema.get("type", ["object"])
+    types = [types] if isinstance(types, str) else types
+    below = []
+    if "object" in types:
+        if schema.get("additionalProperties") is not False or "patternProperties" in schema:
+            return False
+        below += schema.get("properties", {}).values()
+    if "array" in types:
+        below += [schema.get("items"), *schema.get("prefixItems", ())]
+    return all(_closed(one) for one in below)
 
 
 def _keywords(schema: Any) -> Iterator[tuple[str, Any]]:
