@@ -178,6 +178,15 @@ def test_an_answer_that_is_kept_as_evidence_names_nobody(folder: Path, file: str
     assert "Ada" not in problem
 
 
+@pytest.mark.parametrize("name", ["sandbox-kyc", "plains-kyc"])
+def test_a_shipped_folder_refuses_an_answer_that_names_somebody_when_it_comes(name: str) -> None:
+    loaded = load_folder(SHIPPED / name)
+    operation = loaded.operations["application"]
+    answer = json.loads(loaded.sample(operation.spec.answer_sample))
+    assert operation.answer_schema.problem(answer) is None
+    assert operation.answer_schema.problem(answer | {"firstName": "Ada"}) is not None
+
+
 def test_names_of_what_is_nobody_s_are_no_persons() -> None:
     plain = ["account", "walletRef", "wallet_address", "reasons", "businessState", "list_name", "expiresAtMs", "tier"]
     assert personal(plain) == []
