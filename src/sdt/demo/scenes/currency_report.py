@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from datetime import timedelta
 from typing import Any, Final
 
 from sdt.demo.acts import deposit
@@ -9,9 +11,11 @@ from sdt.demo.people import Actor
 from sdt.demo.sandbox_calls import order_sandbox
 from sdt.demo.scenes.scene import Scene
 from sdt.demo.scenes.stage import Stage
+from sdt.domain.ach.calendar import banking_day_of, is_banking_day
+from sdt.domain.monitoring.movements import BusinessDay
 from sdt.local.readiness import pages, readiness
 
-__all__ = ["SCENE"]
+__all__ = ["SCENE", "hours_to_days_over"]
 
 LIMIT_CENTS: Final = 10_000_00
 OUTSIDE: Final = ("status", "code", "detail", "rule", "statute")
@@ -56,10 +60,11 @@ async def play(stage: Stage) -> None:
         seen={"form": b">CTRX<" in form, "total": b"<fc2:TotalCashInReceiveAmountText>10001<" in form},
     )
     ida = await stage.person("Ida")
-    days = [await _hand_in(stage, ida, 9_000_00, hours_ago=24 * ago) for ago in (3, 2, 1)]
+    ago = hours_to_days_over(stage.region.business_day, int(time.time()), 3)
+    days = [await _hand_in(stage, ida, 9_000_00, hours_ago=hours) for hours in ago]
     found = await stage.eventually(lambda: _found(stage, ida, kind="monitoring"), bool)
     stage.step(
-        "Ida's slips of three days, $9,000.00 each: no day is a report, together they are structuring",
+        "Ida's slips of three banking days, $9,000.00 each: no day is a report, together they are structuring",
         expected={
             "statuses": ["completed"] * 3,
             "reports due": 0,
@@ -73,6 +78,21 @@ async def play(stage: Stage) -> None:
             "as Ann sees hers": [days[-1].get(name) for name in OUTSIDE] == [of_ann.get(name) for name in OUTSIDE],
         },
     )
+
+
+def hours_to_days_over(business_day: BusinessDay, now_s: int, count: int) -> list[int]:
+    """Return how many hours ago it was the middle of each of the newest banking days that are over, the oldest first.
+
+    Currency of a weekend or a holiday counts with the next banking day, which may not be over, or be one of them.
+    """
+    today = banking_day_of(business_day.of(now_s))
+    hours: list[int] = []
+    day = today
+    while len(hours) < count:
+        day -= timedelta(days=1)
+        if is_banking_day(day):
+            hours.insert(0, (now_s - business_day.opens_s(day)) // 3600 - 12)
+    return hours
 
 
 async def _hand_in(stage: Stage, who: Actor, cents: int, hours_ago: int = 0) -> Any:
