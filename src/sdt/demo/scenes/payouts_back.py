@@ -17,8 +17,8 @@ from sdt.domain.message import format_time
 __all__ = ["SCENE"]
 
 NO_ACCOUNT: Final = "9990000003"
-REFUSED: Final = "9990000023"
-"""Account numbers of 99900000NN come back as RNN."""
+REFUSED: Final = "9990000223"
+"""Account numbers of 99900000NN come back as RNN the next morning, those of 99900002NN on the fourth."""
 FREEZE_S: Final = 3_600
 EVENING: Final = "23:30"
 
