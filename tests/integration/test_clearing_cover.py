@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sandbox_servers import Sandbox, sandbox
 
+from domain_messages import texas
 from sdt.desk.clearing_cover import ClearingCover
-from sdt.desk.custodian import Move
+from sdt.desk.custodian import _APART, Custodian, Move
 from sdt.domain.money import USD, Amount
 from sdt.ports.bank import BookTransferOrder
 
@@ -44,6 +46,24 @@ async def test_what_would_leave_less_than_required_stays_in_clearing(server: San
     cover = await ClearingCover.read(bank, "TXD", prefund - 500, 0)
     assert not cover.spare(101)
     assert cover.spare(100)
+    await bank.close()
+
+
+async def test_what_is_set_apart_is_brought_back_once_though_a_crash_has_it_ordered_again(server: Sandbox) -> None:
+    bank, token = server.bank(), texas().token("TXD")
+    desk = Custodian.__new__(Custodian)
+    desk._evidence = SimpleNamespace(vendors=SimpleNamespace(bank=bank))  # type: ignore[assignment]
+    task = {"transaction_id": "0" * 36, "type": "deposit", "account": "0x", "nth": 1, "amount": "500"}
+    apart, back = (Move.read(task | {"direction": direction}) for direction in ("apart", "back"))
+    prefund = (await bank.statement("TXD-clearing")).balance.units
+    # Given dollars of the same deposit that went ahead into the reserve and came back from there
+    await desk._transfer(token, "clearing", "reserve", apart)
+    await desk._transfer(token, "reserve", "clearing", apart)
+    for move, there in ((apart, 500), (back, 0)):
+        for _ in range(2):
+            await desk._transfer(token, *_APART[move.direction], move)
+            assert (await bank.statement("TXD-blocked")).balance.units == there
+            assert (await bank.statement("TXD-clearing")).balance.units == prefund - there
     await bank.close()
 
 

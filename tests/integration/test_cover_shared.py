@@ -82,14 +82,23 @@ async def test_issues_let_go_in_one_round_do_not_exceed_the_cover_together(rig: 
 
 
 def test_a_custodian_reads_where_dollars_go_and_not_why(store: Store) -> None:
-    transactions.insert_accepted(store, [accepted(n, type="deposit") for n in (1, 2, 3)])
-    for n, direction, reason in ((1, "blocked", "blocked"), (2, "out", "blocked"), (3, "in", "unblocked")):
+    transactions.insert_accepted(store, [accepted(n, type="deposit") for n in range(1, 6)])
+    asked = [
+        ("blocked", "blocked"),
+        ("out", "blocked"),
+        ("in", "unblocked"),
+        ("freed", "unblocked"),
+        ("out", "blocked-2"),
+    ]
+    for n, (direction, reason) in enumerate(asked, 1):
         reserve_moves.want(store, transaction_id(n), direction, TOKEN, 100, reason, NOW_MS + n)  # type: ignore[arg-type]
     tasks = desk.custodian_tasks(store)
     assert [(task["direction"], task["reason"]) for task in tasks] == [
         ("apart", "apart"),
         ("out", "apart"),
         ("in", "deposit"),
+        ("back", "deposit"),
+        ("out", "apart-2"),
     ]
     assert "block" not in str(tasks)
 

@@ -14,7 +14,7 @@ from domain_messages import texas
 from sdt.domain.ach.entry_life import EntryEvent
 from sdt.domain.claims import format_time
 from sdt.domain.envelope import kid_of, message_digest, open_envelope, seal_envelope
-from sdt.domain.errors import Conflict, Forbidden, NotFound, SdtError, Unprocessable
+from sdt.domain.errors import Forbidden, NotFound, SdtError, Unprocessable
 from sdt.domain.ledger import fund_postings, issue_postings, redeem_postings
 from sdt.domain.registry import NEVER_S, Role
 from sdt.domain.transaction import Event, Status
@@ -334,15 +334,21 @@ def test_a_block_is_lifted_by_two_compliance_officers_and_the_orders_number(stor
         agree(store, first, "ben")
 
 
-def test_dollars_that_the_bank_has_set_apart_come_back_by_the_licences_own_way(store: Store) -> None:
+def test_dollars_that_the_bank_has_set_apart_are_asked_back_before_they_are_released(store: Store) -> None:
     burnt(store)
     id = transaction_id(1)
     blocking.block_payout(store, id, reference="case-1", actor="office", at_ms=NOW_MS)
     assert reserve_moves.done(store, id, "blocked", 100, "book-1", NOW_MS)
     first = act(store, "release_block", "ann", transaction=id, order="licence 1", **NAMED)
-    with pytest.raises(Conflict):
-        agree(store, first, "ben")
+    assert agree(store, first, "ben")["set_apart"]
     assert payouts.due(store, TOKEN, id) == 0
+    [move] = reserve_moves.open_moves(store, 9, TOKEN)
+    assert (move.direction, move.units) == ("freed", 100)
+    with refused("release_under_way"):
+        act(store, "release_block", "ann", transaction=id, order="licence 1", **NAMED)
+    assert reserve_moves.done(store, id, "freed", 100, "book-2", NOW_MS)
+    blocking.brought_back(store, id, actor="worker", at_ms=NOW_MS)
+    assert payouts.due(store, TOKEN, id) == 100
 
 
 def test_acts_name_what_there_is(store: Store) -> None:

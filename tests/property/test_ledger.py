@@ -48,6 +48,8 @@ def test_whatever_happens_adds_to_zero(happened: list[tuple[str, int]]) -> None:
 PAIRS = [
     ("deposit_blocked", "Pending", "Blocked"),
     ("blocked_set_apart", "BlockedBank", "Clearing"),
+    ("blocked_brought_back", "Clearing", "BlockedBank"),
+    ("blocked_interest", "BlockedBank", "BlockedInterest"),
     ("payout_returned", "Clearing", "Payout"),
     ("fund_postings", "Reserve", "Clearing"),
     ("remint_postings", "Payout", "Token"),

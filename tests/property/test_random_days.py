@@ -39,7 +39,7 @@ from sdt.domain.registry import NEVER_S, Role
 from sdt.domain.transaction import Event, Status
 from sdt.domain.transaction_id import uuid7
 from sdt.ports.statement import Flow, StatementLine
-from sdt.store import Store, banking, batches, ledger, registry, reserve_moves, transactions, undone
+from sdt.store import Store, banking, batches, blocked, ledger, registry, reserve_moves, transactions, undone
 from sdt.store.accounts import UserRow, create_user
 from sdt.store.banking import BankEntryRow
 from sdt.store.batches import FormedBatch
@@ -48,7 +48,7 @@ from sdt.store.transactions import AcceptedRow, Change
 from sdt.worker import bank_entries, judging, projection
 from sdt.worker.projection import Settled, project
 from sdt.worker.statements import Statements
-from sdt.workflows import adjusting, blocking, debts, payouts
+from sdt.workflows import adjusting, blocking, debts, payouts, setting_apart
 from sdt.workflows.clearing import explain_clearing
 from store_rig import address, empty
 
@@ -58,11 +58,13 @@ ISSUER, APPROVER, CLIENT = (SigningKey(bytes([n]) * 32) for n in (1, 2, 3))
 USERS, UNITS, PICK, CRASH = st.integers(1, 3), st.integers(1, 50), st.integers(0, 10**6), st.booleans()
 LEFT_OUT = st.sets(st.integers(0, 15), max_size=4)
 PREFUND = 500
+APART = ("blocked", "freed")
 WHAT = (
     ["day"] * 12 + ["deposit"] * 6 + ["redeem"] * 4 + ["returned", "payout fails"] * 3 + ["pay"] * 2
     + ["time", "settles", "outlasts", "dishonored", "states", "moves", "releases", "read", "issues", "adjusts"]
     + ["returned in flight"] * 3
-    + ["frozen", "deposit blocked", "payout blocked", "repaid", "batch", "final"]
+    + ["frozen", "deposit blocked", "payout blocked", "repaid", "batch", "final", "interest"]
+    + ["released"] * 4 + ["deposit blocked", "payout blocked"]
 )  # fmt: skip
 E = EntryEvent
 
@@ -95,6 +97,11 @@ class Bank:
     balance: Counter[str] = field(default_factory=Counter)
     lines: defaultdict[str, list[StatementLine]] = field(default_factory=lambda: defaultdict(list))
     keys: set[str] = field(default_factory=set)
+
+    def bears_interest(self, units: int) -> None:
+        """What is set apart bears interest, which is the owners' and blocked as well."""
+        if self.balance["blocked"]:
+            self.post("blocked", units, "interest", "")
 
     def post(self, account: str, units: int, kind: str, reference: str) -> None:
         self.balance[account] += units
@@ -371,8 +378,9 @@ class Days(RuleBasedStateMachine):
         if moves:
             move = moves[pick % len(moves)]
             entry = next(iter(banking.entries_of(self.store, [move.transaction_id])), None)
-            if move.direction == "blocked":
-                self.bank.transfer("clearing", "blocked", move.units, move.transaction_id, self._key(move))
+            if move.direction in APART:
+                way = ("clearing", "blocked") if move.direction == "blocked" else ("blocked", "clearing")
+                self.bank.transfer(*way, move.units, move.transaction_id, self._key(move))
             elif entry and entry.status == ("window_passed" if entry.direction == "debit" else "returned"):
                 self.bank.transfer("clearing", "reserve", move.units, move.transaction_id, self._key(move))
 
@@ -465,6 +473,26 @@ class Days(RuleBasedStateMachine):
         row, told = self.row(id_), "SELECT event, status, detail FROM events WHERE transaction_id = ? ORDER BY seq"
         return [(row.status, row.code, row.detail), *self.store.rows(told, (id_,))]
 
+    def block_is_released(self, pick: int, crash: bool, orders: bool) -> None:
+        """By two officers; what was set apart comes back first. Some are blocked again before that.
+
+        `orders`: the custodian has ordered what was asked for before, and nobody has read that it is done.
+        """
+        if orders:
+            for n in range(len(reserve_moves.open_moves(self.store, 1000, TOKEN))):
+                self.custodian_moves(n)
+        ids = sorted(id_ for id_ in self.blocked_ids if blocked.get(self.store, id_) is not None)
+        if ids:
+            id_ = ids[pick % len(ids)]
+            if blocking.under_way(self.store, id_):
+                block = blocking.block_deposit if self.row(id_).type == "deposit" else blocking.block_payout
+                self._block(block, id_, crash)
+                SEEN["blocked again"] += 1
+            else:
+                at_ms = self.clock.now_ms()
+                at_once = self.once(lambda: blocking.release(self.store, id_, actor="office", at_ms=at_ms), crash)
+                SEEN["released at once" if at_once else "released"] += 1
+
     def _block(self, block: Callable[..., bool], id_: str, crash: bool) -> None:
         self.once(lambda: block(self.store, id_, reference="case", actor="office", at_ms=self.clock.now_ms()), crash)
         self.blocked_ids.add(id_)
@@ -551,6 +579,7 @@ class Days(RuleBasedStateMachine):
             lambda: self.batch_is_final(crash),
             self.custodian_states,
             lambda: self.custodian_releases(pick),
+            lambda: self.bank.bears_interest(1),
             lambda: self.statement_is_read("blocked", crash),
         ]
         for number, step in enumerate(steps[: 1 + pick // 7 % 40]):  # some days break off
@@ -588,6 +617,11 @@ class Days(RuleBasedStateMachine):
             "frozen": lambda: self.account_is_frozen_or_freed(user),
             "deposit blocked": lambda: self.deposit_is_blocked(pick, crash),
             "payout blocked": lambda: self.payout_is_blocked(pick, crash),
+            "released": lambda: [
+                *[self.statement_is_read("blocked", crash) for _ in range(pick % 2)],
+                *[self.block_is_released(pick, crash, orders=units % 2 == 0) for _ in range(1 + pick % 3)],
+            ],
+            "interest": lambda: self.bank.bears_interest(units),
             "repaid": lambda: self.debtor_repays_or_the_loss_fund_pays(pick, units),
             "batch": lambda: self.lane_forms_a_batch(1 + pick % 6),
             "final": lambda: self.batch_is_final(crash),
@@ -625,7 +659,8 @@ class Days(RuleBasedStateMachine):
         SEEN.update({"receivable": "debt"}.get(item.kind, item.kind) for item in items)
         assert all(item.units > 0 for item in items if item.kind in ("deposit", "payout", "suspense", "blocked"))
         assert all(item.units < 0 for item in items if item.kind == "receivable")
-        unread = sum(line.amount.units for line in self.bank.lines["blocked"][self.read["blocked"] :])
+        lines = [line for line in self.bank.lines["blocked"][self.read["blocked"] :] if line.kind == "book"]
+        unread = sum(line.amount.units * (1 if line.flow is Flow.IN else -1) for line in lines)
         # The loss fund's dollars are with the region: what it paid came in as cash, as any repayment.
         on_the_way = self.chain.stated - self.bank.balance["reserve"]
         assert sum(item.units for item in items) + on_the_way - unread == self.bank.balance["clearing"]
@@ -637,12 +672,26 @@ class Days(RuleBasedStateMachine):
             assert units <= self.row(original).units, f"{kind} beyond its original"
 
     @invariant()
+    def what_is_set_apart_is_what_is_blocked(self) -> None:
+        """Once the bank has done what the books ask for, and they have read it."""
+        if self.read["blocked"] < len(self.bank.lines["blocked"]):
+            return
+        moving = {m.transaction_id for m in reserve_moves.open_moves(self.store, 1000, TOKEN) if m.direction in APART}
+        for id_ in self.blocked_ids - moving:
+            lines = [line for line in self.bank.lines["blocked"] if line.reference == id_]
+            there = sum(line.amount.units * (1 if line.flow is Flow.IN else -1) for line in lines)
+            kept = ledger.account_balance(self.store, f"Blocked:{TOKEN}:{id_}")
+            assert there == kept.credits - kept.debits
+            assert not there or blocked.get(self.store, id_) is not None
+
+    @invariant()
     def a_suspicion_looks_like_any_review(self) -> None:
         for id_ in self.blocked_ids:
             row = self.row(id_)
             SEEN["blocked " + {"redeem": "payout"}.get(row.type, row.type)] += 1
             if row.type == "deposit":
-                assert (row.status, row.code) == (Status.IN_REVIEW, "in_review") or row.status is Status.RETURNED
+                waits = (row.status, row.code) == (Status.IN_REVIEW, "in_review")
+                assert waits or row.status is Status.RETURNED or blocked.get(self.store, id_) is None
             words = str(self.outside(id_))
             assert "block" not in words and "sanction" not in words
 
@@ -673,6 +722,7 @@ def test_random_days_keep_every_promise(tmp_path: Path) -> None:
     SEEN.clear()
     days(tmp_path, 60, 60)
     wanted = {"mint", "clawback", "remint", "blocked deposit", "blocked payout", "debt", "suspense", "holiday"}
+    wanted |= {"released", "released at once", "blocked again", "blocked_interest"}
     assert wanted - SEEN.keys() == set(), dict(SEEN)
 
 
@@ -703,6 +753,8 @@ FAULTS: dict[str, tuple[ModuleType, str, Any]] = {
     "a payout that came back is not booked": (bank_entries, "payout_returned", _nothing),
     "a clawback burns and settles nothing": (projection, "clawback_postings", _nothing),
     "a mint on the way is not seen": (debts, "mints_on_the_way", lambda *_: False),
+    "a release does not wait for the bank": (setting_apart, "back", lambda *_: True),
+    "what crossed a release stays set apart": (setting_apart, "crossed", _nothing),
     "a payout tells that it is blocked": (blocking, "_note", _tells),
     "known facts count again": (bank_entries, "follow", lambda status, event: EntryStatus.SETTLED),
 }

@@ -108,7 +108,7 @@ _ROWS: Final = (
     ("list_older", 422, "The list is older than the one in force", "Say `older` if that is meant; it takes a second officer."),
     ("not_blocked", 404, "Nothing is blocked under this id", "Name the deposit or redemption whose dollars are blocked."),
     ("too_late_to_block", 409, "These dollars can no longer be blocked here", "Freeze the account, or ask the bank to stop the entry."),
-    ("set_apart", 409, "The dollars stand in the blocked account", "They come back by the way that the licence says."),
+    ("release_under_way", 409, "The dollars are on their way out of the blocked account", "They go on once the bank's statement shows them in clearing."),
     ("nothing_owed", 409, "Less is owed than that", "`GET /v1/office/money` says what is owed of each deposit."),
     ("act_not_waiting", 409, "The act does not wait for a second officer", "It was agreed to, declined, or lapsed; `GET /v1/office/acts` says which."),
     ("unknown_case", 404, "There is no such case", "Check the case_id; `GET /v1/office/cases` lists those that your role works."),

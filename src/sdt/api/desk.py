@@ -61,7 +61,7 @@ def custodian_tasks(store: Store, token: str | None = None) -> list[Task]:
     return _deposits(store, token) + _moves(store, token)
 
 
-_NEUTRAL: Final = {"blocked": "apart", "unblocked": "deposit"}
+_NEUTRAL: Final = {"blocked": "apart", "freed": "back", "unblocked": "deposit"}
 """What a custodian reads of it: where dollars go, and never that it is for a suspicion."""
 
 
@@ -80,12 +80,17 @@ def _moves(store: Store, token: str | None) -> list[Task]:
             "nth": move.nth,
             "token": move.token,
             "amount": str(move.units),
-            "reason": _NEUTRAL.get(move.reason, move.reason),
+            "reason": _neutral(move.reason),
             "bank_entry": entries.get(move.transaction_id),
             "wanted_at": format_time(move.wanted_at_ms // 1000),
         }
         for move in moves
     ]
+
+
+def _neutral(reason: str) -> str:
+    word, dash, nth = reason.partition("-")
+    return _NEUTRAL.get(word, word) + dash + nth
 
 
 def _deposits(store: Store, token: str | None) -> list[Task]:

@@ -19,7 +19,7 @@ from sdt.workflows.cover import cover_of
 
 __all__ = ["router"]
 
-_KEPT: Final = frozenset({"blocked", "set_apart", "suspense", "unclaimed"})
+_KEPT: Final = frozenset({"blocked", "blocked_interest", "set_apart", "suspense", "unclaimed"})
 """Why these are kept apart is the compliance role's to know; to others they are one sum."""
 router = APIRouter(route_class=StrictRoute, tags=["office"])
 

@@ -163,7 +163,10 @@ def release(
     home: Home = Path(".sdt"),
     as_json: Json = False,
 ) -> None:
-    """Let blocked dollars go on under a licence. A second compliance officer agrees."""
+    """Let blocked dollars go on under a licence. A second compliance officer agrees.
+
+    What the bank has set apart is asked back first, and goes on when its statement shows it.
+    """
     claims = {"transaction": transaction, "order": order, "reason": reason}
     _told(run(_act(home, officer, "release_block", claims)), as_json)
 

@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sdt.client import Client
 from sdt.desk.clearing_cover import ClearingCover
@@ -29,6 +29,10 @@ __all__ = ["Custodian", "Move"]
 ATTESTATION_LIFE_S = 7 * 86_400
 RENEW_BEFORE_S = 3 * 86_400
 CONFIRMED_WITHIN_S = 60
+_APART: Final[dict[str, tuple[Purpose, Purpose]]] = {
+    "apart": ("clearing", "blocked"),
+    "back": ("blocked", "clearing"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,7 @@ class Custodian:
             for token in evidence.region.tokens
         }
         self._watches = {token.symbol: ReserveWatch(evidence, token) for token in evidence.region.tokens}
-        self._set_apart: set[str] = set()
+        self._ordered: set[tuple[str, str, int]] = set()
 
     async def work(self) -> None:
         """Bring each token's reserve and its statement on chain up to date."""
@@ -115,9 +119,9 @@ class Custodian:
                     kept_back += 1
             elif move.direction == "in" and not watch.shows("in", move.transaction_id, move.nth):
                 await self._fund(token, move)
-            elif move.direction == "apart" and move.transaction_id not in self._set_apart:
-                await self._transfer(token, "clearing", "blocked", move)
-                self._set_apart.add(move.transaction_id)
+            elif move.direction in _APART and (move.direction, move.transaction_id, move.nth) not in self._ordered:
+                await self._transfer(token, *_APART[move.direction], move)
+                self._ordered.add((move.direction, move.transaction_id, move.nth))
         found = await self._look(token)
         leaving = [m for m in moves if m.direction == "out" and not watch.shows("out", m.transaction_id, m.nth)]
         await self._state_what_is_there(token, found, [move.units for move in leaving])
@@ -205,7 +209,9 @@ class Custodian:
             reference=move.transaction_id,
         )
         bank, again = self._evidence.vendors.bank, "" if move.nth == 1 else f":{move.nth}"
-        transfer = await bank.book_transfer(order, key=f"{destination}:{move.transaction_id}{again}")
+        # What comes into clearing from the blocked account is not what comes from the reserve for the same transaction.
+        way = "freed" if source == "blocked" else destination
+        transfer = await bank.book_transfer(order, key=f"{way}:{move.transaction_id}{again}")
         deadline = time.monotonic() + CONFIRMED_WITHIN_S
         while transfer.status is not BookTransferStatus.CONFIRMED:
             if time.monotonic() > deadline:

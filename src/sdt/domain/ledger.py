@@ -14,6 +14,8 @@ __all__ = [
     "bank_fee",
     "bank_fee_from_clearing",
     "bank_fee_made_good",
+    "blocked_brought_back",
+    "blocked_interest",
     "blocked_set_apart",
     "clawback_postings",
     "currency_taken_in",
@@ -119,7 +121,7 @@ def currency_unmatched(token: str, counted: str, units: int) -> list[Posting]:
 
 
 def currency_unused(token: str, deposit: str, units: int) -> list[Posting]:
-    """The deposit that coin and paper were counted for has ended: an officer gives them back."""
+    """The deposit that dollars came in for has ended: an officer gives them back."""
     return [Posting(f"Pending:{token}:{deposit}", f"Suspense:{token}:{deposit}", token, units)]
 
 
@@ -280,6 +282,16 @@ def payout_blocked(token: str, redemption: str, units: int) -> list[Posting]:
 def blocked_set_apart(token: str, units: int) -> list[Posting]:
     """Blocked dollars moved into the segregated account that bears interest."""
     return [Posting(f"BlockedBank:{token}", f"Clearing:{token}", token, units)]
+
+
+def blocked_brought_back(token: str, units: int) -> list[Posting]:
+    """Dollars that were set apart are in clearing again: a licence lets them go on, or they should not have gone."""
+    return [Posting(f"Clearing:{token}", f"BlockedBank:{token}", token, units)]
+
+
+def blocked_interest(token: str, units: int) -> list[Posting]:
+    """The segregated account bore interest, which is blocked as what bore it is."""
+    return [Posting(f"BlockedBank:{token}", f"BlockedInterest:{token}", token, units)]
 
 
 def prefunded(token: str, units: int) -> list[Posting]:

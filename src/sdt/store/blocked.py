@@ -6,7 +6,7 @@ from typing import Final, Literal, NamedTuple
 
 from sdt.store.database import Store
 
-__all__ = ["BlockedRow", "block", "get", "in_force", "last_ended_ms", "of_account", "unblock"]
+__all__ = ["BlockedRow", "block", "get", "in_force", "last_ended_ms", "of_account", "refer", "unblock"]
 
 Side = Literal["deposit", "payout"]
 
@@ -37,6 +37,16 @@ def block(store: Store, row: BlockedRow) -> bool:
             tuple(row),
         ).rowcount
     return written == 1
+
+
+def refer(store: Store, transaction_id: str, reference: str, at_ms: int) -> None:
+    """Note by which case or order it is blocked from now on."""
+    with store.transaction():
+        store.execute(
+            "UPDATE blocked_funds SET reference = ?, blocked_at_ms = ? "
+            "WHERE transaction_id = ? AND ended_at_ms IS NULL",
+            (reference, at_ms, transaction_id),
+        )
 
 
 def unblock(store: Store, transaction_id: str, at_ms: int) -> None:

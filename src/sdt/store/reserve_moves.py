@@ -8,10 +8,20 @@ from typing import Final, Literal, NamedTuple
 
 from sdt.store.database import Store
 
-__all__ = ["Direction", "ReserveMoveRow", "cancel", "done", "of_transaction", "open_moves", "stands_ahead", "want"]
+__all__ = [
+    "Direction",
+    "ReserveMoveRow",
+    "cancel",
+    "done",
+    "of_transaction",
+    "open_moves",
+    "reason_of_next",
+    "stands_ahead",
+    "want",
+]
 
-Direction = Literal["in", "out", "blocked"]
-"""Into the reserve, out of it (both against clearing), or from clearing into the blocked account."""
+Direction = Literal["in", "out", "blocked", "freed"]
+"""Into the reserve, out of it (both against clearing), from clearing into the blocked account, or back from there."""
 
 
 class ReserveMoveRow(NamedTuple):
@@ -74,12 +84,19 @@ def done(
     return move
 
 
-def cancel(store: Store, transaction_id: str, direction: Direction, at_ms: int) -> None:
-    """Ask no longer for what was not done yet. Should the bank show it after all, `done` still finds it."""
+def reason_of_next(store: Store, transaction_id: str, direction: Direction, word: str) -> str:
+    """Return a reason under which nothing was asked for yet: the word, numbered when there were moves that way."""
+    nth = sum(move.direction == direction for move in of_transaction(store, transaction_id)) + 1
+    return word if nth == 1 else f"{word}-{nth}"
+
+
+def cancel(store: Store, transaction_id: str, direction: Direction, at_ms: int, *, nth: int | None = None) -> None:
+    """Ask no longer for what was not done yet, or for one of it. Should the bank show it after all, `done` finds it."""
     with store.transaction():
         store.execute(
-            "UPDATE reserve_moves SET done_at_ms = ? WHERE transaction_id = ? AND direction = ? AND done_at_ms IS NULL",
-            (at_ms, transaction_id, direction),
+            "UPDATE reserve_moves SET done_at_ms = ? WHERE transaction_id = ? AND direction = ? "
+            "AND done_at_ms IS NULL AND nth = coalesce(?, nth)",
+            (at_ms, transaction_id, direction, nth),
         )
 
 

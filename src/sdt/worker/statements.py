@@ -15,6 +15,8 @@ from sdt.domain.claims import day_of
 from sdt.domain.ledger import (
     Posting,
     bank_fee_from_clearing,
+    blocked_brought_back,
+    blocked_interest,
     blocked_set_apart,
     interest_earned,
     prefund_taken_out,
@@ -29,6 +31,7 @@ from sdt.store.reserve_moves import Direction
 from sdt.vendors import Purpose, Vendors, bank_account
 from sdt.worker.clock import Clock
 from sdt.worker.pace import keep_looking, stir
+from sdt.workflows import blocking, setting_apart
 
 __all__ = ["Statements"]
 
@@ -42,6 +45,8 @@ _BOOKED: Final[dict[tuple[Purpose, str, str], Callable[[str, int], list[Posting]
     ("clearing", "fee", "out"): bank_fee_from_clearing,
     ("reserve", "interest", "in"): interest_earned,
     ("blocked", "book", "in"): blocked_set_apart,
+    ("blocked", "book", "out"): blocked_brought_back,
+    ("blocked", "interest", "in"): blocked_interest,
 }
 """What a line is booked as, by account, kind and direction. Transfers of the reserve are booked when they are stated
 on chain."""
@@ -114,26 +119,46 @@ class Statements:
     def _book(self, store: Store, symbol: str, purpose: Purpose, line: LineRow, now_ms: int) -> None:
         make = _BOOKED.get((purpose, line.kind, line.flow))
         if make is not None:
-            name = line.reference if purpose == "blocked" else f"{line.account}:{line.sequence}"
+            of_transaction = purpose == "blocked" and line.kind == "book"
+            name = line.reference if of_transaction else f"{line.account}:{line.sequence}"
             ledger.post(store, [(name[:36], p) for p in make(symbol, line.units)], release=[], at_ms=now_ms)
-        if line.kind == "book" and purpose != "clearing":
-            self._moved(store, symbol, purpose, line, now_ms)
+        if line.kind == "book" and purpose == "blocked":
+            self._moved_apart(store, symbol, line, now_ms)
+        elif line.kind == "book" and purpose == "reserve":
+            self._moved(store, symbol, line, now_ms)
         elif line.kind == "ach_return":
             self._came_back(store, symbol, line, now_ms)
         elif make is None and line.kind not in _SILENT:
             self._unknown(store, symbol, line, now_ms)
 
-    def _moved(self, store: Store, symbol: str, purpose: Purpose, line: LineRow, now_ms: int) -> None:
+    def _moved(self, store: Store, symbol: str, line: LineRow, now_ms: int) -> None:
         """A book transfer that the books asked for is done. One that nobody asked for is an officer's case.
 
         One into the reserve that they had ceased to ask for, or whose deposit has ended, crossed that word: back.
         """
-        direction: Direction = "blocked" if purpose == "blocked" else "in" if line.flow == "in" else "out"
+        direction: Direction = "in" if line.flow == "in" else "out"
         move = reserve_moves.done(store, line.reference, direction, line.units, line.subject, now_ms)
         if move is None or (move.canceled and direction != "in"):
             self._unknown(store, symbol, line, now_ms)
         elif move.canceled or (direction == "in" and self._has_ended(store, move.transaction_id)):
             reserve_moves.want(store, move.transaction_id, "out", symbol, line.units, f"crossed-{move.nth}", now_ms)
+
+    def _moved_apart(self, store: Store, symbol: str, line: LineRow, now_ms: int) -> None:
+        """Blocked dollars were set apart, or brought back: what a release waited for goes on.
+
+        One that they had ceased to ask for crossed that word: the other way. One that nobody asked for is a case.
+        """
+        direction: Direction = "blocked" if line.flow == "in" else "freed"
+        released = setting_apart.releasing(store, line.reference)
+        move = reserve_moves.done(store, line.reference, direction, line.units, line.subject, now_ms)
+        if move is None:
+            if direction == "freed":
+                setting_apart.made_unasked(store, line.reference, symbol, line.units, line.subject, now_ms)
+            self._unknown(store, symbol, line, now_ms)
+        elif move.canceled:
+            setting_apart.crossed(store, move, now_ms)
+        elif released is not None and move.nth == released.nth and direction == "freed":
+            blocking.brought_back(store, line.reference, actor=ACTOR, at_ms=now_ms)
 
     def _came_back(self, store: Store, symbol: str, line: LineRow, now_ms: int) -> None:
         """Note of which entry a return is, so that the bank is asked of it. A return of none that may come back, or a

@@ -6,17 +6,20 @@ Source: 31 C.F.R. 501.603 (blocked property) and 501.801 (licences).
 
 from __future__ import annotations
 
+from sdt.domain.claims import day_of
 from sdt.domain.errors import Conflict, NotFound
 from sdt.domain.ledger import Posting, deposit_blocked, payout_blocked
 from sdt.domain.transaction import Event, Status
 from sdt.store import Store, ach, banking, blocked, ledger, outbox, registry, reserve_moves, reviews, transactions
 from sdt.store.blocked import BlockedRow
+from sdt.store.reserve_moves import Direction
 from sdt.store.transactions import Change, TransactionRow
-from sdt.workflows import debts, payouts
+from sdt.workflows import debts, payouts, setting_apart
 
-__all__ = ["block_deposit", "block_payout", "funds_settled", "release"]
+__all__ = ["block_deposit", "block_payout", "brought_back", "funds_settled", "release", "under_way"]
 
 _UNMINTED = (Status.ACCEPTED, Status.AWAITING_FUNDS, Status.IN_REVIEW)
+_HERE = frozenset({"settled", "window_passed"})
 _WITH_THE_BANK = frozenset({"filed", "unknown", "acknowledged"})
 
 
@@ -24,12 +27,12 @@ def block_deposit(store: Store, transaction_id: str, *, reference: str, actor: s
     """Block the dollars of a deposit before its mint; return whether they were not blocked before.
 
     A debit that the bank still has in hand is blocked when it settles, currency though nobody has screened its deposit
-    yet. `reference` is the case or order.
+    yet. `reference` is the case or order. A release whose dollars the bank has not brought back is undone.
     Errors: NotFound; Conflict when it is minted, or its mint cannot be stopped any more: freeze the account then.
     """
     row = _found(store, transaction_id, "deposit")
     if blocked.get(store, row.id) is not None:
-        return False
+        return _block_again(store, row, reference, at_ms)
     if row.status not in _UNMINTED or debts.mints_on_the_way(store, row.id):
         raise Conflict("The deposit is minted or about to be: freeze the account.", code="too_late_to_block")
     debts.stop_waiting_mint(store, row.id, at_ms)
@@ -44,13 +47,13 @@ def block_deposit(store: Store, transaction_id: str, *, reference: str, actor: s
 def block_payout(store: Store, transaction_id: str, *, reference: str, actor: str, at_ms: int) -> bool:
     """Block the dollars of a redemption after its burn; return whether they were not blocked before.
 
-    One that came back is not minted again.
+    One that came back is not minted again. A release whose dollars the bank has not brought back is undone.
     Errors: NotFound; Conflict when it is not burnt (refuse it then), the bank has the credit already, or its re-mint
     cannot be stopped any more: freeze the account then.
     """
     row = _found(store, transaction_id, "redeem")
     if blocked.get(store, row.id) is not None:
-        return False
+        return _block_again(store, row, reference, at_ms)
     if row.status not in (Status.SETTLED, Status.RETURNED) or payouts.due(store, row.value[0], row.id) == 0:
         raise Conflict("There is no payout that waits.", code="too_late_to_block")
     if _standing(store, row.id, "credit") & _WITH_THE_BANK or _in_a_file(store, row.id):
@@ -61,7 +64,7 @@ def block_payout(store: Store, transaction_id: str, *, reference: str, actor: st
     units = payouts.due(store, row.value[0], row.id)
     _post(store, row.id, payout_blocked(row.value[0], row.id, units), at_ms)
     payouts.end_remint(store, row, units, "blocked", at_ms)
-    reserve_moves.want(store, row.id, "blocked", row.value[0], units, "blocked", at_ms)
+    setting_apart.apart(store, row, units, at_ms)
     return True
 
 
@@ -71,26 +74,45 @@ def funds_settled(store: Store, row: TransactionRow, at_ms: int) -> None:
     _post(store, row.id, deposit_blocked(token, row.id, row.units), at_ms)
     reserve_moves.cancel(store, row.id, "in", at_ms)
     if reserve_moves.stands_ahead(store, row.id):
-        reserve_moves.want(store, row.id, "out", token, row.units, "blocked", at_ms)
-    reserve_moves.want(store, row.id, "blocked", token, row.units, "blocked", at_ms)
+        _ask(store, row, "out", row.units, "blocked", at_ms)
+    setting_apart.apart(store, row, row.units, at_ms)
 
 
-def release(store: Store, transaction_id: str, *, actor: str, at_ms: int) -> None:
-    """Undo a block that a licence lifts or that was a mistake, as long as its dollars are still in clearing.
+def under_way(store: Store, transaction_id: str) -> bool:
+    """Whether a release waits for the bank to bring back what it has set apart."""
+    return blocked.get(store, transaction_id) is not None and setting_apart.releasing(store, transaction_id) is not None
 
-    Errors: NotFound; Conflict when the bank has set them apart already: they come back by the licence's own way.
+
+def release(store: Store, transaction_id: str, *, actor: str, at_ms: int) -> bool:
+    """Undo a block that a licence lifts or that was a mistake; return whether its dollars go on at once.
+
+    What the bank has set apart is asked back first, and stays blocked until its statement shows that it came.
+    Errors: NotFound; Conflict when it is on its way back already.
     """
     found = blocked.get(store, transaction_id)
-    row = transactions.get(store, transaction_id)
-    if found is None or row is None:
+    if found is None:
         raise NotFound("Nothing is blocked under this id.", code="not_blocked")
-    moves = [m for m in reserve_moves.of_transaction(store, row.id) if m.direction == "blocked"]
-    if any(move.subject is not None for move in moves):
-        raise Conflict("The dollars stand in the blocked account.", code="set_apart")
-    reserve_moves.cancel(store, row.id, "blocked", at_ms)
+    row = _found(store, transaction_id, "deposit" if found.side == "deposit" else "redeem")
+    if under_way(store, row.id):
+        raise Conflict("The dollars are on their way out of the blocked account.", code="release_under_way")
+    units = _blocked_units(store, found)
+    if units and not setting_apart.back(store, row, units, at_ms):
+        return False
+    _go_on(store, found, row, actor, at_ms)
+    return True
+
+
+def brought_back(store: Store, transaction_id: str, *, actor: str, at_ms: int) -> None:
+    """The dollars of a release are in clearing: what was blocked goes on."""
+    found = blocked.get(store, transaction_id)
+    assert found is not None, "a release ends with its block"
+    row = _found(store, transaction_id, "deposit" if found.side == "deposit" else "redeem")
+    _go_on(store, found, row, actor, at_ms)
+
+
+def _go_on(store: Store, found: BlockedRow, row: TransactionRow, actor: str, at_ms: int) -> None:
     blocked.unblock(store, row.id, at_ms)
-    standing = ledger.account_balance(store, f"Blocked:{found.token}:{row.id}")
-    units = standing.credits - standing.debits
+    units = _blocked_units(store, found)
     made = deposit_blocked if found.side == "deposit" else payout_blocked
     if units:
         back = [Posting(p.credit, p.debit, p.token, p.units) for p in made(found.token, row.id, units)]
@@ -100,9 +122,32 @@ def release(store: Store, transaction_id: str, *, actor: str, at_ms: int) -> Non
     if found.side == "deposit":
         # What was decided of it while it was in review is over too.
         reviews.forget(store, [row.id])
+        if units and not _standing(store, row.id) & _HERE:
+            debts.ended_while_blocked(store, row, day_of(at_ms), at_ms)
+            return
         transactions.move(store, [Change(row.id, Event.AWAIT_FUNDS)], actor=actor, at_ms=at_ms)
         if "window_passed" in _standing(store, row.id):
-            reserve_moves.want(store, row.id, "in", found.token, row.units, "unblocked", at_ms)
+            _ask(store, row, "in", row.units, "unblocked", at_ms)
+
+
+def _block_again(store: Store, row: TransactionRow, reference: str, at_ms: int) -> bool:
+    """Take back a release whose dollars are not here yet; return whether there was one."""
+    if not under_way(store, row.id):
+        return False
+    setting_apart.apart(store, row, row.units, at_ms)
+    blocked.refer(store, row.id, reference, at_ms)
+    return True
+
+
+def _blocked_units(store: Store, found: BlockedRow) -> int:
+    standing = ledger.account_balance(store, f"Blocked:{found.token}:{found.transaction_id}")
+    return standing.credits - standing.debits
+
+
+def _ask(store: Store, row: TransactionRow, direction: Direction, units: int, word: str, at_ms: int) -> None:
+    """Ask under a reason of its own: what is blocked may be released, and blocked once more."""
+    reason = reserve_moves.reason_of_next(store, row.id, direction, word)
+    reserve_moves.want(store, row.id, direction, row.value[0], units, reason, at_ms)
 
 
 def _found(store: Store, transaction_id: str, type: str) -> TransactionRow:

@@ -33,6 +33,7 @@ _ALONE: Final = {
     "Prefund": "prefund",
     "FeesDue": "bank_fees_due",
     "BlockedBank": "set_apart",
+    "BlockedInterest": "blocked_interest",
     "LossFundEquity": "loss_fund_given",
     "LossFund": "loss_fund",
     "InFlight": "in_flight",

@@ -11,6 +11,7 @@ from typing import Final
 from sdt.domain.claims import day_of
 from sdt.domain.ledger import (
     Posting,
+    currency_unused,
     loss_borne,
     mint_refused_after_return,
     recovered_twice,
@@ -27,6 +28,7 @@ __all__ = [
     "came_back",
     "clawed_back",
     "end_unminted",
+    "ended_while_blocked",
     "mint_failed",
     "mints_on_the_way",
     "owed",
@@ -164,6 +166,32 @@ def mint_failed(store: Store, region: Region, rows: Sequence[TransactionRow], on
             _post(store, deposit.id, mint_refused_after_return(token, deposit.id, debt), at_ms)
             undone.end(store, deposit.id, at_ms)
             end_unminted(store, deposit, None, at_ms)
+
+
+def ended_while_blocked(store: Store, deposit: TransactionRow, on: date, at_ms: int) -> None:
+    """End a deposit that its bank took back while sanctions had blocked it, once the block is over.
+
+    Nobody owes it then. Dollars of it that came in all the same, repaid or by a dishonored return, are an officer's.
+    """
+    token, _ = deposit.value
+    debt = owed(store, token, deposit.id)
+    if debt:
+        _post(store, deposit.id, mint_refused_after_return(token, deposit.id, debt), at_ms)
+    if deposit.units > debt:
+        _post(store, deposit.id, currency_unused(token, deposit.id, deposit.units - debt), at_ms)
+        cases.open_case(
+            store,
+            kind="ach_return",
+            key=f"{deposit.id}:ended",
+            facts={"token": token, "units": deposit.units - debt, "bank_day": on.isoformat()},
+            detected_on=on,
+            actor=ACTOR,
+            at_ms=at_ms,
+            account=deposit.account,
+            transaction_id=deposit.id,
+        )
+    undone.end(store, deposit.id, at_ms)
+    end_unminted(store, deposit, None, at_ms)
 
 
 def end_unminted(store: Store, deposit: TransactionRow, code: str | None, at_ms: int) -> None:

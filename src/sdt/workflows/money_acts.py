@@ -128,15 +128,17 @@ def _endow(acting: Acting, act: EndowLossFund) -> Mapping[str, Any]:
 
 
 def _blocked(acting: Acting, act: ReleaseBlock) -> bool:
-    """Errors: NotFound."""
+    """Errors: NotFound; Conflict when they were released, and the bank has yet to bring them back."""
     if blocked.get(acting.store, act.transaction) is None:
         raise NotFound("Nothing is blocked under this id.", code="not_blocked")
+    if blocking.under_way(acting.store, act.transaction):
+        raise Conflict("The dollars are on their way out of the blocked account.", code="release_under_way")
     return True
 
 
 def _release(acting: Acting, act: ReleaseBlock) -> Mapping[str, Any]:
-    blocking.release(acting.store, act.transaction, actor=acting.actor, at_ms=acting.now_ms)
-    return {"transaction": act.transaction, "order": act.order}
+    at_once = blocking.release(acting.store, act.transaction, actor=acting.actor, at_ms=acting.now_ms)
+    return {"transaction": act.transaction, "order": act.order, "set_apart": not at_once}
 
 
 _REGION_MONEY: Final = Role.CUSTODIAN | Role.ADMINISTRATOR

@@ -190,13 +190,15 @@ def _under_way(store: Store, account: str) -> list[tuple[str, str]]:
     """Return (id, type) of deposits that nothing was minted for yet, and of redemptions that are burnt and not paid.
 
     A deposit that screening has not let on is among them when its dollars are here, counted over the counter; a
-    redemption whose payout came back, when it is owed again.
+    redemption whose payout came back, when it is owed again; and either, when its dollars were to be released.
     """
     return store.rows(
         "SELECT t.id, t.type FROM transactions t WHERE t.account = ? AND ((t.type = 'deposit' AND t.status = ?) "
         "OR (t.type = 'deposit' AND t.status IN (?, ?) "
         "AND EXISTS (SELECT 1 FROM bank_entries e WHERE e.transaction_id = t.id) AND NOT EXISTS "
         "(SELECT 1 FROM blocked_funds b WHERE b.transaction_id = t.id AND b.ended_at_ms IS NULL)) "
+        "OR EXISTS (SELECT 1 FROM blocked_funds b JOIN reserve_moves m ON m.transaction_id = b.transaction_id "
+        "WHERE b.transaction_id = t.id AND b.ended_at_ms IS NULL AND m.direction = 'freed' AND m.done_at_ms IS NULL) "
         "OR (t.type = 'redeem' AND t.status = ?) OR (t.type = 'redeem' AND t.status = ? "
         "AND EXISTS (SELECT 1 FROM ledger_accounts a WHERE a.name = 'Payout:' || t.token || ':' || t.id "
         "AND a.credits > a.debits))) ORDER BY t.seq",

@@ -69,7 +69,7 @@ class ReserveMove(Table):
         primary_key = CompositeKey("transaction_id", "direction", "nth")
         constraints: Final = [
             Check("units > 0", name="units_positive"),
-            Check("direction IN ('in', 'out', 'blocked')", name="direction_known"),
+            Check("direction IN ('in', 'out', 'blocked', 'freed')", name="direction_known"),
         ]
 
 
