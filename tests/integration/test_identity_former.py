@@ -41,7 +41,8 @@ async def office(tmp_path: Path, server: Sandbox) -> AsyncIterator[Bureau]:
 
 
 def kept(store: Store) -> list[tuple[int, bool]]:
-    return [(round, bool(passed)) for round, passed in store.rows("SELECT round, passed FROM former_parties")]
+    rows = store.rows("SELECT round, passed FROM former_parties ORDER BY n")
+    return [(round, bool(passed)) for round, passed in rows]
 
 
 @pytest.mark.slow
@@ -113,4 +114,4 @@ async def test_who_passed_is_known_however_the_check_came_to_stand_otherwise(sto
     former_parties.forget(store, account)
     accounts.set_person(store, account, None)
     assert await people.identified(account) is None
-    assert store.rows("SELECT seq FROM former_parties WHERE sealed IS NOT NULL") == []
+    assert store.rows("SELECT n FROM former_parties WHERE sealed IS NOT NULL") == []

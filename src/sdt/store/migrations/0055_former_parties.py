@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from peewee import BigAutoField, BigIntegerField, BlobField, BooleanField, CharField, IntegerField, Model
+from peewee import BigIntegerField, BlobField, BooleanField, CharField, CompositeKey, IntegerField, Model
 
 
 def _text(length: int, **options: Any) -> Any:
@@ -12,8 +12,8 @@ def _text(length: int, **options: Any) -> Any:
 
 
 class FormerParty(Model):
-    seq = BigAutoField()
-    account = _text(42, index=True)
+    account = _text(42)
+    n = IntegerField()
     round = IntegerField()
     sealed = BlobField(null=True)
     passed = BooleanField()
@@ -22,13 +22,14 @@ class FormerParty(Model):
     class Meta:
         legacy_table_names = False
         table_name = "former_parties"
+        primary_key = CompositeKey("account", "n")
 
 
 TABLES: Final[list[Any]] = [FormerParty]
 
 
 def up(migrator: Any, db: Any) -> None:
-    """Create the table and its index."""
+    """Create the table."""
     with db.bind_ctx(TABLES, bind_refs=False, bind_backrefs=False):
         db.create_tables(TABLES, safe=False)
 

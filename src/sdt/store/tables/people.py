@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from peewee import BigAutoField, BigIntegerField, BlobField, BooleanField, IntegerField, TextField
+from peewee import BigAutoField, BigIntegerField, BlobField, BooleanField, CompositeKey, IntegerField, TextField
 
 from sdt.store.tables.columns import Table, text
 
@@ -27,10 +27,10 @@ class PersonKey(Table):
 
 
 class FormerParty(Table):
-    """Whom an account's record named before, sealed as it was. Erased: the row stays, empty."""
+    """Whom an account's record named before, its nth, sealed as it was. Erased: the row stays, empty."""
 
-    seq = BigAutoField()
-    account = text(42, index=True)
+    account = text(42)
+    n = IntegerField()
     round = IntegerField()
     sealed = BlobField(null=True)
     passed = BooleanField()
@@ -38,6 +38,7 @@ class FormerParty(Table):
 
     class Meta:
         table_name = "former_parties"
+        primary_key = CompositeKey("account", "n")
 
 
 class Examination(Table):
