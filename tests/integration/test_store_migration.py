@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from peewee import IntegrityError
 
 from sdt.domain.errors import Unavailable
-from sdt.store import Store, migrate, open_store
+from sdt.store import Store, migrate, open_store, reserve_moves
 from sdt.store.database import connect
 from sdt.store.ddl import ddl
 from sdt.store.migration import migrate_open, pending
@@ -56,6 +58,23 @@ def test_what_is_there_survives_a_second_migration(empty_url: str) -> None:
     store.close()
     store = open_store(empty_url, migrate=True)
     assert store.rows("SELECT jti FROM proofs_seen") == [("kept",)]
+    store.close()
+
+
+def test_transfers_that_were_asked_for_are_kept_when_the_way_back_becomes_known(empty_url: str) -> None:
+    store = open_store(empty_url, migrate=True)
+    freed = importlib.import_module("sdt.store.migrations.0057_freed_moves")
+    reserve_moves.want(store, "t", "in", "TXD", 100, "deposit", 1)
+    reserve_moves.done(store, "t", "in", 100, "book-1", 2)
+    reserve_moves.want(store, "t", "blocked", "TXD", 100, "blocked", 3)
+    kept = reserve_moves.of_transaction(store, "t")
+    freed.down(None, store.database)
+    with pytest.raises(IntegrityError):
+        reserve_moves.want(store, "t", "freed", "TXD", 100, "unblocked", 4)
+    freed.up(None, store.database)
+    assert reserve_moves.of_transaction(store, "t") == kept
+    reserve_moves.want(store, "t", "freed", "TXD", 100, "unblocked", 4)
+    assert [move.direction for move in reserve_moves.open_moves(store, 9)] == ["blocked", "freed"]
     store.close()
 
 
