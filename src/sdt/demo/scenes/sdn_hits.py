@@ -104,6 +104,20 @@ async def play(stage: Stage) -> None:
         },
     )
 
+    licence = {"transaction": outgoing, "order": "SDGT-2026-1", "reason": "A licence for one payment."}
+    await act_of_two(stage, "release_block", licence)
+    left = await stage.eventually(lambda: _blocked_at_the_bank(stage), lambda cents: cents == apart + 30_000)
+    waits = await nell.client.transaction(outgoing)
+    stage.step(
+        "A licence comes for Nell's payment: two officers release it, and the bank brings its dollars back. She is "
+        "blocked still, and so the payment waits",
+        expected={"set apart at the bank": 30_000, "Nell's payout": "not paid"},
+        seen={
+            "set apart at the bank": left - apart,
+            "Nell's payout": "paid" if waits["status"] == "completed" else "not paid",
+        },
+    )
+
 
 async def _blocked_at_the_bank(stage: Stage) -> int:
     """Return what stands in the account of blocked dollars. Units: cents."""
