@@ -16,6 +16,7 @@ from sanctions_rig import Holder, Rig, business, edited, person, put, sanctions_
 from sdt.api.bank_accounts import BANK_ACCOUNTS_MAX, _link
 from sdt.domain.errors import Conflict, Unavailable
 from sdt.domain.personal import BankDetails
+from sdt.domain.registry import NEVER_S
 from sdt.domain.transaction import Status
 from sdt.ports.bank import Conductor
 from sdt.ports.kyc import PostalAddress
@@ -171,6 +172,27 @@ async def test_a_new_list_finds_a_holder(rig: Rig, tmp_path: Path) -> None:
     await put(rig, edited(tmp_path, "PRETENDER, Ruprecht Anselm", "CORNER BAKERY"), "2026-02-01")
     await rig.rescreen()
     assert await _standing(rig, who) == "review"
+
+
+async def test_a_holder_whom_the_version_before_left_out_is_found_though_it_wrote_after_the_migration(rig: Rig) -> None:
+    # given a listed holder, and a settlement process of the version before that screens those behind the account alone
+    who = await rig.join(person("Alice", "Archer"), bank_holder="Viktor Falsename")
+    found = await rig.store.read(screened_in, rig.people, who.account)
+    row = await rig.searcher.in_force()
+    assert found is not None
+    wrote = (who.account, found.party_digest, row.digest, NEVER_S)
+    await rig.store.run(
+        Store.execute,
+        "INSERT INTO sanctions_standing (account, standing, party_digest, list_digest, valid_until_s, screened_at_ms) "
+        "VALUES (?, 'clear', ?, ?, ?, 1)",
+        wrote,
+    )
+    await rig.store.run(Store.execute, "UPDATE users SET standing = 'clear' WHERE account = ?", (who.account,))
+    # then nothing goes out to the bank account, and the first round of this version finds the holder
+    assert await rig.store.read(sanctions.unpayable, who.account)
+    assert await rig.rescreen() == 1
+    assert await _standing(rig, who) == "review"
+    assert await rig.rescreen() == 0
 
 
 async def test_the_own_name_is_no_second_subject_however_a_bank_writes_it(rig: Rig) -> None:

@@ -86,6 +86,39 @@ def test_who_is_not_screened_is_asked_for_the_oldest_first(store: Store) -> None
     assert sanctions.standing_of(store, people[0], lock=True) == "clear"
 
 
+def test_who_was_screened_by_a_version_that_asks_about_fewer_is_due_whenever_that_writes(store: Store) -> None:
+    one, now_s = user(store, 1), NOW_MS // 1000
+    sanctions.add_list(store, edition(OLD, "2026-01-05"))
+    sanctions.put_in_force(store, OLD, "operator", NOW_MS)
+
+    def written_before(digest: str) -> None:
+        store.execute(
+            "INSERT INTO sanctions_standing (account, standing, party_digest, list_digest, valid_until_s, "
+            "screened_at_ms) VALUES (?, 'clear', ?, ?, ?, 1) ON CONFLICT (account) DO UPDATE SET "
+            "party_digest = excluded.party_digest, valid_until_s = excluded.valid_until_s",
+            (one, digest, OLD, now_s + 100),
+        )
+
+    def due() -> list[bool]:
+        return [
+            bool(sanctions.unscreened(store, OLD, now_s, BEGINNING, 10)),
+            bool(sanctions.due_among(store, [one], now_s)),
+            sanctions.unpayable(store, one),
+        ]
+
+    # given somebody whom the version before has screened, after the database was migrated
+    written_before("p" * 64)
+    assert due() == [True] * 3
+    # when this one has, then they are not due, and what that would write of nobody else changes nothing
+    sanctions.put_standing(store, StandingRow(one, "clear", "q" * 64, OLD, now_s + 100, NOW_MS))
+    assert due() == [False] * 3
+    written_before("q" * 64)
+    assert due() == [False] * 3
+    # and when the version before, still at work, leaves out somebody, then they are due again
+    written_before("p" * 64)
+    assert due() == [True] * 3
+
+
 def test_a_standing_shows_where_payments_look(store: Store) -> None:
     one, other = user(store, 1), user(store, 2)
     for account in (one, other):

@@ -77,7 +77,9 @@ class Progress(NamedTuple):
 
 _LIST: Final = ", ".join(ListRow._fields)
 _STANDING: Final = ", ".join(StandingRow._fields)
-_SETS: Final = ", ".join(f"{name} = excluded.{name}" for name in StandingRow._fields[1:])
+_SETS: Final = ", ".join(f"{name} = excluded.{name}" for name in (*StandingRow._fields[1:], "asked_digest"))
+_UNASKED: Final = "coalesce(s.asked_digest, '') <> s.party_digest"
+"""Of a standing `s`: written by a version that asks about those behind an account alone, and may write it once more."""
 
 
 def add_list(store: Store, row: ListRow) -> bool:
@@ -154,9 +156,9 @@ def put_standing(store: Store, row: StandingRow) -> None:
     """Write how an account stands, and where payments look."""
     with store.transaction():
         store.execute(
-            f"INSERT INTO sanctions_standing ({_STANDING}) VALUES (?, ?, ?, ?, ?, ?) "  # noqa: S608
+            f"INSERT INTO sanctions_standing ({_STANDING}, asked_digest) VALUES (?, ?, ?, ?, ?, ?, ?) "  # noqa: S608
             f"ON CONFLICT (account) DO UPDATE SET {_SETS}",
-            row,
+            (*row, row.party_digest),
         )
         store.execute("UPDATE users SET standing = ? WHERE account = ?", (row.standing, row.account))
 
@@ -182,10 +184,10 @@ def outdate(store: Store, account: str) -> None:
 
 
 UNPAYABLE: Final = (
-    "(u.standing IN ('review', 'blocked') OR (u.person_sealed IS NOT NULL AND EXISTS "
-    "(SELECT 1 FROM sanctions_standing n WHERE n.account = u.account AND n.valid_until_s = 0)))"
+    "(u.standing IN ('review', 'blocked') OR (u.person_sealed IS NOT NULL AND EXISTS "  # noqa: S608 - words of ours
+    f"(SELECT 1 FROM sanctions_standing s WHERE s.account = u.account AND (s.valid_until_s = 0 OR {_UNASKED}))))"
 )
-"""Of a user `u`: not clear, or somebody is named since who is not screened yet. An erased one is screened no more."""
+"""Of a user `u`: not clear, or somebody is named who is not screened yet. An erased one is screened no more."""
 
 
 def payout_waits(store: Store, transaction_id: str) -> bool:
@@ -215,27 +217,28 @@ def held_issues(store: Store, account: str) -> list[str]:
 
 
 def unscreened(store: Store, list_digest: str, now_s: int, after: tuple[int, str], limit: int) -> list[tuple[int, str]]:
-    """Return (created_at_ms, account) of those not yet screened against an edition, or whose time is over.
+    """Return (created_at_ms, account) of those not yet screened as they are against an edition, or whose time is over.
 
     The oldest first, from `after` on. Nobody who was erased.
     """
     return store.rows(
-        "SELECT u.created_at_ms, u.account FROM users u LEFT JOIN sanctions_standing s ON s.account = u.account "
+        "SELECT u.created_at_ms, u.account FROM users u "  # noqa: S608 - words of ours
+        "LEFT JOIN sanctions_standing s ON s.account = u.account "
         "LEFT JOIN person_keys k ON k.user_id = u.user_id "
         "WHERE u.person_sealed IS NOT NULL AND k.erased_at_ms IS NULL AND (u.created_at_ms, u.account) > (?, ?) "
-        "AND (s.account IS NULL OR s.list_digest <> ? OR s.valid_until_s <= ?) "
+        f"AND (s.account IS NULL OR s.list_digest <> ? OR s.valid_until_s <= ? OR {_UNASKED}) "
         "ORDER BY u.created_at_ms, u.account LIMIT ?",
         (*after, list_digest, now_s, limit),
     )
 
 
 def due_among(store: Store, accounts: Collection[str], now_s: int) -> set[str]:
-    """Return those of these accounts that are not screened against the list in force, or whose time is over."""
+    """Return those of these accounts not screened as they are against the list in force, or whose time is over."""
     if not accounts:
         return set()
     found = store.rows(
         "SELECT s.account FROM sanctions_standing s JOIN sanctions_lists l ON l.digest = s.list_digest "  # noqa: S608
-        f"WHERE {store.among('s.account')} AND s.valid_until_s > ? AND l.in_force_at_ms IS NOT NULL "
+        f"WHERE {store.among('s.account')} AND s.valid_until_s > ? AND NOT {_UNASKED} AND l.in_force_at_ms IS NOT NULL "
         "AND l.superseded_at_ms IS NULL",
         (store.listed(accounts), now_s),
     )

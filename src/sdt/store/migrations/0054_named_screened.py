@@ -1,4 +1,4 @@
-"""Whoever linked bank accounts name and whoever handed in currency are screened with their accounts from now on."""
+"""Of a standing, who was asked about with those behind the account: unknown of what a version before wrote."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ from typing import Any
 
 
 def up(migrator: Any, db: Any) -> None:
-    """Have those accounts screened anew that name somebody, whatever was found of the people behind them."""
-    db.execute_sql(
-        "UPDATE sanctions_standing SET valid_until_s = 0 WHERE account IN (SELECT account FROM bank_accounts) "
-        "OR account IN (SELECT account FROM currency_deposits)"
-    )
+    """Add the digest."""
+    db.execute_sql('ALTER TABLE sanctions_standing ADD COLUMN "asked_digest" VARCHAR(64)')
 
 
 def down(migrator: Any, db: Any) -> None:
-    """Leave it: they are screened once more."""
+    """Drop it."""
+    db.execute_sql('ALTER TABLE sanctions_standing DROP COLUMN "asked_digest"')

@@ -36,7 +36,8 @@ class SanctionsList(Table):
 class Standing(Table):
     """How the people an account names stand, as last screened: with which data, against which edition, until when.
 
-    `party_digest` is keyed with the person's own key: it tells nothing to who has only the table.
+    `party_digest` is keyed with the person's own key: it tells nothing to who has only the table. `asked_digest` is the
+    same again; where it is another or none, a version wrote the row that asks about those behind the account alone.
     """
 
     account = text(42, primary_key=True)
@@ -45,6 +46,7 @@ class Standing(Table):
     list_digest = text(64)
     valid_until_s = BigIntegerField()
     screened_at_ms = BigIntegerField()
+    asked_digest = text(64, null=True)
 
     class Meta:
         table_name = "sanctions_standing"
