@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from sdt.store import Store, ach_files, blocked, cases, legal_holds, outbox, wrapped
+from sdt.store import Store, ach_files, blocked, cases, legal_holds, outbox, people_behind, wrapped
 from sdt.store.ach_files import AchFileRow, InboundRow, RecordRow
 from sdt.store.blocked import BlockedRow
 from sdt.store.bulk import insert_rows
@@ -118,9 +118,18 @@ def _unblock(store: Store) -> None:
     blocked.unblock(store, transaction_id(1), MADE_MS + 86_400_000 * 900)
 
 
-def _case(store: Store) -> None:
-    facts: dict[str, Any] = {"facts": {}, "detected_on": MADE, "actor": "x", "at_ms": 1}
-    cases.open_case(store, kind="monitoring", key="k", account=address(1), **facts)
+def _case(store: Store, account: str = address(1), **facts: Any) -> None:
+    opened: dict[str, Any] = {"detected_on": MADE, "actor": "x", "at_ms": 1}
+    cases.open_case(store, kind="monitoring", key="k", account=account, facts=facts, **opened)
+
+
+def _case_by_facts(store: Store) -> None:
+    _case(store, address(2), person="nobody's", accounts=[address(2), address(1)])
+
+
+def _case_by_person(store: Store) -> None:
+    people_behind.link(store, address(1), ["p"])
+    _case(store, address(2), person="p", accounts=[address(2)])
 
 
 def _reported(store: Store) -> None:
@@ -128,11 +137,29 @@ def _reported(store: Store) -> None:
     store.execute("UPDATE cases SET status = 'reported', filed_on = '2031-01-02'")
 
 
-@pytest.mark.parametrize("keep", [_hold, _block, _unblock, _case, _reported])
+@pytest.mark.parametrize("keep", [_hold, _block, _unblock, _case, _reported, _case_by_facts, _case_by_person])
 def test_what_must_be_kept_longer_of_one_keeps_the_file(store: Store, keep: Any) -> None:
     _add(store)
     keep(store)
     assert (empty_old_files(store, AFTER_MS), _sizes(store)) == (0, FULL)
+
+
+def test_the_case_of_somebody_else_keeps_nothing(store: Store) -> None:
+    _add(store)
+    people_behind.link(store, address(1), ["p"])
+    _case(store, address(2), person="q", accounts=[address(2), address(3)])
+    assert empty_old_files(store, AFTER_MS) == 2
+
+
+@pytest.mark.parametrize("opened", [_case, _case_by_facts, _case_by_person])
+def test_what_keeps_a_file_keeps_a_person(store: Store, opened: Any) -> None:
+    opened(store)
+    assert cases.unsettled(store, address(1))
+    assert not cases.unsettled(store, address(4))
+    store.execute("UPDATE cases SET status = 'reported', filed_on = '2031-01-02'")
+    assert not cases.unsettled(store, address(1))
+    assert cases.last_filed_on(store, address(1)) == date(2031, 1, 2)
+    assert cases.last_filed_on(store, address(4)) is None
 
 
 async def test_the_worker_empties_them_and_clears_what_the_rows_leave(store: Store, tmp_path: Path) -> None:

@@ -4,30 +4,34 @@ from __future__ import annotations
 
 from typing import Final
 
-from sdt.domain.case_kinds import SETTLED
+from sdt.store import cases
 from sdt.store.database import Store
 
 __all__ = ["empty"]
 
-_SETTLED: Final = ", ".join(f"'{status}'" for status in SETTLED)
-_KEPT: Final = (
-    "e.account IN (SELECT h.account FROM legal_holds h WHERE h.lifted_act IS NULL "  # noqa: S608 - words of the domain
-    "UNION SELECT u.account FROM users u WHERE u.standing = 'blocked' "
-    "UNION SELECT b.account FROM blocked_funds b WHERE b.ended_at_ms IS NULL OR b.ended_at_ms >= ? "
-    f"UNION SELECT c.account FROM cases c WHERE c.status NOT IN ({_SETTLED}) OR c.filed_on >= ?)"
-)
-"""Of an entry: what is known of its account is kept longer. Takes the moment in milliseconds and the day."""
 _MADE: Final = (
-    "UPDATE ach_files SET data_sealed = ? WHERE name IN (SELECT f.name FROM ach_files f WHERE f.made_on < ? "  # noqa: S608
+    "UPDATE ach_files SET data_sealed = ? WHERE name IN (SELECT f.name FROM ach_files f WHERE f.made_on < ? "
     "AND f.status NOT IN ('built', 'sending', 'unknown') AND length(f.data_sealed) > 0 AND NOT EXISTS "
-    f"(SELECT 1 FROM ach_entries e WHERE e.file_name = f.name AND {_KEPT}) ORDER BY f.made_on LIMIT ?)"
+    "(SELECT 1 FROM ach_entries e WHERE e.file_name = f.name AND {kept}) ORDER BY f.made_on LIMIT ?)"
 )
 _CAME_IN: Final = (
-    "UPDATE ach_inbound SET data_sealed = ? WHERE digest IN (SELECT i.digest FROM ach_inbound i "  # noqa: S608
+    "UPDATE ach_inbound SET data_sealed = ? WHERE digest IN (SELECT i.digest FROM ach_inbound i "
     "WHERE i.read_at_ms < ? AND i.status <> 'stored' AND length(i.data_sealed) > 0 AND NOT EXISTS "
     "(SELECT 1 FROM ach_records r JOIN ach_entries e ON e.id = r.entry_id "
-    f"WHERE r.digest = i.digest AND {_KEPT}) ORDER BY i.read_at_ms LIMIT ?)"
+    "WHERE r.digest = i.digest AND {kept}) ORDER BY i.read_at_ms LIMIT ?)"
 )
+
+
+def _kept(store: Store, day: str, day_ms: int) -> tuple[str, tuple[int | str, ...]]:
+    """Return the condition that what is known of an entry's account is kept longer, with what it takes."""
+    of_cases = cases.about(store, f"({cases.UNSETTLED} OR filed_on >= ?)")
+    condition = (
+        "e.account IN (SELECT h.account FROM legal_holds h WHERE h.lifted_act IS NULL "  # noqa: S608 - words of ours
+        "UNION SELECT u.account FROM users u WHERE u.standing = 'blocked' "
+        "UNION SELECT b.account FROM blocked_funds b WHERE b.ended_at_ms IS NULL OR b.ended_at_ms >= ? "
+        f"UNION SELECT c.account FROM ({of_cases}) c)"
+    )
+    return condition, (day_ms, day, day, day)
 
 
 def empty(store: Store, day: str, day_ms: int, limit: int) -> int:
@@ -36,7 +40,8 @@ def empty(store: Store, day: str, day_ms: int, limit: int) -> int:
     One stays as it is while it waits to be sent or read, and while an entry in it is of somebody who is kept longer.
     Units: `day_ms` is when the day begins, unix milliseconds.
     """
+    kept, takes = _kept(store, day, day_ms)
     with store.transaction():
-        made: int = store.execute(_MADE, (b"", day, day_ms, day, limit)).rowcount
-        came_in: int = store.execute(_CAME_IN, (b"", day_ms, day_ms, day, limit)).rowcount
+        made: int = store.execute(_MADE.format(kept=kept), (b"", day, *takes, limit)).rowcount
+        came_in: int = store.execute(_CAME_IN.format(kept=kept), (b"", day_ms, *takes, limit)).rowcount
     return made + came_in

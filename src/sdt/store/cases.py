@@ -19,11 +19,13 @@ from sdt.store.database import Store
 from sdt.store.tables.cases import CaseEvent as CaseEventTable
 
 __all__ = [
+    "UNSETTLED",
     "CaseEventRow",
     "CaseRow",
     "EvidenceRow",
     "Filter",
     "Load",
+    "about",
     "add_evidence",
     "case",
     "cases",
@@ -128,7 +130,8 @@ class Load(NamedTuple):
 
 _COLUMNS: Final = ", ".join(CaseRow._fields)
 _EVENT: Final = ("case_id", "event", "actor", "detail", "at_ms")
-_UNSETTLED: Final = "status NOT IN ({})".format(", ".join(f"'{status}'" for status in SETTLED))
+UNSETTLED: Final = "status NOT IN ({})".format(", ".join(f"'{status}'" for status in SETTLED))
+"""Of a case: it is open."""
 
 
 def open_case(
@@ -204,7 +207,7 @@ def cases(store: Store, wanted: Filter, *, before: tuple[int, str] | None = None
         ("status = ?", wanted.status.value if wanted.status else None),
         ("officer = ?", wanted.officer),
         ("account = ?", wanted.account),
-        (f"due_on < ? AND {_UNSETTLED}", wanted.overdue_on.isoformat() if wanted.overdue_on else None),
+        (f"due_on < ? AND {UNSETTLED}", wanted.overdue_on.isoformat() if wanted.overdue_on else None),
     ):
         if value is not None:
             conditions.append(condition)
@@ -240,10 +243,10 @@ def load(store: Store, today: date) -> list[Load]:
     """Return, by kind, how many cases wait and how many of them are late: numbers, for health and metrics."""
     day = today.isoformat()
     found = store.rows(
-        f"SELECT kind, sum(CASE WHEN {_UNSETTLED} THEN 1 ELSE 0 END), "  # noqa: S608
-        f"sum(CASE WHEN {_UNSETTLED} AND due_on < ? THEN 1 ELSE 0 END), "
+        f"SELECT kind, sum(CASE WHEN {UNSETTLED} THEN 1 ELSE 0 END), "  # noqa: S608
+        f"sum(CASE WHEN {UNSETTLED} AND due_on < ? THEN 1 ELSE 0 END), "
         "sum(CASE WHEN status = 'reported' AND due_on < ? THEN 1 ELSE 0 END) "
-        f"FROM cases WHERE {_UNSETTLED} OR due_on IS NOT NULL GROUP BY kind ORDER BY kind",
+        f"FROM cases WHERE {UNSETTLED} OR due_on IS NOT NULL GROUP BY kind ORDER BY kind",
         (day, day),
     )
     return [Load(kind, int(open), int(overdue), int(renewals)) for kind, open, overdue, renewals in found]
@@ -251,22 +254,32 @@ def load(store: Store, today: date) -> list[Load]:
 
 def unsettled(store: Store, account: str) -> bool:
     """Return whether any case about an account is still open, of whatever kind."""
-    about, values = _about(store, account)
-    return store.row(f"SELECT 1 FROM cases WHERE {_UNSETTLED} AND {about} LIMIT 1", values) is not None  # noqa: S608
+    found = store.row(f"SELECT 1 FROM ({about(store, UNSETTLED)}) a WHERE a.account = ? LIMIT 1", (account,))  # noqa: S608
+    return found is not None
 
 
 def last_filed_on(store: Store, account: str) -> date | None:
     """Return the day of the newest report that is about an account. For the compliance role alone."""
-    about, values = _about(store, account)
-    (day,) = store.row(f"SELECT max(filed_on) FROM cases WHERE filed_on IS NOT NULL AND {about}", values)  # noqa: S608
+    filed = about(store, "filed_on IS NOT NULL")
+    (day,) = store.row(f"SELECT max(a.filed_on) FROM ({filed}) a WHERE a.account = ?", (account,))  # noqa: S608
     return date.fromisoformat(day) if day else None
 
 
-def _about(store: Store, account: str) -> tuple[str, tuple[str, str, str]]:
-    """Return the condition that a case is about an account: by itself, by its facts, or by who stands behind it."""
-    person = store.member("facts", "person")
-    theirs = f"{person} IN (SELECT p.person FROM person_accounts p WHERE p.account = ?)"  # noqa: S608
-    return f"(account = ? OR facts LIKE ? OR {theirs})", (account, f'%"{account}"%', account)
+def about(store: Store, which: str) -> str:
+    """Return the query for (account, filed_on) of every account that cases are about, of those cases for which `which`.
+
+    Each account by itself, by the case's facts, wherever they name it, or by who stands behind it. `which` comes in it
+    three times, and with it what it takes.
+    """
+    words, word = "json_tree(c.facts) w", "w.atom"
+    if store.postgres:
+        words, word = "regexp_matches(c.facts, '\"(0x[0-9a-f]{40})\"', 'g') AS w(found)", "w.found[1]"
+    chosen = f"(SELECT account, facts, filed_on FROM cases WHERE {which}) c"  # noqa: S608
+    return (
+        f"SELECT c.account, c.filed_on FROM {chosen} UNION ALL "  # noqa: S608
+        f"SELECT p.account, c.filed_on FROM {chosen} JOIN person_accounts p ON p.person = "
+        f"{store.member('c.facts', 'person')} UNION ALL SELECT {word}, c.filed_on FROM {chosen}, {words}"
+    )
 
 
 def save(
