@@ -271,14 +271,14 @@ def about(store: Store, which: str) -> str:
     Each account by itself, by the case's facts, wherever they name it, or by who stands behind it. `which` comes in it
     three times, and with it what it takes.
     """
-    words, word = "json_tree(c.facts) w", "w.atom"
-    if store.postgres:
-        words, word = "regexp_matches(c.facts, '\"(0x[0-9a-f]{40})\"', 'g') AS w(found)", "w.found[1]"
+    # PostgreSQL: whatever stands between quotes, as an account does; matching a pattern took twenty times as long.
+    words = "unnest(string_to_array(c.facts, '\"'))" if store.postgres else "json_tree(c.facts)"
     chosen = f"(SELECT account, facts, filed_on FROM cases WHERE {which}) c"  # noqa: S608
     return (
         f"SELECT c.account, c.filed_on FROM {chosen} UNION ALL "  # noqa: S608
         f"SELECT p.account, c.filed_on FROM {chosen} JOIN person_accounts p ON p.person = "
-        f"{store.member('c.facts', 'person')} UNION ALL SELECT {word}, c.filed_on FROM {chosen}, {words}"
+        f"{store.member('c.facts', 'person')} UNION ALL "
+        f"SELECT w.atom, c.filed_on FROM {chosen}, {words} AS w{'(atom)' if store.postgres else ''}"
     )
 
 
