@@ -47,7 +47,7 @@ def client(service: str, aws: Aws, *, read_s: float = 30, connections: int = 10,
 
     # A session each: its credentials are asked for anew. What boto3 adds would take half as much again, for nothing.
     session = Session()
-    session.register_component("data_loader", _loader.__wrapped__() if once else _loader())
+    session.register_component("data_loader", _loader() if once else _kept_loader())
     return session.create_client(
         service,
         region_name=aws.region,
@@ -62,12 +62,15 @@ def client(service: str, aws: Aws, *, read_s: float = 30, connections: int = 10,
     )
 
 
-@lru_cache(maxsize=1)
 def _loader() -> Any:
-    """Return what reads the descriptions of services, and keeps them: all clients of a process share it."""
+    """Return what reads the descriptions of services, and keeps them."""
     from botocore.loaders import Loader
 
     return Loader()
+
+
+_kept_loader: Final = lru_cache(maxsize=1)(_loader)
+"""One that all clients of a process share."""
 
 
 def call(asked: Any, operation: str, **arguments: Any) -> Any:

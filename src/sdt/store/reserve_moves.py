@@ -15,9 +15,9 @@ __all__ = [
     "done",
     "of_transaction",
     "open_moves",
-    "reason_of_next",
     "stands_ahead",
     "want",
+    "want_again",
 ]
 
 Direction = Literal["in", "out", "blocked", "freed"]
@@ -84,10 +84,13 @@ def done(
     return move
 
 
-def reason_of_next(store: Store, transaction_id: str, direction: Direction, word: str) -> str:
-    """Return a reason under which nothing was asked for yet: the word, numbered when there were moves that way."""
+def want_again(
+    store: Store, transaction_id: str, direction: Direction, token: str, units: int, word: str, at_ms: int
+) -> None:
+    """Ask for a transfer under a reason of its own: the word, numbered when there were moves that way."""
     nth = sum(move.direction == direction for move in of_transaction(store, transaction_id)) + 1
-    return word if nth == 1 else f"{word}-{nth}"
+    reason = word if nth == 1 else f"{word}-{nth}"
+    want(store, transaction_id, direction, token, units, reason, at_ms)
 
 
 def cancel(store: Store, transaction_id: str, direction: Direction, at_ms: int, *, nth: int | None = None) -> None:

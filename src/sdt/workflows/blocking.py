@@ -12,11 +12,10 @@ from sdt.domain.ledger import Posting, deposit_blocked, payout_blocked
 from sdt.domain.transaction import Event, Status
 from sdt.store import Store, ach, banking, blocked, ledger, outbox, registry, reserve_moves, reviews, transactions
 from sdt.store.blocked import BlockedRow
-from sdt.store.reserve_moves import Direction
 from sdt.store.transactions import Change, TransactionRow
 from sdt.workflows import debts, payouts, setting_apart
 
-__all__ = ["block_deposit", "block_payout", "brought_back", "funds_settled", "release", "under_way"]
+__all__ = ["block_deposit", "block_payout", "brought_back", "funds_settled", "releasable", "release", "under_way"]
 
 _UNMINTED = (Status.ACCEPTED, Status.AWAITING_FUNDS, Status.IN_REVIEW)
 _HERE = frozenset({"settled", "window_passed"})
@@ -74,7 +73,7 @@ def funds_settled(store: Store, row: TransactionRow, at_ms: int) -> None:
     _post(store, row.id, deposit_blocked(token, row.id, row.units), at_ms)
     reserve_moves.cancel(store, row.id, "in", at_ms)
     if reserve_moves.stands_ahead(store, row.id):
-        _ask(store, row, "out", row.units, "blocked", at_ms)
+        reserve_moves.want_again(store, row.id, "out", token, row.units, "blocked", at_ms)
     setting_apart.apart(store, row, row.units, at_ms)
 
 
@@ -83,18 +82,27 @@ def under_way(store: Store, transaction_id: str) -> bool:
     return blocked.get(store, transaction_id) is not None and setting_apart.releasing(store, transaction_id) is not None
 
 
-def release(store: Store, transaction_id: str, *, actor: str, at_ms: int) -> bool:
-    """Undo a block that a licence lifts or that was a mistake; return whether its dollars go on at once.
+def releasable(store: Store, transaction_id: str) -> BlockedRow:
+    """Return a block that may be lifted.
 
-    What the bank has set apart is asked back first, and stays blocked until its statement shows that it came.
-    Errors: NotFound; Conflict when it is on its way back already.
+    Errors: NotFound; Conflict when it is on its way: the bank has yet to bring the dollars back.
     """
     found = blocked.get(store, transaction_id)
     if found is None:
         raise NotFound("Nothing is blocked under this id.", code="not_blocked")
-    row = _found(store, transaction_id, "deposit" if found.side == "deposit" else "redeem")
-    if under_way(store, row.id):
+    if under_way(store, transaction_id):
         raise Conflict("The dollars are on their way out of the blocked account.", code="release_under_way")
+    return found
+
+
+def release(store: Store, transaction_id: str, *, actor: str, at_ms: int) -> bool:
+    """Undo a block that a licence lifts or that was a mistake; return whether its dollars go on at once.
+
+    What the bank has set apart is asked back first, and stays blocked until its statement shows that it came.
+    Errors: those of `releasable`.
+    """
+    found = releasable(store, transaction_id)
+    row = _found(store, transaction_id, "deposit" if found.side == "deposit" else "redeem")
     units = _blocked_units(store, found)
     if units and not setting_apart.back(store, row, units, at_ms):
         return False
@@ -127,7 +135,7 @@ def _go_on(store: Store, found: BlockedRow, row: TransactionRow, actor: str, at_
             return
         transactions.move(store, [Change(row.id, Event.AWAIT_FUNDS)], actor=actor, at_ms=at_ms)
         if "window_passed" in _standing(store, row.id):
-            _ask(store, row, "in", row.units, "unblocked", at_ms)
+            reserve_moves.want_again(store, row.id, "in", found.token, row.units, "unblocked", at_ms)
 
 
 def _block_again(store: Store, row: TransactionRow, reference: str, at_ms: int) -> bool:
@@ -142,12 +150,6 @@ def _block_again(store: Store, row: TransactionRow, reference: str, at_ms: int) 
 def _blocked_units(store: Store, found: BlockedRow) -> int:
     standing = ledger.account_balance(store, f"Blocked:{found.token}:{found.transaction_id}")
     return standing.credits - standing.debits
-
-
-def _ask(store: Store, row: TransactionRow, direction: Direction, units: int, word: str, at_ms: int) -> None:
-    """Ask under a reason of its own: what is blocked may be released, and blocked once more."""
-    reason = reserve_moves.reason_of_next(store, row.id, direction, word)
-    reserve_moves.want(store, row.id, direction, row.value[0], units, reason, at_ms)
 
 
 def _found(store: Store, transaction_id: str, type: str) -> TransactionRow:

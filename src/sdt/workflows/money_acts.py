@@ -13,7 +13,7 @@ from sdt.domain.errors import Conflict, NotFound, Unprocessable
 from sdt.domain.ledger import loss_fund_endowed, token_account
 from sdt.domain.money_acts import EndowLossFund, RecordRepayment, ReleaseBlock, WriteOff
 from sdt.domain.registry import Role
-from sdt.store import blocked, ledger, office, transactions
+from sdt.store import ledger, office, transactions
 from sdt.store.transactions import TransactionRow
 from sdt.workflows import blocking, debts
 from sdt.workflows.office import Acting, Entry, of_token
@@ -128,11 +128,8 @@ def _endow(acting: Acting, act: EndowLossFund) -> Mapping[str, Any]:
 
 
 def _blocked(acting: Acting, act: ReleaseBlock) -> bool:
-    """Errors: NotFound; Conflict when they were released, and the bank has yet to bring them back."""
-    if blocked.get(acting.store, act.transaction) is None:
-        raise NotFound("Nothing is blocked under this id.", code="not_blocked")
-    if blocking.under_way(acting.store, act.transaction):
-        raise Conflict("The dollars are on their way out of the blocked account.", code="release_under_way")
+    """Errors: those of `releasable`."""
+    blocking.releasable(acting.store, act.transaction)
     return True
 
 

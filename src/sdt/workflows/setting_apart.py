@@ -21,7 +21,7 @@ _WORDS: Final[dict[Direction, str]] = {"blocked": "blocked", "freed": _RELEASE}
 def apart(store: Store, row: TransactionRow, units: int, at_ms: int) -> None:
     """Have the dollars set apart, or left where they are set apart already. Units: the token's smallest."""
     if not _stopped(store, row.id, "freed", at_ms):
-        _ask(store, row.id, "blocked", row.value[0], units, at_ms)
+        reserve_moves.want_again(store, row.id, "blocked", row.value[0], units, "blocked", at_ms)
 
 
 def back(store: Store, row: TransactionRow, units: int, at_ms: int) -> bool:
@@ -30,7 +30,7 @@ def back(store: Store, row: TransactionRow, units: int, at_ms: int) -> bool:
         return True
     if _standing(store, row.id) < 1:
         return True
-    _ask(store, row.id, "freed", row.value[0], units, at_ms)
+    reserve_moves.want_again(store, row.id, "freed", row.value[0], units, _RELEASE, at_ms)
     return False
 
 
@@ -49,7 +49,7 @@ def made_unasked(store: Store, transaction_id: str, token: str, units: int, subj
     """Note that the bank brought back what is set apart before anybody asked: a release need not ask again."""
     apart_of_it = [m for m in reserve_moves.of_transaction(store, transaction_id) if m.direction == "blocked"]
     if _standing(store, transaction_id) == 1 and any(m.subject and m.units == units for m in apart_of_it):
-        _ask(store, transaction_id, "freed", token, units, at_ms, word="unasked")
+        reserve_moves.want_again(store, transaction_id, "freed", token, units, "unasked", at_ms)
         reserve_moves.done(store, transaction_id, "freed", units, subject, at_ms)
 
 
@@ -71,10 +71,3 @@ def _stopped(store: Store, transaction_id: str, direction: Direction, at_ms: int
 def _open(store: Store, transaction_id: str, direction: Direction) -> list[ReserveMoveRow]:
     moves = reserve_moves.of_transaction(store, transaction_id)
     return [move for move in moves if move.direction == direction and move.done_at_ms is None]
-
-
-def _ask(
-    store: Store, transaction_id: str, direction: Direction, token: str, units: int, at_ms: int, *, word: str = ""
-) -> None:
-    reason = reserve_moves.reason_of_next(store, transaction_id, direction, word or _WORDS[direction])
-    reserve_moves.want(store, transaction_id, direction, token, units, reason, at_ms)
